@@ -1,0 +1,4 @@
+//! The `sdtd` command: parses, runs, exits.
+fn main() -> std::process::ExitCode {
+    std::process::ExitCode::SUCCESS
+}

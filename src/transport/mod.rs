@@ -1,0 +1,4 @@
+//! How hosts are reached.
+
+pub mod stream;
+pub use stream::{BoxStream, Dial};
