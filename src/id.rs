@@ -1,1 +1,162 @@
-//! (module under construction)
+//! The names of things, valid by construction.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Why a name was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not a name: use 1 to 63 lower-case letters, digits and inner dashes, beginning with a letter"
+)]
+pub struct BadName(pub String);
+
+fn check_name(text: &str) -> Result<(), BadName> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let good = text.len() <= 63
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && !text.ends_with('-')
+        && text.chars().all(inner);
+    if good { Ok(()) } else { Err(BadName(text.to_owned())) }
+}
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = BadName;
+            fn from_str(text: &str) -> Result<Self, BadName> {
+                check_name(text).map(|()| Self(text.to_owned()))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = BadName;
+            fn try_from(text: String) -> Result<Self, BadName> {
+                check_name(&text).map(|()| Self(text))
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+name_type! {
+    /// A cluster, as the inventory names it.
+    ClusterName
+}
+name_type! {
+    /// A host, as the inventory names it (its address may differ).
+    HostName
+}
+name_type! {
+    /// A service of the catalogue.
+    ServiceName
+}
+name_type! {
+    /// A role of a service, such as a server, a broker or a worker.
+    RoleName
+}
+
+/// One running thing: a role of a service on a host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceId {
+    /// The service.
+    pub service: ServiceName,
+    /// Its role.
+    pub role: RoleName,
+    /// Where it runs.
+    pub host: HostName,
+}
+
+impl InstanceId {
+    /// The name of its unit, without a suffix: `<service>-<role>`.
+    #[must_use]
+    pub fn unit(&self) -> String {
+        format!("{}-{}", self.service, self.role)
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}@{}", self.service, self.role, self.host)
+    }
+}
+
+impl FromStr for InstanceId {
+    type Err = BadName;
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let parts = text.split_once('@').and_then(|(what, host)| {
+            let (service, role) = what.split_once('.')?;
+            Some((service, role, host))
+        });
+        let (service, role, host) = parts.ok_or_else(|| BadName(text.to_owned()))?;
+        Ok(Self { service: service.parse()?, role: role.parse()?, host: host.parse()? })
+    }
+}
+
+impl Serialize for InstanceId {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for InstanceId {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked_when_made() {
+        for good in ["pi1", "a", "shelf-a-2"] {
+            assert!(good.parse::<HostName>().is_ok(), "{good}");
+        }
+        for bad in ["", "1pi", "Pi", "pi_1", "pi-", "pi 1", &"x".repeat(64)] {
+            assert!(bad.parse::<HostName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_instance_reads_back_as_written() {
+        let id: InstanceId = "db.node@pi1".parse().expect("a good id");
+        assert_eq!(id.to_string(), "db.node@pi1");
+        assert_eq!(id.unit(), "db-node");
+        assert!("db@pi1".parse::<InstanceId>().is_err());
+    }
+}
