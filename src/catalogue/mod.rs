@@ -1,1 +1,7 @@
-//! (module under construction)
+//! The services that sdtd knows: folders of data, embedded in the binary or given by the user.
+
+pub mod descriptor;
+mod load;
+
+pub use descriptor::{Descriptor, Probe, Role};
+pub use load::{Catalogue, CatalogueError, Folder};

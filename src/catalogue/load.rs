@@ -1,0 +1,186 @@
+//! Finds the service folders and reads their descriptors.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::catalogue::Descriptor;
+use crate::id::ServiceName;
+
+/// The catalogue that is part of the binary.
+#[derive(rust_embed::RustEmbed)]
+#[folder = "templates/"]
+struct Embedded;
+
+/// Why a catalogue could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogueError {
+    /// A file could not be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A folder's name is no service name.
+    #[error("{}: {source}", path.display())]
+    Name {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: crate::id::BadName,
+    },
+    /// A descriptor is wrong.
+    #[error("{place}: {message}")]
+    Descriptor {
+        /// The file.
+        place: String,
+        /// What is wrong, with line and column.
+        message: String,
+    },
+}
+
+/// One service folder: its descriptor and its files.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    /// What it says of itself.
+    pub descriptor: Descriptor,
+    /// Where it was read from, for messages.
+    pub origin: String,
+    files: BTreeMap<String, String>,
+}
+
+impl Folder {
+    /// The text of one of its files, by its path inside the folder.
+    #[must_use]
+    pub fn file(&self, path: &str) -> Option<&str> {
+        self.files.get(path).map(String::as_str)
+    }
+
+    /// All its files, by path.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().map(|(path, text)| (path.as_str(), text.as_str()))
+    }
+}
+
+/// All services, by name, and the engine's own shared templates.
+#[derive(Debug, Clone, Default)]
+pub struct Catalogue {
+    services: BTreeMap<ServiceName, Folder>,
+    shared: BTreeMap<String, String>,
+}
+
+/// The folder that holds the engine's own templates, such as that of a unit.
+const SHARED: &str = "_lib";
+
+type Files = BTreeMap<String, BTreeMap<String, String>>;
+
+impl Catalogue {
+    /// The embedded catalogue, overridden and extended folder by folder by those in `dirs`.
+    ///
+    /// # Errors
+    /// When a folder can't be read, or a descriptor is wrong (with file, line and column).
+    pub fn load(dirs: &[PathBuf]) -> Result<Self, CatalogueError> {
+        let mut catalogue = Self::default();
+        catalogue.add(embedded_files(), "embedded")?;
+        for dir in dirs {
+            catalogue.add(folder_files(dir)?, &dir.display().to_string())?;
+        }
+        Ok(catalogue)
+    }
+
+    /// The folder of a service.
+    #[must_use]
+    pub fn get(&self, name: &ServiceName) -> Option<&Folder> {
+        self.services.get(name)
+    }
+
+    /// All services in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&ServiceName, &Folder)> {
+        self.services.iter()
+    }
+
+    /// One of the engine's own templates.
+    #[must_use]
+    pub fn shared(&self, path: &str) -> Option<&str> {
+        self.shared.get(path).map(String::as_str)
+    }
+
+    fn add(&mut self, folders: Files, origin: &str) -> Result<(), CatalogueError> {
+        for (name, files) in folders {
+            if name == SHARED {
+                self.shared.extend(files);
+                continue;
+            }
+            let place = format!("{origin}/{name}");
+            let service = name.parse::<ServiceName>().map_err(|source| CatalogueError::Name {
+                path: PathBuf::from(&place),
+                source,
+            })?;
+            let descriptor = descriptor(&files, &place)?;
+            self.services.insert(service, Folder { descriptor, origin: place, files });
+        }
+        Ok(())
+    }
+}
+
+fn descriptor(files: &BTreeMap<String, String>, place: &str) -> Result<Descriptor, CatalogueError> {
+    let wrong = |message: String| CatalogueError::Descriptor {
+        place: format!("{place}/service.yaml"),
+        message,
+    };
+    let text = files.get("service.yaml").ok_or_else(|| wrong("there is no such file".into()))?;
+    serde_yaml::from_str(text).map_err(|error| wrong(error.to_string()))
+}
+
+fn embedded_files() -> Files {
+    let mut folders = Files::new();
+    for path in Embedded::iter() {
+        let Some((folder, rest)) = path.split_once('/') else { continue };
+        let Some(file) = Embedded::get(&path) else { continue };
+        let text = String::from_utf8_lossy(&file.data).into_owned();
+        folders.entry(folder.to_owned()).or_default().insert(rest.to_owned(), text);
+    }
+    folders
+}
+
+fn folder_files(dir: &Path) -> Result<Files, CatalogueError> {
+    let mut folders = Files::new();
+    for (path, is_dir) in entries(dir)? {
+        if is_dir && let Some(name) = file_name(&path) {
+            let mut files = BTreeMap::new();
+            collect(&path, "", &mut files)?;
+            folders.insert(name, files);
+        }
+    }
+    Ok(folders)
+}
+
+fn collect(dir: &Path, prefix: &str, into: &mut BTreeMap<String, String>) -> Result<(), CatalogueError> {
+    for (path, is_dir) in entries(dir)? {
+        let Some(name) = file_name(&path) else { continue };
+        if is_dir {
+            collect(&path, &format!("{prefix}{name}/"), into)?;
+        } else {
+            let text = std::fs::read(&path).map_err(|source| CatalogueError::Read { path, source })?;
+            into.insert(format!("{prefix}{name}"), String::from_utf8_lossy(&text).into_owned());
+        }
+    }
+    Ok(())
+}
+
+fn entries(dir: &Path) -> Result<Vec<(PathBuf, bool)>, CatalogueError> {
+    let wrap = |source| CatalogueError::Read { path: dir.to_owned(), source };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(wrap)? {
+        let path = entry.map_err(wrap)?.path();
+        let is_dir = path.is_dir();
+        found.push((path, is_dir));
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn file_name(path: &Path) -> Option<String> {
+    path.file_name().map(|name| name.to_string_lossy().into_owned())
+}

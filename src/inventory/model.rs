@@ -1,0 +1,116 @@
+//! The checked inventory: what should be.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ClusterName, HostName, RoleName, ServiceName};
+
+/// A cluster as its inventory wants it; every reference in it has been checked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// Its name.
+    pub name: ClusterName,
+    /// Its hosts, in the inventory's order.
+    pub hosts: IndexMap<HostName, Host>,
+    /// Its services, each after those that it needs; packages needed by others are listed too.
+    pub services: IndexMap<ServiceName, Service>,
+    /// Its topics.
+    pub topics: BTreeMap<String, Topic>,
+}
+
+/// A host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Its name in the inventory.
+    pub name: HostName,
+    /// How other hosts and clients reach it: a name or an address.
+    pub address: String,
+    /// How sdtd reaches it.
+    pub connection: Connection,
+    /// Its rack, where the inventory names one.
+    pub rack: Option<String>,
+    /// The memory that may be used, in MiB, if not what the host says.
+    pub memory_mb: Option<u64>,
+}
+
+/// How sdtd reaches a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Connection {
+    /// Over SSH; what is not said here comes from the user's `~/.ssh/config`.
+    Ssh {
+        /// The login name.
+        user: Option<String>,
+        /// The port.
+        port: Option<u16>,
+        /// The private key's file.
+        key: Option<PathBuf>,
+        /// An ssh configuration file read instead of the user's own.
+        config: Option<PathBuf>,
+    },
+    /// A directory of this machine and a loopback address of its own.
+    Local {
+        /// The directory that stands for the host's root; none: a directory of sdtd's own, by cluster and host.
+        root: Option<PathBuf>,
+    },
+}
+
+/// A service as the inventory wants it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    /// Its name in the catalogue.
+    pub name: ServiceName,
+    /// The upstream version.
+    pub version: String,
+    /// A package file of the user's own.
+    pub package: Option<PathBuf>,
+    /// How many of each role, or where.
+    pub roles: IndexMap<RoleName, Amount>,
+    /// The heap in MiB, if not from the board's memory.
+    pub heap_mb: Option<u64>,
+    /// Upstream keys.
+    pub config: BTreeMap<String, String>,
+    /// Ports by name, where they differ from the descriptor's.
+    pub ports: BTreeMap<String, u16>,
+    /// Data folders, if not the usual one.
+    pub data: Vec<String>,
+    /// The descriptor's own words, with defaults filled in.
+    pub settings: BTreeMap<String, serde_json::Value>,
+    /// What differs on some hosts.
+    pub hosts: BTreeMap<HostName, HostOverride>,
+}
+
+/// How many instances of a role there are, or where they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Amount {
+    /// So many; where is chosen by sdtd and then kept.
+    Count(u16),
+    /// One on each of these hosts.
+    Hosts(Vec<HostName>),
+}
+
+/// What differs for a service on one host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostOverride {
+    /// The heap in MiB.
+    pub heap_mb: Option<u64>,
+    /// Upstream keys, laid over those of the service.
+    pub config: BTreeMap<String, String>,
+    /// Data folders.
+    pub data: Vec<String>,
+}
+
+/// A topic as the inventory wants it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topic {
+    /// How many partitions.
+    pub partitions: i32,
+    /// How many replicas of each.
+    pub replication: i16,
+    /// Its own settings.
+    pub config: BTreeMap<String, String>,
+}
