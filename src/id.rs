@@ -138,6 +138,85 @@ impl<'de> Deserialize<'de> for InstanceId {
     }
 }
 
+/// The architecture of a host's programs.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Arch {
+    /// 64-bit PCs and servers.
+    X86_64,
+    /// 64-bit ARM.
+    Aarch64,
+    /// 32-bit ARM with a hardware FPU (a Raspberry Pi 2 and later).
+    Armhf,
+}
+
+impl Arch {
+    /// From the name that `uname -m` gives.
+    #[must_use]
+    pub fn from_uname(machine: &str) -> Option<Self> {
+        match machine {
+            "x86_64" | "amd64" => Some(Self::X86_64),
+            "aarch64" | "arm64" => Some(Self::Aarch64),
+            "armv7l" | "armv8l" => Some(Self::Armhf),
+            _ => None,
+        }
+    }
+
+    /// From the name that Debian gives.
+    #[must_use]
+    pub fn from_debian(name: &str) -> Option<Self> {
+        match name {
+            "amd64" => Some(Self::X86_64),
+            "arm64" => Some(Self::Aarch64),
+            "armhf" => Some(Self::Armhf),
+            _ => None,
+        }
+    }
+
+    /// Its name in Debian's packages.
+    #[must_use]
+    pub fn debian(self) -> &'static str {
+        match self {
+            Self::X86_64 => "amd64",
+            Self::Aarch64 => "arm64",
+            Self::Armhf => "armhf",
+        }
+    }
+
+    /// Its short name, as Java's builds use it.
+    #[must_use]
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x64",
+            Self::Aarch64 => "aarch64",
+            Self::Armhf => "arm",
+        }
+    }
+
+    /// The architecture of this machine, where it is a known one.
+    #[must_use]
+    pub fn here() -> Option<Self> {
+        match std::env::consts::ARCH {
+            "x86_64" => Some(Self::X86_64),
+            "aarch64" => Some(Self::Aarch64),
+            "arm" => Some(Self::Armhf),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Arch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::X86_64 => "x86_64",
+            Self::Aarch64 => "aarch64",
+            Self::Armhf => "armhf",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

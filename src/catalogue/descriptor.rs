@@ -139,6 +139,9 @@ pub struct Setting {
     #[serde(default)]
     #[schemars(with = "Option<serde_json::Value>")]
     pub default: Option<serde_json::Value>,
+    /// Whether it can't be changed after the first deploy.
+    #[serde(default)]
+    pub fixed: bool,
     /// The only values allowed, for texts.
     #[serde(default)]
     pub one_of: Vec<String>,
@@ -455,7 +458,7 @@ impl Default for Rolling {
 }
 
 /// How the members of a role agree on a leader.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quorum {
     /// Asks a member what it is; its capture is one of the words below.
@@ -473,7 +476,7 @@ pub struct Quorum {
 }
 
 /// What `status` asks an instance.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Status {
     /// What it is in its cluster: the probe's capture, such as `leader`.

@@ -2,6 +2,8 @@
 
 pub mod descriptor;
 mod load;
+pub mod render;
 
 pub use descriptor::{Descriptor, Probe, Role};
+pub use render::{RenderError, Renderer};
 pub use load::{Catalogue, CatalogueError, Folder};

@@ -1,1 +1,3 @@
-//! (module under construction)
+//! Does what a plan says, and makes no choices.
+
+pub mod script;

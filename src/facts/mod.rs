@@ -1,1 +1,11 @@
-//! (module under construction)
+//! What is: one script per host, one answer, one pure parser.
+
+mod model;
+mod parse;
+mod request;
+
+pub use model::{
+    DirFact, Disk, FileFact, HostFacts, Listener, RECORD_FORMAT, Record, UnitFact,
+};
+pub use parse::{FactsError, parse};
+pub use request::{FactsRequest, quote};

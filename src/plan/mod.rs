@@ -1,1 +1,15 @@
-//! (module under construction)
+//! From what should be and what is to what is to be done: pure, deterministic, no I/O.
+
+mod blocked;
+pub mod compare;
+pub mod desired;
+pub mod model;
+pub mod packages;
+pub mod paths;
+pub mod place;
+pub mod planner;
+pub mod show;
+mod waves;
+
+pub use model::{Batch, Member, Plan, ResourceChange, RoleRef, RoleView, Step, UnitChange, View, Wave};
+pub use planner::{Input, PlanError, plan};

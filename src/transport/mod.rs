@@ -1,4 +1,213 @@
-//! How hosts are reached.
+//! How hosts are reached: over SSH, on this machine, or not at all (a fake, for tests).
+//!
+//! The rest of the program asks a [`Remote`] for facts, hands it steps and packages, and opens streams to
+//! its ports; it never sees which of the three it talks to.
 
+pub mod fake;
+mod local;
+mod process;
+mod shell;
+mod ssh;
 pub mod stream;
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+pub use fake::Fake;
+pub use shell::{Become, Channel, Shell};
+pub use ssh::{Ssh, SshOptions};
+pub use local::Local;
 pub use stream::{BoxStream, Dial};
+
+use crate::exec::script::Places;
+use crate::facts::{FactsError, FactsRequest, HostFacts};
+use crate::plan::{Member, Step};
+
+/// Why a host did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RemoteError {
+    /// No connection.
+    #[error("unreachable: {0}")]
+    Unreachable(String),
+    /// Its key is not known.
+    #[error("the key of {destination} is not known")]
+    HostKeyUnknown {
+        /// Where the connection went.
+        destination: String,
+    },
+    /// Its key is not the one that is known.
+    #[error("the key of {destination} has CHANGED: another machine answers, or the host was set up anew")]
+    HostKeyChanged {
+        /// Where the connection went.
+        destination: String,
+    },
+    /// It refused the login.
+    #[error("{destination} refused the login: {said}")]
+    Login {
+        /// Where the connection went.
+        destination: String,
+        /// What ssh said.
+        said: String,
+    },
+    /// No rights.
+    #[error("sudo was denied: {0}")]
+    Sudo(String),
+    /// The connection broke, or the command did.
+    #[error("the connection was lost: {0}")]
+    Lost(String),
+    /// It took too long.
+    #[error("no answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// Its facts can't be used.
+    #[error(transparent)]
+    Facts(#[from] FactsError),
+}
+
+impl RemoteError {
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Unreachable(_) => "is it on, and does `ssh` reach it by that name?".to_owned(),
+            Self::HostKeyUnknown { destination } => format!(
+                "check its fingerprint and log in once with `ssh {destination}`, or take it with `--accept-new`"
+            ),
+            Self::HostKeyChanged { destination } => format!(
+                "if you set it up anew, forget the old key: `ssh-keygen -R {destination}`; otherwise do not go on"
+            ),
+            Self::Login { .. } => "set `ssh: { user: …, key: … }` in the inventory, or copy your key there: `ssh-copy-id`".to_owned(),
+            Self::Sudo(_) => "allow password-less sudo for the login user, or give the password with `--ask-become-pass`".to_owned(),
+            Self::Lost(_) | Self::TimedOut(_) => "run the same command again: it goes on where it stopped".to_owned(),
+            Self::Facts(_) => return None,
+        })
+    }
+}
+
+/// What became of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepAnswer {
+    /// It changed something.
+    Changed,
+    /// It found everything as it should be.
+    Ok,
+    /// What the plan was made for is no longer there.
+    Stale(Vec<String>),
+    /// It failed, with what it complained of.
+    Failed(Vec<String>),
+}
+
+/// What a hook answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookAnswer {
+    /// Its exit code; none if it was killed.
+    pub code: Option<i32>,
+    /// The lines it printed.
+    pub lines: Vec<String>,
+}
+
+/// A package on its way to a host.
+#[derive(Debug, Clone, Copy)]
+pub struct Shipment<'a> {
+    /// The file on this machine.
+    pub file: &'a Path,
+    /// Its SHA-256.
+    pub sha256: &'a str,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// A host as the rest of the program sees it.
+pub enum Remote {
+    /// One with a shell: over SSH, or this machine.
+    Shell(Shell),
+    /// One that is only in memory.
+    Fake(Fake),
+}
+
+impl Remote {
+    /// Its facts, in one round trip.
+    ///
+    /// # Errors
+    /// When it can't be asked, or its answer can't be used.
+    pub async fn facts(&self, request: &FactsRequest) -> Result<HostFacts, RemoteError> {
+        match self {
+            Self::Shell(shell) => shell.facts(request).await,
+            Self::Fake(fake) => fake.facts(request),
+        }
+    }
+
+    /// Does steps in order, numbered from `first`, and tells of each as it ends; the first failure ends it.
+    ///
+    /// # Errors
+    /// When the connection is lost before the last step answered.
+    pub async fn apply(
+        &self,
+        places: &Places,
+        (first, steps): (usize, &[Step]),
+        tell: &mut (dyn FnMut(usize, StepAnswer) + Send),
+    ) -> Result<(), RemoteError> {
+        match self {
+            Self::Shell(shell) => shell.apply(places, (first, steps), tell).await,
+            Self::Fake(fake) => fake.apply(places, (first, steps), tell),
+        }
+    }
+
+    /// Sends a package, going on where an earlier try stopped. Returns how many bytes were sent.
+    ///
+    /// # Errors
+    /// When the file can't be read or the connection is lost.
+    pub async fn send(
+        &self,
+        places: &Places,
+        shipment: Shipment<'_>,
+        tell: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<u64, RemoteError> {
+        match self {
+            Self::Shell(shell) => shell.send(places, shipment, tell).await,
+            Self::Fake(fake) => fake.send(places, shipment, tell),
+        }
+    }
+
+    /// Opens a stream to one of its ports, as seen from the host itself.
+    ///
+    /// # Errors
+    /// When nothing listens there or the connection is lost.
+    pub async fn dial(&self, address: &str, port: u16) -> io::Result<BoxStream> {
+        match self {
+            Self::Shell(shell) => shell.dial(address, port).await,
+            Self::Fake(fake) => fake.dial(address, port),
+        }
+    }
+
+    /// Runs a hook of an instance as its user.
+    ///
+    /// # Errors
+    /// When the connection is lost or the hook takes too long.
+    pub async fn hook(
+        &self,
+        member: &Member,
+        hook: &str,
+        within: Duration,
+    ) -> Result<HookAnswer, RemoteError> {
+        match self {
+            Self::Shell(shell) => shell.hook(member, hook, within).await,
+            Self::Fake(fake) => Ok(fake.hook(member, hook)),
+        }
+    }
+
+    /// The last lines that an instance logged.
+    pub async fn tail(&self, places: &Places, member: &Member, lines: usize) -> Vec<String> {
+        match self {
+            Self::Shell(shell) => shell.tail(places, member, lines).await.unwrap_or_default(),
+            Self::Fake(fake) => fake.tail(member),
+        }
+    }
+
+    /// Ends the connection.
+    pub async fn close(self) {
+        if let Self::Shell(shell) = self {
+            shell.close().await;
+        }
+    }
+}

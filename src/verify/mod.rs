@@ -1,1 +1,6 @@
-//! (module under construction)
+//! Asks the cluster whether it is what it should be: probes, quorums, drivers.
+
+mod probe;
+mod quorum;
+
+pub use probe::{Fleet, Prober};

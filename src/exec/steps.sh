@@ -1,0 +1,130 @@
+# What every batch of steps begins with. Each step is one call of `step`; it answers with one line on
+# standard output: @sdtd <number> changed|ok|stale|failed <what>. The first failure ends the batch.
+export LC_ALL=C
+umask 022
+
+step() {
+  n=$1; shift
+  "$@" </dev/null
+  case $? in
+    0) echo "@sdtd $n changed" ;;
+    100) echo "@sdtd $n ok" ;;
+    101) echo "@sdtd $n stale"; exit 0 ;;
+    *) echo "@sdtd $n failed"; exit 0 ;;
+  esac
+}
+
+own() { [ -z "$1" ] || chown -h "$1:$(id -gn "$1")" "$2"; }
+
+add_user() {
+  id -u "$1" >/dev/null 2>&1 && return 100
+  useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin "$1"
+}
+
+make_dir() { # path owner mode
+  mkdir -p "$1" && own "$2" "$1" && chmod "$3" "$1"
+}
+
+sum() { [ -f "$1" ] && sha256sum <"$1" | cut -c 1-64; }
+
+# put_file path owner mode sum-before sum-after; the text comes from `text_of N` of the caller
+put_file() {
+  now=$(sum "$1"); now=${now:--}
+  if [ "$now" != "$4" ] && [ "$now" != "$5" ]; then
+    echo "$1 is no longer what the plan was made for" >&2
+    return 101
+  fi
+  mkdir -p "${1%/*}" || return 1
+  "$6" >"$1.sdtd-new" && own "$2" "$1.sdtd-new" && chmod "$3" "$1.sdtd-new" && mv -f "$1.sdtd-new" "$1"
+}
+
+# put_block path begin end text-function, which prints nothing where the block shall go
+put_block() {
+  [ -e "$1" ] || : >"$1" || return 1
+  mode=$(stat -c %a "$1")
+  {
+    inside=no
+    while IFS= read -r line || [ -n "$line" ]; do
+      if [ "$line" = "$2" ]; then inside=yes
+      elif [ "$inside" = no ]; then printf '%s\n' "$line"
+      elif [ "$line" = "$3" ]; then inside=no
+      fi
+    done <"$1"
+    "$4"
+  } >"$1.sdtd-new" && chmod "$mode" "$1.sdtd-new" && mv -f "$1.sdtd-new" "$1"
+}
+
+make_link() { # path to
+  mkdir -p "${1%/*}" && ln -sfn "$2" "$1.sdtd-new" && mv -fT "$1.sdtd-new" "$1"
+}
+
+# unpack archive sum store strip gzip owner tools-function
+unpack() {
+  [ -d "$3" ] && return 100
+  if [ "$(sum "$1")" != "$2" ]; then
+    rm -f "$1"
+    echo "the package did not arrive as it was sent (its SHA-256 differs): it was removed, run the command again" >&2
+    return 1
+  fi
+  new="${3%/*}/.new-${3##*/}"
+  rm -rf "$new" && mkdir -p "$new" || return 1
+  tar -x ${5:+-z} --no-same-owner --strip-components="$4" -C "$new" -f "$1" || { rm -rf "$new"; return 1; }
+  "$7" "$new" || return 1
+  [ -z "$6" ] || chown -R "$6:$(id -gn "$6")" "$new" || return 1
+  sync -f "$new" 2>/dev/null
+  mv -T "$new" "$3" && rm -f "$1"
+}
+
+tool() { # file: its text comes on standard input
+  if [ -e "$1" ]; then cat >/dev/null; else mkdir -p "${1%/*}" && cat >"$1" && chmod 0755 "$1"; fi
+}
+
+once() { # marker user seconds hook
+  [ -e "$1" ] && return 100
+  [ -e "$1.begun" ] && export SDTD_RESUMED=1
+  : >"$1.begun" || return 1
+  as "$2" timeout "$3" "$4" || return 1
+  mv -f "$1.begun" "$1"
+}
+
+as() { # user command...
+  u=$1; shift
+  if [ -z "$u" ] || [ "$u" = "$(id -un)" ]; then "$@"
+  else setpriv --reuid="$u" --regid="$(id -gn "$u")" --init-groups "$@"
+  fi
+}
+
+unit() { # change unit seconds-to-stop
+  if [ -n "$units" ]; then pid_unit "$@"; else systemd_unit "$@"; fi
+}
+
+systemd_unit() {
+  case $1 in
+    start) systemctl daemon-reload && systemctl reset-failed "$2.service" 2>/dev/null
+           systemctl enable --quiet "$2.service" && systemctl start --no-block "$2.service" ;;
+    restart) systemctl daemon-reload && systemctl enable --quiet "$2.service" &&
+             systemctl stop "$2.service" && systemctl start --no-block "$2.service" ;;
+    stop) systemctl stop "$2.service" && ! systemctl is-active --quiet "$2.service" ;;
+    reload) systemctl daemon-reload && systemctl reload "$2.service" && settled "$2" ;;
+    enable) systemctl daemon-reload && systemctl enable --quiet "$2.service" ;;
+    disable) systemctl disable --quiet --now "$2.service" 2>/dev/null; return 0 ;;
+  esac
+}
+
+pid_unit() {
+  ctl="$units/$2/ctl"
+  case $1 in
+    start) "$ctl" start ;;
+    restart) "$ctl" stop && "$ctl" start ;;
+    stop | disable) [ ! -x "$ctl" ] || "$ctl" stop ;;
+    reload) "$ctl" reload && settled "$2" ;;
+    enable) return 100 ;;
+  esac
+}
+
+settled() { cp -f "$state/units/$1/wanted" "$state/units/$1/running"; }
+
+remove() {
+  [ -e "$1" ] || [ -L "$1" ] || return 100
+  rm -rf "$1"
+}

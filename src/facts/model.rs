@@ -1,0 +1,144 @@
+//! What is: the facts of one host.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::Arch;
+use crate::id::{HostName, InstanceId};
+
+/// Everything that one round trip tells of a host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostFacts {
+    /// The name it calls itself.
+    pub hostname: String,
+    /// Its systemd machine id, where it has one.
+    pub machine_id: String,
+    /// The architecture of its programs (not of its kernel).
+    pub arch: Arch,
+    /// Its system, for people, such as `Debian GNU/Linux 12 (bookworm)`.
+    pub os: String,
+    /// Its memory in MiB.
+    pub memory_mb: u64,
+    /// Its processors.
+    pub cpus: u32,
+    /// Its clock, in seconds since 1970.
+    pub time: i64,
+    /// The user that the script ran as.
+    pub user: String,
+    /// Whether systemd runs the host.
+    pub systemd: bool,
+    /// Free and total MiB of the file system under each path asked for.
+    pub disks: BTreeMap<String, Disk>,
+    /// Users asked for that exist.
+    pub users: BTreeSet<String>,
+    /// Files asked for that exist.
+    pub files: BTreeMap<String, FileFact>,
+    /// Folders asked for that exist.
+    pub dirs: BTreeMap<String, DirFact>,
+    /// Links asked for that exist, and what they point at.
+    pub links: BTreeMap<String, String>,
+    /// Packages in the store.
+    pub store: BTreeSet<String>,
+    /// Markers of steps done once that exist.
+    pub markers: BTreeSet<String>,
+    /// Units asked for, by name without a suffix.
+    pub units: BTreeMap<String, UnitFact>,
+    /// Ports on which something listens.
+    pub listening: Vec<Listener>,
+    /// What sdtd wrote about this host.
+    pub record: Option<Record>,
+}
+
+/// A file system's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// MiB in all.
+    pub total_mb: u64,
+    /// MiB free.
+    pub free_mb: u64,
+}
+
+/// A file that exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileFact {
+    /// Its text.
+    pub text: String,
+    /// Its permissions, in octal, four digits.
+    pub mode: String,
+    /// Its owner.
+    pub owner: String,
+}
+
+/// A folder that exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirFact {
+    /// Its permissions, in octal, four digits.
+    pub mode: String,
+    /// Its owner.
+    pub owner: String,
+}
+
+/// A unit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitFact {
+    /// Whether its process runs.
+    pub active: bool,
+    /// The supervisor's word for its state.
+    pub state: String,
+    /// Whether it is started at boot.
+    pub enabled: bool,
+    /// Its process.
+    pub pid: Option<u32>,
+    /// Seconds it has been running.
+    pub uptime_s: Option<u64>,
+    /// How often the supervisor started it again by itself.
+    pub restarts: u32,
+    /// Anonymous memory in MiB (`RssAnon`).
+    pub memory_mb: Option<u64>,
+    /// The fingerprint of what it was started with.
+    pub running: Option<String>,
+}
+
+/// A port on which something listens.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Listener {
+    /// The address it is bound to.
+    pub address: String,
+    /// The port.
+    pub port: u16,
+    /// The process, where it may be seen.
+    pub pid: Option<u32>,
+    /// The process's name, where it may be seen.
+    pub process: Option<String>,
+}
+
+/// The version of the record's format: a newer one is refused.
+pub const RECORD_FORMAT: u32 = 1;
+
+/// What sdtd wrote about a host: with those of the other hosts, the truth about the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Format version ([`RECORD_FORMAT`]).
+    pub format: u32,
+    /// The cluster's name.
+    pub cluster: String,
+    /// This host's name in the inventory.
+    pub host: HostName,
+    /// All instances of the cluster, with their numbers: the same on every host.
+    pub placement: BTreeMap<InstanceId, Option<u32>>,
+    /// The highest number ever given, by `<service>.<role>`: numbers are never given twice.
+    pub numbers: BTreeMap<String, u32>,
+    /// The version of each service.
+    pub versions: BTreeMap<String, String>,
+    /// Values fixed at the first deploy, by `<service>.<word>`.
+    #[serde(default)]
+    pub fixed: BTreeMap<String, String>,
+    /// Files, links and folders that sdtd made on this host.
+    pub owns: BTreeSet<String>,
+    /// Folders on this host that hold users' data.
+    #[serde(default)]
+    pub data: BTreeSet<String>,
+    /// Units on this host.
+    pub units: BTreeSet<String>,
+}

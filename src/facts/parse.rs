@@ -1,0 +1,224 @@
+//! Reads a host's answer: pure, and never trusting what it reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::id::Arch;
+use crate::facts::model::{
+    DirFact, Disk, FileFact, HostFacts, Listener, RECORD_FORMAT, Record, UnitFact,
+};
+
+/// Why an answer was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FactsError {
+    /// It is not an answer, or was cut off.
+    #[error("its answer is not complete ({0}): a login shell that prints much, or a lost link?")]
+    Torn(String),
+    /// An architecture no package is made for.
+    #[error("its architecture `{0}` is not supported (x86_64, aarch64 and armhf are)")]
+    Arch(String),
+    /// Its record can't be read.
+    #[error("sdtd's record on it can't be read: {0}")]
+    Record(String),
+    /// Its record was written by a newer sdtd.
+    #[error("sdtd's record on it has format {0}, this sdtd knows up to {RECORD_FORMAT}: use a newer sdtd")]
+    Newer(u32),
+}
+
+/// Reads the answer of [`super::FactsRequest::script`].
+///
+/// # Errors
+/// When the answer is torn, the architecture is unknown, or the record is of a newer format.
+pub fn parse(answer: &str) -> Result<HostFacts, FactsError> {
+    let mut reader = Reader::default();
+    let mut lines = answer.lines().skip_while(|line| *line != "begin\t1").peekable();
+    if lines.next().is_none() {
+        return Err(FactsError::Torn("no beginning".to_owned()));
+    }
+    let mut ended = false;
+    while let Some(line) = lines.next() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let mut text = Vec::new();
+        while let Some(next) = lines.next_if(|next| next.starts_with('|')) {
+            text.push(&next[1..]);
+        }
+        if fields[0] == "end" {
+            ended = true;
+            break;
+        }
+        reader.line(&fields, &text);
+    }
+    if !ended {
+        return Err(FactsError::Torn("no end".to_owned()));
+    }
+    reader.finish()
+}
+
+#[derive(Default)]
+struct Reader {
+    values: BTreeMap<String, String>,
+    kernel: (String, String, String),
+    disks: BTreeMap<String, Disk>,
+    users: BTreeSet<String>,
+    files: BTreeMap<String, FileFact>,
+    dirs: BTreeMap<String, DirFact>,
+    links: BTreeMap<String, String>,
+    store: BTreeSet<String>,
+    markers: BTreeSet<String>,
+    units: BTreeMap<String, UnitFact>,
+    processes: BTreeMap<u32, (u64, u64)>,
+    listening: Vec<Listener>,
+}
+
+impl Reader {
+    fn line(&mut self, fields: &[&str], text: &[&str]) {
+        match *fields {
+            ["kernel", machine, bits, debian] => {
+                self.kernel = (machine.to_owned(), bits.to_owned(), debian.to_owned());
+            }
+            ["disk", path, total, free] => {
+                let mb = |kb: &str| kb.parse::<u64>().unwrap_or(0) / 1024;
+                self.disks.insert(path.to_owned(), Disk { total_mb: mb(total), free_mb: mb(free) });
+            }
+            ["has-user", name] => _ = self.users.insert(name.to_owned()),
+            ["link", path, to] => _ = self.links.insert(path.to_owned(), to.to_owned()),
+            ["dir", path, mode, owner] => {
+                let fact = DirFact { mode: four_digits(mode), owner: owner.to_owned() };
+                self.dirs.insert(path.to_owned(), fact);
+            }
+            ["file", path, mode, owner, size] => {
+                let fact = FileFact {
+                    text: file_text(text, size),
+                    mode: four_digits(mode),
+                    owner: owner.to_owned(),
+                };
+                self.files.insert(path.to_owned(), fact);
+            }
+            ["store", name] => _ = self.store.insert(name.to_owned()),
+            ["marker", path] => _ = self.markers.insert(path.to_owned()),
+            ["unit", name, state, pid, restarts, enabled, running] => {
+                self.unit(name, [state, pid, restarts, enabled, running]);
+            }
+            ["process", pid, uptime, anon_kb] => {
+                let number = |t: &str| t.parse::<u64>().unwrap_or(0);
+                if let Ok(pid) = pid.parse() {
+                    self.processes.insert(pid, (number(uptime), number(anon_kb) / 1024));
+                }
+            }
+            ["listen", local, ref who @ ..] => {
+                self.listening.extend(listener(local, who.first().copied().unwrap_or_default()));
+            }
+            ["listen-hex", local] => self.listening.extend(hex_listener(local)),
+            [name, value] => _ = self.values.insert(name.to_owned(), value.to_owned()),
+            _ => {}
+        }
+    }
+
+    fn unit(&mut self, name: &str, [state, pid, restarts, enabled, running]: [&str; 5]) {
+        let fact = UnitFact {
+            active: matches!(state, "active" | "activating" | "reloading"),
+            state: state.to_owned(),
+            enabled: enabled == "enabled",
+            pid: pid.parse().ok().filter(|pid| *pid > 0),
+            restarts: restarts.parse().unwrap_or(0),
+            running: Some(running.trim().to_owned()).filter(|r| !r.is_empty()),
+            ..UnitFact::default()
+        };
+        self.units.insert(name.to_owned(), fact);
+    }
+
+    fn finish(mut self) -> Result<HostFacts, FactsError> {
+        for unit in self.units.values_mut() {
+            if let Some((uptime, memory)) = unit.pid.and_then(|pid| self.processes.get(&pid)) {
+                unit.uptime_s = Some(*uptime);
+                unit.memory_mb = Some(*memory);
+            }
+        }
+        let arch = self.arch()?;
+        let number = |name: &str| self.values.get(name).and_then(|v| v.parse::<i64>().ok());
+        let text = |name: &str| self.values.get(name).cloned().unwrap_or_default();
+        let missing = |name: &str| FactsError::Torn(format!("no {name}"));
+        Ok(HostFacts {
+            hostname: text("hostname"),
+            machine_id: text("machine"),
+            arch,
+            os: text("os"),
+            memory_mb: number("memory").ok_or_else(|| missing("memory"))?.unsigned_abs() / 1024,
+            cpus: number("cpus").and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
+            time: number("time").ok_or_else(|| missing("time"))?,
+            user: text("user"),
+            systemd: self.values.contains_key("systemd"),
+            record: self.record()?,
+            disks: self.disks,
+            users: self.users,
+            files: self.files,
+            dirs: self.dirs,
+            links: self.links,
+            store: self.store,
+            markers: self.markers,
+            units: self.units,
+            listening: self.listening,
+        })
+    }
+
+    fn record(&self) -> Result<Option<Record>, FactsError> {
+        let path = self.values.get("record-path");
+        let file = path.and_then(|path| self.files.get(path));
+        file.map(|file| read_record(&file.text)).transpose()
+    }
+
+    /// The architecture of the programs: a 32-bit Raspberry Pi OS runs on a 64-bit kernel.
+    fn arch(&self) -> Result<Arch, FactsError> {
+        let (machine, bits, debian) = &self.kernel;
+        if !debian.is_empty() {
+            return Arch::from_debian(debian).ok_or_else(|| FactsError::Arch(debian.clone()));
+        }
+        let userland = if machine == "aarch64" && bits == "32" { "armv7l" } else { machine };
+        Arch::from_uname(userland).ok_or_else(|| FactsError::Arch(machine.clone()))
+    }
+}
+
+fn read_record(text: &str) -> Result<Record, FactsError> {
+    #[derive(serde::Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let wrong = |error: serde_json::Error| FactsError::Record(error.to_string());
+    let format: Format = serde_json::from_str(text).map_err(wrong)?;
+    if format.format > RECORD_FORMAT {
+        return Err(FactsError::Newer(format.format));
+    }
+    serde_json::from_str(text).map_err(wrong)
+}
+
+fn four_digits(mode: &str) -> String {
+    format!("{mode:0>4}")
+}
+
+/// The lines of a file as one text; its size tells whether the last line ended.
+fn file_text(lines: &[&str], size: &str) -> String {
+    let mut text = lines.join("\n");
+    if !lines.is_empty() && size.parse::<usize>().is_ok_and(|size| size > text.len()) {
+        text.push('\n');
+    }
+    text
+}
+
+/// `127.0.0.1:22` and `users:(("sshd",pid=1,fd=3))`.
+fn listener(local: &str, who: &str) -> Option<Listener> {
+    let (address, port) = local.rsplit_once(':')?;
+    let process = who.split('"').nth(1).map(str::to_owned);
+    let digits = |t: &str| t.chars().take_while(char::is_ascii_digit).collect::<String>();
+    let pid = who.split_once("pid=").and_then(|(_, rest)| digits(rest).parse().ok());
+    let address = address.trim_matches(['[', ']']).split('%').next()?.to_owned();
+    Some(Listener { address, port: port.parse().ok()?, pid, process })
+}
+
+/// `0100007F:0016`, as `/proc/net/tcp` has it.
+fn hex_listener(local: &str) -> Option<Listener> {
+    let (address, port) = local.split_once(':')?;
+    let address = match u32::from_str_radix(address, 16) {
+        Ok(v4) if address.len() == 8 => std::net::Ipv4Addr::from(v4.swap_bytes()).to_string(),
+        _ => "*".to_owned(),
+    };
+    Some(Listener { address, port: u16::from_str_radix(port, 16).ok()?, pid: None, process: None })
+}

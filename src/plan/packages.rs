@@ -1,0 +1,120 @@
+//! Which tree of a package each host runs from: what it has stands, else what this machine can send.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::Catalogue;
+use crate::facts::HostFacts;
+use crate::id::{Arch, HostName, ServiceName};
+use crate::inventory::Cluster;
+use crate::plan::paths::HostPaths;
+use crate::plan::place::Placement;
+
+/// A package of this machine, ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageFile {
+    /// The SHA-256 of the archive.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Leading path components dropped when unpacking.
+    pub strip: usize,
+    /// Whether it is compressed with gzip.
+    pub gzip: bool,
+}
+
+/// One package for one architecture.
+pub type PackageKey = (ServiceName, Arch);
+
+/// Packages of this machine, by service and architecture.
+pub type Packages = BTreeMap<PackageKey, PackageFile>;
+
+/// What stands for the hash of a package that was not fetched: such a plan is for reading only.
+pub const UNFETCHED: &str = "unfetched";
+
+/// The tree of a package on a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    /// Its name in the store.
+    pub name: String,
+    /// What must be sent for it; none: the host has it.
+    pub send: Option<Option<PackageFile>>,
+}
+
+/// The services whose packages a host needs: those that run there, and what they need.
+#[must_use]
+pub fn services_on(
+    host: &HostName,
+    cluster: &Cluster,
+    catalogue: &Catalogue,
+    placement: &Placement,
+) -> BTreeSet<ServiceName> {
+    let mut found: BTreeSet<ServiceName> =
+        placement.on(host).map(|id| id.service.clone()).collect();
+    let running: Vec<ServiceName> = found.iter().cloned().collect();
+    for service in running {
+        let needs = catalogue.get(&service).map(|f| f.descriptor.needs.clone()).unwrap_or_default();
+        let packages = needs.into_iter().filter(|need| {
+            cluster.services.contains_key(need)
+                && catalogue.get(need).is_some_and(|f| f.descriptor.roles.is_empty())
+        });
+        found.extend(packages);
+    }
+    found
+}
+
+/// The tree that a host runs a service from.
+///
+/// A tree of the wanted version that is there stands, wherever it came from, unless the user gave a
+/// package file of their own: then only that file's tree will do.
+#[must_use]
+pub fn installed(
+    (cluster, catalogue): (&Cluster, &Catalogue),
+    service: &ServiceName,
+    (paths, facts): (&HostPaths, &HostFacts),
+    packages: &Packages,
+) -> Option<Installed> {
+    let wanted = cluster.services.get(service)?;
+    let package = catalogue.get(service)?.descriptor.package.as_ref()?;
+    let prefix = format!("{service}-{}-", wanted.version);
+    let file = packages.get(&(service.clone(), facts.arch));
+    let named = |sha: &str| format!("{prefix}{}", sha.get(..12).unwrap_or(sha));
+    if wanted.package.is_none() {
+        let linked = facts.links.get(&paths.at(&package.into));
+        let linked = linked.and_then(|to| to.rsplit('/').next()).filter(|n| facts.store.contains(*n));
+        let there = linked.filter(|name| name.starts_with(&prefix)).map(str::to_owned);
+        let other = || facts.store.iter().find(|name| name.starts_with(&prefix)).cloned();
+        let same_hash = || file.map(|f| named(&f.sha256)).filter(|n| facts.store.contains(n));
+        if let Some(name) = there.or_else(same_hash).or_else(other) {
+            return Some(Installed { name, send: None });
+        }
+    }
+    let name = named(file.map_or(UNFETCHED, |f| &f.sha256));
+    let send = (!facts.store.contains(&name)).then(|| file.cloned());
+    Some(Installed { name, send })
+}
+
+/// The packages that must be fetched to this machine before these hosts can be deployed.
+#[must_use]
+pub fn needed(
+    cluster: &Cluster,
+    catalogue: &Catalogue,
+    placement: &Placement,
+    facts: &BTreeMap<HostName, HostFacts>,
+) -> BTreeSet<PackageKey> {
+    let mut keys = BTreeSet::new();
+    for (name, host) in &cluster.hosts {
+        let Some(facts) = facts.get(name) else { continue };
+        let paths = HostPaths::new(&cluster.name, host);
+        for service in services_on(name, cluster, catalogue, placement) {
+            let tree =
+                installed((cluster, catalogue), &service, (&paths, facts), &Packages::new());
+            let own = cluster.services.get(&service).is_some_and(|s| s.package.is_some());
+            if tree.is_some_and(|tree| tree.send.is_some()) || own {
+                keys.insert((service, facts.arch));
+            }
+        }
+    }
+    keys
+}

@@ -1,0 +1,326 @@
+//! The planner: cluster, facts, catalogue and packages in; plan out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+
+use crate::catalogue::{Catalogue, RenderError, Renderer};
+use crate::event::Problem;
+use crate::facts::{FactsRequest, HostFacts, RECORD_FORMAT, Record};
+use crate::id::{HostName, ServiceName};
+use crate::inventory::{Cluster, Connection};
+use crate::plan::desired::{Context, Desired, hex};
+use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
+use crate::plan::packages::{self, Installed, Packages};
+use crate::plan::paths::HostPaths;
+use crate::plan::place::{Placement, place};
+use crate::plan::waves::Waves;
+
+/// Everything a plan is made from.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    /// What should be.
+    pub cluster: &'a Cluster,
+    /// The services' words.
+    pub catalogue: &'a Catalogue,
+    /// What is, host by host.
+    pub facts: &'a BTreeMap<HostName, HostFacts>,
+    /// The packages of this machine.
+    pub packages: &'a Packages,
+    /// Changes that drivers found to be needed, such as topics to be made.
+    pub resources: &'a [ResourceChange],
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A template of a service can't be rendered.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// Changes that would not be safe.
+    #[error("{}", .0.join("\n"))]
+    Refused(Vec<String>),
+    /// Things on the hosts that stand in the way.
+    #[error("{}", .0.iter().map(|p| p.cause.clone()).collect::<Vec<_>>().join("\n"))]
+    Blocked(Vec<Problem>),
+}
+
+/// Where everything is, by what the hosts' records say and the inventory wants.
+#[must_use]
+pub fn placement(
+    cluster: &Cluster,
+    catalogue: &Catalogue,
+    facts: &BTreeMap<HostName, HostFacts>,
+) -> Placement {
+    let records: Vec<&Record> = facts.values().filter_map(|f| f.record.as_ref()).collect();
+    place(cluster, catalogue, &records)
+}
+
+/// What each host must be asked, for all that may come to run there.
+#[must_use]
+pub fn requests(cluster: &Cluster, catalogue: &Catalogue) -> BTreeMap<HostName, FactsRequest> {
+    // Every role on every host: where the roles are is known only after the records are read.
+    let mut everywhere = Placement::default();
+    for (service, _) in &cluster.services {
+        let Some(folder) = catalogue.get(service) else { continue };
+        for role in folder.descriptor.roles.keys() {
+            for host in cluster.hosts.keys() {
+                let (service, role, host) = (service.clone(), role.clone(), host.clone());
+                everywhere.instances.push((crate::id::InstanceId { service, role, host }, Some(1)));
+            }
+        }
+    }
+    let facts = BTreeMap::new();
+    let context = Context {
+        cluster,
+        catalogue,
+        facts: &facts,
+        placement: &everywhere,
+        homes: cluster
+            .hosts
+            .keys()
+            .flat_map(|h| cluster.services.keys().map(|s| ((h.clone(), s.clone()), "-".to_owned())))
+            .collect(),
+        renderer: Renderer::new(),
+    };
+    cluster.hosts.keys().map(|host| (host.clone(), request(&context, host))).collect()
+}
+
+fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
+    let host = &context.cluster.hosts[name];
+    let paths = HostPaths::new(&context.cluster.name, host);
+    let mut request = FactsRequest {
+        state: paths.state(),
+        store: paths.store(),
+        pidfiles: matches!(host.connection, Connection::Local { .. }),
+        ..FactsRequest::default()
+    };
+    request.paths.extend([paths.profile(), paths.state(), paths.store(), paths.incoming()]);
+    request.disks.insert(paths.store());
+    for service in context.cluster.services.keys() {
+        let folder = context.catalogue.get(service);
+        request.users.extend(context.user(host, service));
+        let package = folder.and_then(|f| f.descriptor.package.as_ref());
+        request.paths.extend(package.map(|p| paths.at(&p.into)));
+        let hooks = folder.into_iter().flat_map(|f| f.files()).filter(|(p, _)| is_hook(p));
+        request.paths.extend(hooks.map(|(p, _)| format!("{}/{p}", paths.hooks(service))));
+    }
+    for id in context.placement.on(name) {
+        // A template that can't be rendered is reported when the plan is made.
+        if let Ok(Some(desired)) = context.desired(id) {
+            request.units.insert(desired.member.unit.clone());
+            request.paths.extend(desired.files.iter().map(|f| f.path.clone()));
+            request.paths.extend(desired.dirs.iter().map(|(path, _)| path.clone()));
+            request.paths.extend([desired.unit.path.clone(), desired.wanted.0.clone()]);
+            request.disks.extend(desired.data.iter().cloned());
+            request.markers.extend(desired.once.iter().map(|once| once.marker.clone()));
+        }
+    }
+    request
+}
+
+/// Whether a file of a service's folder is a hook, to be kept on the hosts.
+#[must_use]
+pub fn is_hook(path: &str) -> bool {
+    path.starts_with("hooks/")
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// When a template can't be rendered, a change is not safe, or something on a host stands in the way.
+pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
+    let placement = placement(input.cluster, input.catalogue, input.facts);
+    if !placement.refused.is_empty() {
+        return Err(PlanError::Refused(placement.refused));
+    }
+    let trees = trees(input, &placement);
+    let context = Context {
+        cluster: input.cluster,
+        catalogue: input.catalogue,
+        facts: input.facts,
+        placement: &placement,
+        homes: homes(input, &trees),
+        renderer: Renderer::new(),
+    };
+    let mut desired = Vec::new();
+    for (id, _) in &placement.instances {
+        desired.extend(context.desired(id)?);
+    }
+    let refused = refused(input);
+    if !refused.is_empty() {
+        return Err(PlanError::Refused(refused));
+    }
+    let blocked = super::blocked::blocked(&context, &desired);
+    if !blocked.is_empty() {
+        return Err(PlanError::Blocked(blocked));
+    }
+    let records = records(input, &placement, &desired);
+    let view = view(input, &context);
+    let mut waves = Waves::new(&context, &desired, &trees);
+    waves.prepare(&records)?;
+    waves.install()?;
+    for role in roles_in_order(&view) {
+        waves.role(&role)?;
+    }
+    waves.resources(input.resources);
+    let (waves, unchanged) = waves.done();
+    Ok(Plan { format: FORMAT, basis: basis(input), view, waves, unchanged })
+}
+
+/// The tree that each host runs each service from.
+pub type Trees = BTreeMap<(HostName, ServiceName), Installed>;
+
+fn trees(input: Input<'_>, placement: &Placement) -> Trees {
+    let mut trees = Trees::new();
+    for (name, host) in &input.cluster.hosts {
+        let Some(facts) = input.facts.get(name) else { continue };
+        let paths = HostPaths::new(&input.cluster.name, host);
+        for service in packages::services_on(name, input.cluster, input.catalogue, placement) {
+            let words = (input.cluster, input.catalogue);
+            let tree = packages::installed(words, &service, (&paths, facts), input.packages);
+            trees.extend(tree.map(|tree| ((name.clone(), service), tree)));
+        }
+    }
+    trees
+}
+
+fn homes(input: Input<'_>, trees: &Trees) -> BTreeMap<(HostName, ServiceName), String> {
+    let home = |((host, service), tree): (&(HostName, ServiceName), &Installed)| {
+        let paths = HostPaths::new(&input.cluster.name, &input.cluster.hosts[host]);
+        ((host.clone(), service.clone()), format!("{}/{}", paths.store(), tree.name))
+    };
+    trees.iter().map(home).collect()
+}
+
+/// Changes of versions and of values fixed at the first deploy.
+fn refused(input: Input<'_>) -> Vec<String> {
+    let mut refused = BTreeSet::new();
+    for record in input.facts.values().filter_map(|f| f.record.as_ref()) {
+        for (name, service) in &input.cluster.services {
+            let old = record.versions.get(name.as_str()).filter(|old| **old != service.version);
+            refused.extend(old.map(|old| {
+                let new = &service.version;
+                format!("{name} runs {old} and the inventory wants {new}: changing the version of a live cluster is not offered yet")
+            }));
+        }
+        for (word, new) in fixed(input) {
+            let old = record.fixed.get(&word).filter(|old| **old != new);
+            refused.extend(old.map(|old| {
+                format!("`{word}` is `{old}` since the first deploy and can't become `{new}`")
+            }));
+        }
+    }
+    refused.into_iter().collect()
+}
+
+/// The values that are fixed at the first deploy, by `<service>.<word>`.
+fn fixed(input: Input<'_>) -> BTreeMap<String, String> {
+    let mut fixed = BTreeMap::new();
+    for (name, service) in &input.cluster.services {
+        let settings = input.catalogue.get(name).map(|f| &f.descriptor.settings);
+        for (word, _) in settings.into_iter().flatten().filter(|(_, s)| s.fixed) {
+            let value = service.settings.get(word).map(|value| match value {
+                serde_json::Value::String(text) => text.clone(),
+                other => other.to_string(),
+            });
+            fixed.extend(value.map(|value| (format!("{name}.{word}"), value)));
+        }
+    }
+    fixed
+}
+
+/// What will be written about each host.
+fn records(
+    input: Input<'_>,
+    placement: &Placement,
+    desired: &[Desired],
+) -> BTreeMap<HostName, Record> {
+    let mut records = BTreeMap::new();
+    for host in input.cluster.hosts.keys() {
+        let here = || desired.iter().filter(|d| &d.member.id.host == host);
+        let mut owns: BTreeSet<String> =
+            here().flat_map(|d| d.files.iter().map(|f| f.path.clone())).collect();
+        owns.extend(here().map(|d| d.unit.path.clone()));
+        let record = Record {
+            format: RECORD_FORMAT,
+            cluster: input.cluster.name.to_string(),
+            host: host.clone(),
+            placement: placement.instances.iter().cloned().collect(),
+            numbers: placement.numbers.clone(),
+            versions: input
+                .cluster
+                .services
+                .iter()
+                .map(|(name, service)| (name.to_string(), service.version.clone()))
+                .collect(),
+            fixed: fixed(input),
+            owns,
+            data: here().flat_map(|d| d.data.iter().cloned()).collect(),
+            units: here().map(|d| d.member.unit.clone()).collect(),
+        };
+        records.insert(host.clone(), record);
+    }
+    records
+}
+
+fn view(input: Input<'_>, context: &Context<'_>) -> View {
+    let mut roles = Vec::new();
+    let mut verify = Vec::new();
+    for service in input.cluster.services.keys() {
+        let Some(folder) = input.catalogue.get(service) else { continue };
+        for (role, words) in &folder.descriptor.roles {
+            roles.push(RoleView {
+                role: RoleRef { service: service.clone(), role: role.clone() },
+                quorum: words.quorum.clone(),
+                status: words.status.clone(),
+                verify: words.verify.clone(),
+                ready: words.rolling.ready.clone(),
+                ready_within: words.run.ready_within,
+                stop_within: words.run.stop_within,
+            });
+        }
+        verify.push((service.clone(), folder.descriptor.verify.clone()));
+    }
+    View { cluster: input.cluster.name.clone(), members: context.members(), roles, verify }
+}
+
+/// The cluster as probes see it, for commands that change nothing.
+#[must_use]
+pub fn view_of(input: Input<'_>) -> View {
+    let placement = placement(input.cluster, input.catalogue, input.facts);
+    let trees = trees(input, &placement);
+    let context = Context {
+        cluster: input.cluster,
+        catalogue: input.catalogue,
+        facts: input.facts,
+        placement: &placement,
+        homes: homes(input, &trees),
+        renderer: Renderer::new(),
+    };
+    view(input, &context)
+}
+
+fn roles_in_order(view: &View) -> Vec<RoleRef> {
+    view.roles.iter().map(|role| role.role.clone()).collect()
+}
+
+/// The hash of all that a plan is made from, less what changes by itself (clock, free memory, uptime).
+fn basis(input: Input<'_>) -> String {
+    let mut sum = Sha256::new();
+    let mut add = |value: serde_json::Result<Vec<u8>>| sum.update(value.unwrap_or_default());
+    add(serde_json::to_vec(input.cluster));
+    for (name, facts) in input.facts {
+        let mut still = facts.clone();
+        still.time = 0;
+        still.disks.clear();
+        still.listening.clear();
+        for unit in still.units.values_mut() {
+            unit.uptime_s = None;
+            unit.memory_mb = None;
+        }
+        add(serde_json::to_vec(&(name, still)));
+    }
+    add(serde_json::to_vec(input.resources));
+    hex(&sum.finalize())
+}

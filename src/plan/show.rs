@@ -1,0 +1,168 @@
+//! The plan as people read it: a diff with reasons, secrets masked.
+
+use std::fmt::{self, Write as _};
+
+use similar::{ChangeTag, TextDiff};
+
+use crate::plan::model::{Batch, Plan, Step, UnitChange, Wave};
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User { name } => write!(f, "user {name}"),
+            Self::Dir { path, .. } => write!(f, "folder {path}"),
+            Self::File { path, before: None, .. } => write!(f, "new file {path}"),
+            Self::File { path, .. } => write!(f, "file {path}"),
+            Self::Block { path, after: Some(_), .. } => write!(f, "block in {path}"),
+            Self::Block { path, .. } => write!(f, "take the block out of {path}"),
+            Self::Package { name, version, .. } => write!(f, "package {name} {version}"),
+            Self::Link { path, to, .. } => write!(f, "link {path} to {to}"),
+            Self::Once { name, .. } => write!(f, "{name} (once)"),
+            Self::Unit { unit, to, .. } => write!(f, "{to} {unit}"),
+            Self::Remove { path, .. } => write!(f, "remove {path}"),
+        }
+    }
+}
+
+impl fmt::Display for UnitChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+            Self::Reload => "reload",
+            Self::Enable => "enable",
+            Self::Disable => "disable",
+        })
+    }
+}
+
+/// How much of a plan is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Changes of files line by line, new files by their size.
+    Usual,
+    /// New files in full as well.
+    Full,
+}
+
+/// The plan as text.
+#[must_use]
+pub fn show(plan: &Plan, detail: Detail) -> String {
+    let mut out = String::new();
+    for wave in &plan.waves {
+        show_wave(&mut out, wave, detail);
+    }
+    let steps = plan.steps();
+    let summary = match (steps, plan.unchanged) {
+        (0, n) => format!("No change: {n} things looked at, all as they should be."),
+        (steps, n) => format!("{steps} steps; {n} things need nothing."),
+    };
+    let _ = writeln!(out, "{summary}");
+    out
+}
+
+fn show_wave(out: &mut String, wave: &Wave, detail: Detail) {
+    let order = match wave.width {
+        Some(1) => ", one at a time".to_owned(),
+        Some(n) => format!(", {n} at a time"),
+        None => String::new(),
+    };
+    let _ = writeln!(out, "{}{order}", wave.title);
+    for (lines, hosts) in alike(wave, detail) {
+        let _ = writeln!(out, "  {hosts}");
+        for line in lines.lines() {
+            let _ = writeln!(out, "    {line}");
+        }
+    }
+    for change in &wave.resources {
+        let _ = writeln!(out, "  {}", change.text);
+    }
+    let _ = writeln!(out);
+}
+
+/// Batches that read the same are shown once, for all their hosts.
+fn alike(wave: &Wave, detail: Detail) -> Vec<(String, String)> {
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for batch in &wave.batches {
+        let text = show_batch(batch, detail);
+        match groups.iter_mut().find(|(lines, _)| *lines == text) {
+            Some((_, hosts)) => hosts.push(batch.host.as_str()),
+            None => groups.push((text, vec![batch.host.as_str()])),
+        }
+    }
+    groups.into_iter().map(|(lines, hosts)| (lines, hosts.join(", "))).collect()
+}
+
+fn show_batch(batch: &Batch, detail: Detail) -> String {
+    let mut out = String::new();
+    if !batch.because.is_empty() {
+        let _ = writeln!(out, "because: {}", batch.because.join(", "));
+    }
+    for step in &batch.steps {
+        show_step(&mut out, step, detail);
+    }
+    out
+}
+
+fn show_step(out: &mut String, step: &Step, detail: Detail) {
+    match step {
+        Step::File { before: Some(before), after, secret, .. } => {
+            let _ = writeln!(out, "~ {step}");
+            out.push_str(&diff(before, after, *secret));
+        }
+        Step::File { after, secret, .. } => {
+            let _ = writeln!(out, "+ {step} ({} lines)", after.lines().count());
+            if detail == Detail::Full {
+                out.push_str(&diff("", after, *secret));
+            }
+        }
+        Step::Block { before, after, .. } => {
+            let mark = if before.is_none() { '+' } else { '~' };
+            let _ = writeln!(out, "{mark} {step}");
+            let text = |t: &Option<String>| t.clone().unwrap_or_default();
+            out.push_str(&diff(&text(before), &text(after), false));
+        }
+        Step::Package { size, sha256, .. } => {
+            let from = match sha256.get(..12) {
+                Some(hash) => format!("{}, sha256 {hash}…", mib(*size)),
+                None => "not fetched yet".to_owned(),
+            };
+            let _ = writeln!(out, "+ {step} ({from})");
+        }
+        Step::Link { before: Some(_), .. } => _ = writeln!(out, "~ {step}"),
+        Step::Remove { .. } => _ = writeln!(out, "- {step}"),
+        Step::User { .. } | Step::Dir { .. } | Step::Link { .. } => {
+            let _ = writeln!(out, "+ {step}");
+        }
+        Step::Once { .. } | Step::Unit { .. } => _ = writeln!(out, "> {step}"),
+    }
+}
+
+/// The lines that change, with one line around them; of a secret file, only how many.
+fn diff(before: &str, after: &str, secret: bool) -> String {
+    let text = TextDiff::from_lines(before, after);
+    let mut out = String::new();
+    if secret {
+        let changed = text.iter_all_changes().filter(|c| c.tag() != ChangeTag::Equal).count();
+        let _ = writeln!(out, "  ({changed} lines differ; not shown, they hold secrets)");
+        return out;
+    }
+    for group in text.grouped_ops(1) {
+        for change in group.iter().flat_map(|op| text.iter_changes(op)) {
+            let mark = match change.tag() {
+                ChangeTag::Delete => '-',
+                ChangeTag::Insert => '+',
+                ChangeTag::Equal => ' ',
+            };
+            let _ = writeln!(out, "  {mark} {}", change.value().trim_end_matches('\n'));
+        }
+    }
+    out
+}
+
+fn mib(bytes: u64) -> String {
+    let tenths = bytes * 10 / (1024 * 1024);
+    format!("{}.{} MiB", tenths / 10, tenths % 10)
+}
+

@@ -1,0 +1,389 @@
+//! Orders the steps into waves: what may run at once, what waits for what, and which gates stand between.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalogue::Role;
+use crate::catalogue::descriptor::OnChange;
+use crate::facts::{HostFacts, Record};
+use crate::id::{HostName, ServiceName};
+use crate::plan::compare::Steps;
+use crate::plan::desired::{Context, Desired, DesiredFile};
+use crate::plan::model::{Batch, ResourceChange, RoleRef, Step, UnitChange, Wave};
+use crate::plan::paths::HostPaths;
+use crate::plan::planner::{PlanError, Trees, is_hook};
+
+/// Builds the waves one after another.
+pub struct Waves<'a> {
+    context: &'a Context<'a>,
+    desired: &'a [Desired],
+    trees: &'a Trees,
+    waves: Vec<Wave>,
+    /// The wave that prepares the hosts.
+    prepared: Option<usize>,
+    /// The wave that installs each service's package.
+    installed: BTreeMap<ServiceName, usize>,
+    /// The waves of each service's roles.
+    of_service: BTreeMap<ServiceName, Vec<usize>>,
+    unchanged: usize,
+}
+
+/// What a change of an instance asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Start,
+    Restart,
+    Reload,
+    Tidy,
+}
+
+impl<'a> Waves<'a> {
+    /// No waves yet.
+    #[must_use]
+    pub fn new(context: &'a Context<'a>, desired: &'a [Desired], trees: &'a Trees) -> Self {
+        Self {
+            context,
+            desired,
+            trees,
+            waves: Vec::new(),
+            prepared: None,
+            installed: BTreeMap::new(),
+            of_service: BTreeMap::new(),
+            unchanged: 0,
+        }
+    }
+
+    /// All waves, and how many things needed nothing.
+    #[must_use]
+    pub fn done(self) -> (Vec<Wave>, usize) {
+        (self.waves, self.unchanged)
+    }
+
+    fn push(&mut self, wave: Wave) -> Option<usize> {
+        let empty = wave.batches.is_empty() && wave.resources.is_empty();
+        (!empty).then(|| {
+            self.waves.push(wave);
+            self.waves.len() - 1
+        })
+    }
+
+    fn batch(&mut self, host: &HostName, steps: Steps) -> Option<Batch> {
+        self.unchanged += steps.unchanged;
+        let batch = |steps| Batch { host: host.clone(), instance: None, because: Vec::new(), steps };
+        (!steps.steps.is_empty()).then(|| batch(steps.steps))
+    }
+
+    /// Users, folders, records and the login shell's profile, on all hosts at once.
+    ///
+    /// # Errors
+    /// When a template can't be rendered.
+    pub fn prepare(&mut self, records: &BTreeMap<HostName, Record>) -> Result<(), PlanError> {
+        let mut batches = Vec::new();
+        for (name, host) in &self.context.cluster.hosts {
+            let Some(facts) = self.context.facts.get(name) else { continue };
+            let paths = HostPaths::new(&self.context.cluster.name, host);
+            let root = root_owner(&paths);
+            let mut steps = Steps::default();
+            for service in self.services_on(name) {
+                let user = self.context.user(host, &service);
+                steps.user(facts, user.as_ref().filter(|user| *user != "root"));
+            }
+            for dir in [paths.state(), paths.store(), paths.incoming()] {
+                steps.dir(facts, &dir, root.as_ref(), "0755");
+            }
+            if let Some(record) = records.get(name) {
+                let file = plain_file(paths.record(), record_text(record), "0644");
+                steps.file(facts, &file, root.as_ref());
+            }
+            self.hooks(&mut steps, name, facts);
+            let mut block = Vec::new();
+            for service in self.services_on(name) {
+                block.extend(self.context.profile(host, &service)?);
+            }
+            let block = (!block.is_empty()).then(|| block.join("\n"));
+            let mark = format!("sdtd {}", self.context.cluster.name);
+            steps.block(facts, &paths.profile(), &mark, block);
+            batches.extend(self.batch(name, steps));
+        }
+        let wave = Wave { title: "prepare hosts".to_owned(), batches, ..empty_wave() };
+        self.prepared = self.push(wave);
+        Ok(())
+    }
+
+    fn hooks(&self, steps: &mut Steps, name: &HostName, facts: &HostFacts) {
+        let host = &self.context.cluster.hosts[name];
+        let paths = HostPaths::new(&self.context.cluster.name, host);
+        for service in self.services_on(name) {
+            let files = self.context.catalogue.get(&service).into_iter().flat_map(|f| f.files());
+            for (path, text) in files.filter(|(path, _)| is_hook(path)) {
+                let path = format!("{}/{path}", paths.hooks(&service));
+                let file = plain_file(path, text.to_owned(), "0755");
+                steps.file(facts, &file, root_owner(&paths).as_ref());
+            }
+        }
+    }
+
+    fn services_on(&self, host: &HostName) -> BTreeSet<ServiceName> {
+        let here = self.trees.keys().filter(|(h, _)| h == host).map(|(_, s)| s.clone());
+        here.chain(self.context.placement.on(host).map(|id| id.service.clone())).collect()
+    }
+
+    /// Packages and the links to them, one wave a service.
+    ///
+    /// # Errors
+    /// When a template can't be rendered.
+    pub fn install(&mut self) -> Result<(), PlanError> {
+        for (service, wanted) in &self.context.cluster.services {
+            let mut batches = Vec::new();
+            for name in self.context.cluster.hosts.keys() {
+                if let Some(steps) = self.install_on(name, service)? {
+                    batches.extend(self.batch(name, steps));
+                }
+            }
+            let wave = Wave {
+                title: format!("install {service} {}", wanted.version),
+                after_on_host: self.prepared.into_iter().collect(),
+                batches,
+                ..empty_wave()
+            };
+            if let Some(index) = self.push(wave) {
+                self.installed.insert(service.clone(), index);
+            }
+        }
+        Ok(())
+    }
+
+    fn install_on(&self, name: &HostName, service: &ServiceName) -> Result<Option<Steps>, PlanError> {
+        let key = (name.clone(), service.clone());
+        let (Some(tree), Some(facts)) = (self.trees.get(&key), self.context.facts.get(name)) else {
+            return Ok(None);
+        };
+        let host = &self.context.cluster.hosts[name];
+        let paths = HostPaths::new(&self.context.cluster.name, host);
+        let folder = self.context.catalogue.get(service);
+        let Some(package) = folder.and_then(|f| f.descriptor.package.as_ref()) else {
+            return Ok(None);
+        };
+        let mut steps = Steps::default();
+        if let Some(send) = &tree.send {
+            let tools = self.context.tools(host, service)?;
+            steps.steps.push(Step::Package {
+                name: service.to_string(),
+                version: self.context.cluster.services[service].version.clone(),
+                sha256: send.as_ref().map(|f| f.sha256.clone()).unwrap_or_default(),
+                store: format!("{}/{}", paths.store(), tree.name),
+                size: send.as_ref().map_or(0, |f| f.size),
+                strip: send.as_ref().map_or(0, |f| f.strip),
+                gzip: send.as_ref().is_some_and(|f| f.gzip),
+                owner: self.context.user(host, service),
+                tools,
+            });
+        } else {
+            steps.unchanged += 1;
+        }
+        let to = format!("{}/{}", paths.store(), tree.name);
+        steps.link(facts, &paths.at(&package.into), &to);
+        Ok(Some(steps))
+    }
+
+    /// The instances of a role: those that do not run are started together, those that run and changed
+    /// are restarted one after another behind the role's gates.
+    ///
+    /// # Errors
+    /// None today; kept for steps that render.
+    pub fn role(&mut self, role: &RoleRef) -> Result<(), PlanError> {
+        let Some(folder) = self.context.catalogue.get(&role.service) else { return Ok(()) };
+        let Some(words) = folder.descriptor.roles.get(&role.role) else { return Ok(()) };
+        let mut by_kind: Vec<(Kind, Batch)> = Vec::new();
+        for one in self.desired {
+            let id = &one.member.id;
+            if id.service != role.service || id.role != role.role {
+                continue;
+            }
+            let Some(facts) = self.context.facts.get(&id.host) else { continue };
+            let (kind, steps, because) = self.instance(one, facts);
+            if let Some(mut batch) = self.batch(&id.host, steps) {
+                batch.instance = Some(id.clone());
+                batch.because = because;
+                by_kind.push((kind, batch));
+            }
+        }
+        for kind in [Kind::Tidy, Kind::Start, Kind::Reload, Kind::Restart] {
+            let batches: Vec<Batch> =
+                by_kind.iter().filter(|(k, _)| *k == kind).map(|(_, b)| b.clone()).collect();
+            let wave = self.role_wave(role, words, kind, batches);
+            if let Some(index) = self.push(wave) {
+                self.of_service.entry(role.service.clone()).or_default().push(index);
+            }
+        }
+        Ok(())
+    }
+
+    fn role_wave(&self, role: &RoleRef, words: &Role, kind: Kind, batches: Vec<Batch>) -> Wave {
+        let mut after: BTreeSet<usize> = BTreeSet::new();
+        let mut on_host: BTreeSet<usize> = self.prepared.into_iter().collect();
+        on_host.extend(self.installed.get(&role.service));
+        after.extend(self.of_service.get(&role.service).into_iter().flatten());
+        let needs = self.context.catalogue.get(&role.service).map(|f| f.descriptor.needs.clone());
+        for need in needs.unwrap_or_default() {
+            on_host.extend(self.installed.get(&need));
+            after.extend(self.of_service.get(&need).into_iter().flatten());
+        }
+        let what = match kind {
+            Kind::Start => "start",
+            Kind::Restart => "restart",
+            Kind::Reload => "reload",
+            Kind::Tidy => "tidy",
+        };
+        let wave = Wave {
+            title: format!("{what} {role}"),
+            role: Some(role.clone()),
+            after: after.into_iter().collect(),
+            after_on_host: on_host.into_iter().collect(),
+            batches,
+            ..empty_wave()
+        };
+        let rolling = words.rolling.clone();
+        match kind {
+            Kind::Tidy | Kind::Reload => wave,
+            Kind::Start => Wave { ready: rolling.ready, within: words.run.ready_within, ..wave },
+            Kind::Restart => Wave {
+                width: Some(rolling.width),
+                before: rolling.before,
+                ready: rolling.ready,
+                last: rolling.last,
+                within: rolling.within,
+                ..wave
+            },
+        }
+    }
+
+    fn instance(&self, one: &Desired, facts: &HostFacts) -> (Kind, Steps, Vec<String>) {
+        let host = &self.context.cluster.hosts[&one.member.id.host];
+        let paths = HostPaths::new(&self.context.cluster.name, host);
+        let root = root_owner(&paths);
+        let user = one.member.user.as_ref();
+        let mut steps = Steps::default();
+        let mut because = Vec::new();
+        let state = paths.unit(&one.member.unit);
+        steps.dir(facts, &state, root.as_ref(), "0755");
+        for (path, mode) in &one.dirs {
+            steps.dir(facts, path, user, mode);
+        }
+        for file in &one.files {
+            if steps.file(facts, file, user) {
+                because.push(file.path.rsplit('/').next().unwrap_or_default().to_owned());
+            }
+        }
+        if steps.file(facts, &one.unit, root.as_ref()) {
+            because.push("how it is run".to_owned());
+        }
+        let (path, text) = one.wanted.clone();
+        steps.file(facts, &plain_file(path, text, "0644"), root.as_ref());
+        self.once(one, facts, &mut steps);
+        let kind = self.unit_steps(one, facts, &mut steps, &mut because);
+        (kind, steps, because)
+    }
+
+    fn once(&self, one: &Desired, facts: &HostFacts, steps: &mut Steps) {
+        for once in &one.once {
+            if facts.markers.contains(&once.marker) {
+                steps.unchanged += 1;
+                continue;
+            }
+            steps.steps.push(Step::Once {
+                name: once.name.clone(),
+                hook: once.hook.clone(),
+                marker: once.marker.clone(),
+                user: one.member.user.clone(),
+                env: one.member.env.clone(),
+                within: once.within,
+            });
+        }
+    }
+
+    fn unit_steps(
+        &self,
+        one: &Desired,
+        facts: &HostFacts,
+        steps: &mut Steps,
+        because: &mut Vec<String>,
+    ) -> Kind {
+        let unit = facts.units.get(&one.member.unit).cloned().unwrap_or_default();
+        let name = &one.member.unit;
+        if !unit.active {
+            because.clear();
+            because.push("it does not run".to_owned());
+            steps.unit(name, UnitChange::Start, one.stop_within);
+            return Kind::Start;
+        }
+        let parts = |text: &str| {
+            let mut words = text.split_whitespace().map(str::to_owned);
+            (words.next().unwrap_or_default(), words.next().unwrap_or_default())
+        };
+        let wanted = parts(&one.wanted.1);
+        let running = parts(unit.running.as_deref().unwrap_or_default());
+        if wanted.0 != running.0 {
+            if because.is_empty() {
+                because.push("it runs with what was there before".to_owned());
+            }
+            steps.unit(name, UnitChange::Restart, one.stop_within);
+            return Kind::Restart;
+        }
+        let reloads = one.files.iter().any(|f| f.on_change == OnChange::Reload);
+        if reloads && wanted.1 != running.1 {
+            steps.unit(name, UnitChange::Reload, one.stop_within);
+            return Kind::Reload;
+        }
+        if !unit.enabled {
+            because.push("it would not start at boot".to_owned());
+            steps.unit(name, UnitChange::Enable, one.stop_within);
+        }
+        steps.unchanged += 1;
+        Kind::Tidy
+    }
+
+    /// Changes made by drivers, after everything runs.
+    pub fn resources(&mut self, changes: &[ResourceChange]) {
+        let after = self.of_service.values().flatten().copied().collect::<BTreeSet<_>>();
+        let wave = Wave {
+            title: "topics".to_owned(),
+            after: after.into_iter().collect(),
+            resources: changes.to_vec(),
+            within: 60,
+            ..empty_wave()
+        };
+        self.push(wave);
+    }
+}
+
+fn empty_wave() -> Wave {
+    Wave {
+        title: String::new(),
+        role: None,
+        after: Vec::new(),
+        after_on_host: Vec::new(),
+        width: None,
+        before: Vec::new(),
+        ready: Vec::new(),
+        last: None,
+        within: 0,
+        batches: Vec::new(),
+        resources: Vec::new(),
+    }
+}
+
+fn plain_file(path: String, text: String, mode: &str) -> DesiredFile {
+    let (mode, on_change) = (mode.to_owned(), OnChange::Nothing);
+    DesiredFile { path, text, mode, on_change, owned: false }
+}
+
+/// What is written about a host, as text.
+fn record_text(record: &Record) -> String {
+    let json = serde_json::to_string_pretty(record).unwrap_or_default();
+    format!("{json}\n")
+}
+
+/// Who owns what no service owns: root on a real host, whoever runs sdtd on a local one.
+fn root_owner(paths: &HostPaths) -> Option<String> {
+    paths.root.is_empty().then(|| "root".to_owned())
+}

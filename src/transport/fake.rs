@@ -1,0 +1,359 @@
+//! Hosts in memory, for fast scenarios and for faults that are hard to make on real ones.
+//!
+//! A fake does what `exec/steps.sh` does, as far as a plan can see it; the conformance scenarios run the
+//! same on fake, local and real hosts.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::{BoxStream, HookAnswer, RemoteError, Shipment, StepAnswer};
+use crate::exec::script::Places;
+use crate::facts::{DirFact, FactsRequest, FileFact, HostFacts, UnitFact};
+use crate::id::{Arch, HostName};
+use crate::plan::compare::{block_begin, block_end, block_in};
+use crate::plan::{Member, Step, UnitChange};
+
+/// What a port answers to a word: none where nothing listens. Called with the world, the host, the port
+/// and what was written to it (nothing, for a mere connection).
+pub type Responder =
+    Arc<dyn Fn(&World, &HostName, u16, &str) -> Option<String> + Send + Sync>;
+
+/// What a hook answers: called with the world, the host and the hook's path.
+pub type HookResponder = Arc<dyn Fn(&World, &HostName, &str) -> HookAnswer + Send + Sync>;
+
+/// Decides whether a step fails: called with the host, the step and how many steps the world has done.
+pub type Fault = Arc<dyn Fn(&HostName, &Step, usize) -> Option<FaultKind> + Send + Sync>;
+
+/// How a step fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// It says so; nothing was changed.
+    Fails,
+    /// The connection breaks before it is done.
+    LostBefore,
+    /// The connection breaks after it was done, before its answer came.
+    LostAfter,
+}
+
+/// All fake hosts of a test.
+#[derive(Default)]
+pub struct World {
+    /// The hosts.
+    pub hosts: BTreeMap<HostName, FakeState>,
+    /// Every step that was done, as `<host>: <step>`, in order.
+    pub done: Vec<String>,
+    /// What ports answer.
+    pub responder: Option<Responder>,
+    /// What hooks answer.
+    pub hooks: Option<HookResponder>,
+    /// Which steps fail.
+    pub fault: Option<Fault>,
+}
+
+/// The state of one fake host.
+#[derive(Debug, Clone, Default)]
+pub struct FakeState {
+    /// Whether it is off.
+    pub dead: bool,
+    /// What stands still: memory, architecture and their like.
+    pub memory_mb: u64,
+    /// Its clock.
+    pub time: i64,
+    /// Its architecture; this machine's if not set.
+    pub arch: Option<Arch>,
+    /// Files.
+    pub files: BTreeMap<String, FileFact>,
+    /// Folders.
+    pub dirs: BTreeMap<String, DirFact>,
+    /// Links.
+    pub links: BTreeMap<String, String>,
+    /// Users.
+    pub users: std::collections::BTreeSet<String>,
+    /// Names of packages in the store.
+    pub store: std::collections::BTreeSet<String>,
+    /// Packages that arrived, by hash, with their sizes.
+    pub incoming: BTreeMap<String, u64>,
+    /// Units.
+    pub units: BTreeMap<String, UnitFact>,
+    /// Ports on which something else listens.
+    pub listening: Vec<crate::facts::Listener>,
+    /// How many bytes of packages were sent to it.
+    pub bytes_received: u64,
+}
+
+impl World {
+    /// Whether a unit of a host runs.
+    #[must_use]
+    pub fn runs(&self, host: &str, unit: &str) -> bool {
+        self.hosts.get(host).is_some_and(|h| !h.dead && h.units.get(unit).is_some_and(|u| u.active))
+    }
+}
+
+/// One fake host.
+#[derive(Clone)]
+pub struct Fake {
+    world: Arc<Mutex<World>>,
+    host: HostName,
+}
+
+impl Fake {
+    /// A host of a world; it is made if it is not there.
+    #[must_use]
+    pub fn new(world: &Arc<Mutex<World>>, host: &HostName) -> Self {
+        let fake = Self { world: Arc::clone(world), host: host.clone() };
+        let fresh = || FakeState { memory_mb: 4096, time: 1_700_000_000, ..FakeState::default() };
+        fake.world().hosts.entry(host.clone()).or_insert_with(fresh);
+        fake
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// See [`super::Remote::facts`].
+    ///
+    /// # Errors
+    /// When the host is off, or its record can't be read.
+    pub fn facts(&self, request: &FactsRequest) -> Result<HostFacts, RemoteError> {
+        let world = self.world();
+        let state = alive(&world, &self.host)?;
+        let asked = |path: &String| request.paths.contains(path);
+        let record_path = format!("{}/record.json", request.state);
+        let mut files: BTreeMap<String, FileFact> =
+            state.files.iter().filter(|(p, _)| asked(p)).map(own).collect();
+        let record = state.files.get(&record_path);
+        files.extend(record.map(|file| (record_path, file.clone())));
+        let record = record
+            .map(|file| serde_json::from_str(&file.text))
+            .transpose()
+            .map_err(|e| crate::facts::FactsError::Record(e.to_string()))?;
+        Ok(HostFacts {
+            hostname: self.host.to_string(),
+            machine_id: format!("{:0>32}", self.host.as_str().len()),
+            arch: state.arch.or(Arch::here()).unwrap_or(Arch::X86_64),
+            os: "Fake Linux".to_owned(),
+            memory_mb: state.memory_mb,
+            cpus: 4,
+            time: state.time,
+            user: "root".to_owned(),
+            systemd: !request.pidfiles,
+            disks: BTreeMap::new(),
+            users: state.users.intersection(&request.users).cloned().collect(),
+            files,
+            dirs: state.dirs.iter().filter(|(p, _)| asked(p)).map(own).collect(),
+            links: state.links.iter().filter(|(p, _)| asked(p)).map(own).collect(),
+            store: state.store.clone(),
+            markers: request.markers.iter().filter(|m| state.files.contains_key(*m)).cloned().collect(),
+            units: state.units.iter().filter(|(u, _)| request.units.contains(*u)).map(own).collect(),
+            listening: state.listening.clone(),
+            record,
+        })
+    }
+
+    /// See [`super::Remote::apply`].
+    ///
+    /// # Errors
+    /// When the host is off or a fault breaks the connection.
+    pub fn apply(
+        &self,
+        places: &Places,
+        (first, steps): (usize, &[Step]),
+        tell: &mut (dyn FnMut(usize, StepAnswer) + Send),
+    ) -> Result<(), RemoteError> {
+        for (offset, step) in steps.iter().enumerate() {
+            let mut world = self.world();
+            alive(&world, &self.host)?;
+            let count = world.done.len();
+            let fault = world.fault.clone().and_then(|f| f(&self.host, step, count));
+            match fault {
+                Some(FaultKind::LostBefore) => return Err(broken()),
+                Some(FaultKind::Fails) => {
+                    tell(first + offset, StepAnswer::Failed(vec!["a fault was asked for".to_owned()]));
+                    return Ok(());
+                }
+                _ => {}
+            }
+            world.done.push(format!("{}: {step}", self.host));
+            let Some(state) = world.hosts.get_mut(&self.host) else { return Err(broken()) };
+            let answer = state.step(places, step);
+            drop(world);
+            if fault == Some(FaultKind::LostAfter) {
+                return Err(broken());
+            }
+            let bad = matches!(answer, StepAnswer::Stale(_) | StepAnswer::Failed(_));
+            tell(first + offset, answer);
+            if bad {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// See [`super::Remote::send`].
+    ///
+    /// # Errors
+    /// When the host is off.
+    pub fn send(
+        &self,
+        _places: &Places,
+        shipment: Shipment<'_>,
+        tell: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<u64, RemoteError> {
+        let mut world = self.world();
+        alive(&world, &self.host)?;
+        let Some(state) = world.hosts.get_mut(&self.host) else { return Err(broken()) };
+        let have = state.incoming.insert(shipment.sha256.to_owned(), shipment.size).unwrap_or(0);
+        let sent = shipment.size.saturating_sub(have);
+        state.bytes_received += sent;
+        tell(shipment.size);
+        Ok(sent)
+    }
+
+    /// See [`super::Remote::dial`].
+    ///
+    /// # Errors
+    /// When nothing listens there or the host is off.
+    pub fn dial(&self, _address: &str, port: u16) -> io::Result<BoxStream> {
+        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        let responder = {
+            let world = self.world();
+            alive(&world, &self.host).map_err(io::Error::other)?;
+            let responder = world.responder.clone().ok_or_else(refused)?;
+            responder(&world, &self.host, port, "").ok_or_else(refused)?;
+            responder
+        };
+        let (near, mut far) = tokio::io::duplex(64 << 10);
+        let (world, host) = (Arc::clone(&self.world), self.host.clone());
+        tokio::spawn(async move {
+            let mut word = vec![0; 1024];
+            let n = far.read(&mut word).await.unwrap_or(0);
+            let word = String::from_utf8_lossy(&word[..n]).into_owned();
+            let answer = {
+                let world = world.lock().unwrap_or_else(PoisonError::into_inner);
+                responder(&world, &host, port, word.trim())
+            };
+            let _ = far.write_all(answer.unwrap_or_default().as_bytes()).await;
+        });
+        Ok(Box::pin(near))
+    }
+
+    /// See [`super::Remote::hook`].
+    #[must_use]
+    pub fn hook(&self, member: &Member, hook: &str) -> HookAnswer {
+        let world = self.world();
+        let path = format!("{}/{hook}", member.hooks);
+        let yes = HookAnswer { code: Some(0), lines: Vec::new() };
+        world.hooks.clone().map_or(yes, |hooks| hooks(&world, &self.host, &path))
+    }
+
+    /// See [`super::Remote::tail`].
+    #[must_use]
+    pub fn tail(&self, member: &Member) -> Vec<String> {
+        vec![format!("(the log of {})", member.id)]
+    }
+}
+
+fn own<K: Clone, V: Clone>((key, value): (&K, &V)) -> (K, V) {
+    (key.clone(), value.clone())
+}
+
+fn broken() -> RemoteError {
+    RemoteError::Lost("the link was cut".to_owned())
+}
+
+fn alive<'a>(world: &'a World, host: &HostName) -> Result<&'a FakeState, RemoteError> {
+    let state = world.hosts.get(host).filter(|state| !state.dead);
+    state.ok_or_else(|| RemoteError::Unreachable("no route to host".to_owned()))
+}
+
+impl FakeState {
+    fn step(&mut self, places: &Places, step: &Step) -> StepAnswer {
+        let who = |owner: &Option<String>| owner.clone().unwrap_or_else(|| "root".to_owned());
+        match step {
+            Step::User { name } => return changed(self.users.insert(name.clone())),
+            Step::Dir { path, owner, mode } => {
+                self.dirs.insert(path.clone(), DirFact { mode: mode.clone(), owner: who(owner) });
+            }
+            Step::File { path, before, after, owner, mode, .. } => {
+                let now = self.files.get(path).map(|f| &f.text);
+                if now != before.as_ref() && now != Some(after) {
+                    return StepAnswer::Stale(vec![format!("{path} was changed")]);
+                }
+                let (text, mode) = (after.clone(), mode.clone());
+                self.files.insert(path.clone(), FileFact { text, mode, owner: who(owner) });
+            }
+            Step::Block { path, name, after, .. } => self.block(path, name, after.as_deref()),
+            Step::Package { sha256, store, size, .. } => {
+                let name = store.rsplit('/').next().unwrap_or_default().to_owned();
+                if self.store.contains(&name) {
+                    return StepAnswer::Ok;
+                }
+                if self.incoming.remove(sha256) != Some(*size) {
+                    return StepAnswer::Failed(vec!["the package did not arrive as it was sent".to_owned()]);
+                }
+                self.store.insert(name);
+            }
+            Step::Link { path, to, .. } => _ = self.links.insert(path.clone(), to.clone()),
+            Step::Once { marker, .. } => {
+                let file = FileFact { text: String::new(), mode: "0644".to_owned(), owner: who(&None) };
+                return changed(self.files.insert(marker.clone(), file).is_none());
+            }
+            Step::Unit { unit, to, .. } => self.unit(places, unit, *to),
+            Step::Remove { path, .. } => return changed(self.remove(path)),
+        }
+        StepAnswer::Changed
+    }
+
+    fn block(&mut self, path: &str, name: &str, after: Option<&str>) {
+        let empty = || FileFact { text: String::new(), mode: "0644".to_owned(), owner: "root".to_owned() };
+        let file = self.files.entry(path.to_owned()).or_insert_with(empty);
+        if let Some(before) = block_in(&file.text, name) {
+            let old = format!("{}\n{before}\n{}\n", block_begin(name), block_end(name));
+            file.text = file.text.replace(&old, "");
+        }
+        if let Some(after) = after {
+            let new = format!("{}\n{after}\n{}\n", block_begin(name), block_end(name));
+            file.text.push_str(&new);
+        }
+    }
+
+    fn unit(&mut self, places: &Places, unit: &str, to: UnitChange) {
+        let wanted = format!("{}/units/{unit}/wanted", places.state);
+        let wanted = self.files.get(&wanted).map(|f| f.text.trim().to_owned());
+        let fact = self.units.entry(unit.to_owned()).or_default();
+        match to {
+            UnitChange::Start | UnitChange::Restart => {
+                fact.active = true;
+                fact.enabled = true;
+                fact.running = wanted;
+                fact.pid = Some(fact.pid.unwrap_or(100) + 1);
+            }
+            UnitChange::Stop => fact.active = false,
+            UnitChange::Reload => fact.running = wanted,
+            UnitChange::Enable => fact.enabled = true,
+            UnitChange::Disable => {
+                fact.active = false;
+                fact.enabled = false;
+            }
+        }
+        fact.state = if fact.active { "active" } else { "inactive" }.to_owned();
+    }
+
+    fn remove(&mut self, path: &str) -> bool {
+        let below = format!("{path}/");
+        let inside = |p: &str| p == path || p.starts_with(&below);
+        let before = self.files.len() + self.dirs.len() + self.links.len() + self.store.len();
+        self.files.retain(|p, _| !inside(p));
+        self.dirs.retain(|p, _| !inside(p));
+        self.links.retain(|p, _| !inside(p));
+        self.store.retain(|name| !inside(&format!("/opt/sdtd/store/{name}")));
+        before != self.files.len() + self.dirs.len() + self.links.len() + self.store.len()
+    }
+}
+
+fn changed(yes: bool) -> StepAnswer {
+    if yes { StepAnswer::Changed } else { StepAnswer::Ok }
+}

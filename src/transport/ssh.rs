@@ -1,0 +1,208 @@
+//! A host over SSH: the user's own OpenSSH client, one multiplexed connection.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use openssh::{ControlPersist, ForwardType, KnownHosts, Session, SessionBuilder, Socket, Stdio};
+use tokio::net::UnixStream;
+use tokio::sync::{Mutex, Semaphore};
+
+use super::process::Process;
+use super::{BoxStream, RemoteError};
+
+/// sshd allows ten channels a connection by default; two are left for forwards that open late.
+const CHANNELS: usize = 8;
+
+/// What is said about a host in the inventory; the rest comes from the user's ssh configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SshOptions {
+    /// Where to connect, as the user would write it for `ssh`.
+    pub destination: String,
+    /// The login name.
+    pub user: Option<String>,
+    /// The port.
+    pub port: Option<u16>,
+    /// The private key's file.
+    pub key: Option<PathBuf>,
+    /// An ssh configuration file read instead of the user's own.
+    pub config: Option<PathBuf>,
+    /// Take and keep the key of a host that is not known yet.
+    pub accept_new: bool,
+}
+
+/// A connection to a host.
+pub struct Ssh {
+    session: Arc<Session>,
+    channels: Arc<Semaphore>,
+    forwards: Mutex<BTreeMap<(String, u16), PathBuf>>,
+    directory: PathBuf,
+}
+
+/// Counts the sockets of forwards, so that two never share a name.
+static FORWARDS: AtomicU32 = AtomicU32::new(0);
+
+impl Ssh {
+    /// Connects. Control sockets and the generated configuration go to `directory`, whose path must be
+    /// short: a Unix socket's name has 108 bytes at the most.
+    ///
+    /// # Errors
+    /// When the host can't be reached, its key is unknown or changed, or it refuses the login.
+    pub async fn connect(options: &SshOptions, directory: &Path) -> Result<Self, RemoteError> {
+        let config = directory.join(format!("config-{}", FORWARDS.fetch_add(1, Ordering::Relaxed)));
+        std::fs::write(&config, configuration(options))
+            .map_err(|e| RemoteError::Unreachable(format!("{}: {e}", config.display())))?;
+        let check = if options.accept_new { KnownHosts::Add } else { KnownHosts::Strict };
+        let session = SessionBuilder::default()
+            .known_hosts_check(check)
+            .config_file(&config)
+            .control_directory(directory)
+            .control_persist(ControlPersist::IdleFor(
+                std::num::NonZeroUsize::new(60).unwrap_or(std::num::NonZeroUsize::MIN),
+            ))
+            .connect_timeout(Duration::from_secs(10))
+            .connect_mux(&options.destination)
+            .await
+            .map_err(|error| explain(options, &error))?;
+        Ok(Self {
+            session: Arc::new(session),
+            channels: Arc::new(Semaphore::new(CHANNELS)),
+            forwards: Mutex::default(),
+            directory: directory.to_owned(),
+        })
+    }
+
+    /// Starts a command of the login shell.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn spawn(&self, command: &str) -> Result<Process, RemoteError> {
+        let lost = |error: openssh::Error| RemoteError::Lost(chain(&error));
+        let permit = Arc::clone(&self.channels)
+            .acquire_owned()
+            .await
+            .map_err(|e| RemoteError::Lost(e.to_string()))?;
+        let mut child = Arc::clone(&self.session)
+            .arc_raw_command(command)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .await
+            .map_err(lost)?;
+        let (Some(stdin), Some(stdout), Some(stderr)) =
+            (child.stdin().take(), child.stdout().take(), child.stderr().take())
+        else {
+            return Err(RemoteError::Lost("a command without streams".to_owned()));
+        };
+        Ok(Process {
+            stdin: Box::pin(stdin),
+            stdout: Box::pin(stdout),
+            stderr: Box::pin(stderr),
+            end: Box::pin(async move {
+                let status = child.wait().await;
+                drop(permit);
+                match status {
+                    Ok(status) => Ok(status.code()),
+                    // The crate reads 127 as "no such command".
+                    Err(openssh::Error::Remote(_)) => Ok(Some(127)),
+                    Err(error) => Err(RemoteError::Lost(chain(&error))),
+                }
+            }),
+        })
+    }
+
+    /// Opens a stream to a port as seen from the host. A port that nothing listens on shows as a stream
+    /// that ends at once: the SSH client accepts before it asks.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn dial(&self, address: &str, port: u16) -> io::Result<BoxStream> {
+        let path = self.forward(address, port).await?;
+        Ok(Box::pin(UnixStream::connect(path).await?))
+    }
+
+    async fn forward(&self, address: &str, port: u16) -> io::Result<PathBuf> {
+        let mut forwards = self.forwards.lock().await;
+        if let Some(path) = forwards.get(&(address.to_owned(), port)) {
+            return Ok(path.clone());
+        }
+        let n = FORWARDS.fetch_add(1, Ordering::Relaxed);
+        let path = self.directory.join(format!("f{}-{n}", std::process::id()));
+        let listen = Socket::UnixSocket { path: path.as_path().into() };
+        let to = Socket::TcpSocket { host: address.to_owned().into(), port: port.into() };
+        self.session
+            .request_port_forward(ForwardType::Local, listen, to)
+            .await
+            .map_err(|e| io::Error::other(chain(&e)))?;
+        forwards.insert((address.to_owned(), port), path.clone());
+        Ok(path)
+    }
+
+    /// Ends the connection.
+    pub async fn close(self) {
+        for path in self.forwards.into_inner().into_values() {
+            let _ = std::fs::remove_file(path);
+        }
+        if let Some(session) = Arc::into_inner(self.session) {
+            let _ = session.close().await;
+        }
+    }
+}
+
+/// The ssh configuration of one host: ours first (ssh takes the first value it finds), then the user's.
+fn configuration(options: &SshOptions) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "Host *");
+    if let Some(user) = &options.user {
+        let _ = writeln!(text, "  User {user}");
+    }
+    if let Some(port) = options.port {
+        let _ = writeln!(text, "  Port {port}");
+    }
+    if let Some(key) = &options.key {
+        let _ = writeln!(text, "  IdentityFile \"{}\"", key.display());
+        let _ = writeln!(text, "  IdentitiesOnly yes");
+    }
+    let _ = writeln!(text, "  ServerAliveInterval 5\n  ServerAliveCountMax 3");
+    let _ = writeln!(text, "  ForwardAgent no\n  ForwardX11 no\n  StreamLocalBindUnlink yes");
+    match &options.config {
+        Some(path) => _ = writeln!(text, "Include \"{}\"", path.display()),
+        None => _ = writeln!(text, "Include ~/.ssh/config\nInclude /etc/ssh/ssh_config"),
+    }
+    text
+}
+
+/// The whole chain of an error: openssh keeps the reason in its sources.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            let _ = write!(text, ": {more}");
+        }
+        source = error.source();
+    }
+    text
+}
+
+fn explain(options: &SshOptions, error: &openssh::Error) -> RemoteError {
+    let text = chain(error).replace("\r\n", "\n");
+    let said = text.trim().lines().filter(|l| !l.starts_with('@')).collect::<Vec<_>>().join(" ");
+    let destination = options.destination.clone();
+    if text.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") {
+        return RemoteError::HostKeyChanged { destination };
+    }
+    if text.contains("Host key verification failed") || text.contains("host key is known") {
+        return RemoteError::HostKeyUnknown { destination };
+    }
+    if text.contains("Permission denied") {
+        return RemoteError::Login { destination, said };
+    }
+    RemoteError::Unreachable(said)
+}
