@@ -158,15 +158,17 @@ impl Client {
         let (own, any): (Vec<_>, Vec<_>) =
             of.iter().partition(|r| matches!(r, Resource::Broker(_)));
         if !any.is_empty() {
-            collect(self.send_any(&describe(&any, keys)).await?, &mut found)?;
+            collect(
+                self.send_any(&describe(&any, keys)).await?,
+                keys,
+                &mut found,
+            )?;
         }
         for resource in own {
             // Only a broker itself knows its file.
             if let Resource::Broker(id) = resource {
-                collect(
-                    self.send_to(*id, &describe(&[resource], keys)).await?,
-                    &mut found,
-                )?;
+                let answer = self.send_to(*id, &describe(&[resource], keys)).await?;
+                collect(answer, keys, &mut found)?;
             }
         }
         Ok(found)
@@ -232,7 +234,8 @@ impl Client {
 }
 
 fn describe(resources: &[&Resource], keys: &[&str]) -> DescribeConfigsRequest {
-    let keys = (!keys.is_empty()).then(|| keys.iter().map(|k| string(k)).collect::<Vec<_>>());
+    // 2.7.0 answers more than one key with nothing, and one with more than that: `collect` picks.
+    let keys = (keys.len() == 1).then(|| keys.iter().map(|k| string(k)).collect::<Vec<_>>());
     let resource = |r: &&Resource| {
         let (kind, name) = r.wire();
         DescribeConfigsResource::default()
@@ -243,7 +246,7 @@ fn describe(resources: &[&Resource], keys: &[&str]) -> DescribeConfigsRequest {
     DescribeConfigsRequest::default().with_resources(resources.iter().map(resource).collect())
 }
 
-fn collect(answer: DescribeConfigsResponse, into: &mut Configs) -> Result<()> {
+fn collect(answer: DescribeConfigsResponse, keys: &[&str], into: &mut Configs) -> Result<()> {
     check(answer.results.iter().map(|r| {
         let what = Resource::from_wire(r.resource_type, &r.resource_name)
             .map_or_else(|| r.resource_name.to_string(), |known| known.to_string());
@@ -252,6 +255,7 @@ fn collect(answer: DescribeConfigsResponse, into: &mut Configs) -> Result<()> {
     for result in &answer.results {
         if let Some(resource) = Resource::from_wire(result.resource_type, &result.resource_name) {
             let mut entries: Vec<Entry> = result.configs.iter().map(entry).collect();
+            entries.retain(|e| keys.is_empty() || keys.contains(&e.name.as_str()));
             entries.sort_by(|a, b| a.name.cmp(&b.name));
             into.insert(resource, entries);
         }

@@ -173,7 +173,7 @@ async fn retry<T, F: Future<Output = Result<T>>>(
 }
 
 /// A record batch of format 2 with one message.
-fn batch(payload: &[u8]) -> std::result::Result<Bytes, String> {
+pub(crate) fn batch(payload: &[u8]) -> std::result::Result<Bytes, String> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -30,3 +30,5 @@ pub use client::{Client, Endpoint};
 pub use error::{Error, Refusal, Result};
 pub use exchange::{Exchange, Latency, Sent, Thin};
 pub use metadata::{Broker, Metadata, Partition, Topic};
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! One message written and read back by librdkafka, as most users' own clients do.
 //!
-//! It dials for itself, so it is of use only where the brokers are reached directly.
+//! It dials for itself, so it is of use only where the brokers are reached directly. Like every consumer
+//! with a group it asks for the group's coordinator, on which a new cluster creates its offsets topic.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,8 @@ impl Rdkafka {
         config.set("bootstrap.servers", bootstrap);
         config.set("client.id", "sdtd");
         config.set("acks", "all");
-        // No group: asking for its coordinator would make the cluster create the offsets topic.
+        // Partitions are assigned by hand, but librdkafka has no consumer without a group.
+        config.set("group.id", "sdtd-probe");
         config.set("enable.auto.commit", "false");
         config.set("allow.auto.create.topics", "false");
         Self { config }
