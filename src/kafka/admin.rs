@@ -106,20 +106,27 @@ impl Client {
     ///
     /// # Errors
     /// When that is still not so after three times the time of a request.
-    pub async fn wait_for_topic(&self, topic: &str, partitions: usize) -> Result<Metadata> {
-        let led = |t: &Topic| {
-            t.partitions.len() == partitions && t.partitions.iter().all(|p| p.leader.is_some())
-        };
+    pub async fn wait_for_topic(&self, topic: &str, partitions: usize) -> Result<()> {
         let what = || format!("not every broker knows the leaders of topic {topic}");
         self.wait(self.timeout() * 3, what, || async {
             let seen = self.metadata_of(&[topic]).await?;
             for broker in &seen.brokers {
                 let theirs = self.metadata_from(broker.id, Some(&[topic])).await?;
-                if !theirs.topic(topic).is_some_and(led) {
+                if !is_led(&theirs, topic, partitions) {
                     return Ok(None);
                 }
             }
-            Ok(seen.topic(topic).is_some_and(led).then_some(seen))
+            Ok(is_led(&seen, topic, partitions).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until some broker lists the topic with `partitions` partitions that all have a leader.
+    pub(crate) async fn wait_for_leaders(&self, topic: &str, partitions: usize) -> Result<()> {
+        let what = || format!("topic {topic} has not got all its leaders");
+        self.wait(self.timeout() * 3, what, || async {
+            let seen = self.metadata_of(&[topic]).await?;
+            Ok(is_led(&seen, topic, partitions).then_some(()))
         })
         .await
     }
@@ -159,6 +166,13 @@ pub(crate) fn already_gone(result: Result<()>) -> Result<()> {
         }
         other => other,
     }
+}
+
+fn is_led(seen: &Metadata, topic: &str, partitions: usize) -> bool {
+    let led = |t: &Topic| {
+        t.partitions.len() == partitions && t.partitions.iter().all(|p| p.leader.is_some())
+    };
+    seen.topic(topic).is_some_and(led)
 }
 
 fn creatable(topic: &NewTopic) -> CreatableTopic {

@@ -1,9 +1,7 @@
 //! Which broker a request goes to, over which connection, and when it is asked again.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::future::Future;
-use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +11,7 @@ use kafka_protocol::protocol::{Request, StrBytes};
 use tokio::time::{Instant, sleep};
 
 use super::connection::Connection;
+use super::endpoint::Endpoint;
 use super::error::{Error, Result};
 use super::metadata::Metadata;
 use crate::transport::Dial;
@@ -21,45 +20,6 @@ use crate::transport::Dial;
 const REQUEST: Duration = Duration::from_secs(10);
 /// The pause between two looks at something that is waited for.
 const PAUSE: Duration = Duration::from_millis(150);
-
-/// Where a broker listens.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Endpoint {
-    /// Host name or address.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-}
-
-impl Endpoint {
-    /// An endpoint of these parts.
-    pub fn new(host: impl Into<String>, port: u16) -> Self {
-        Self {
-            host: host.into(),
-            port,
-        }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
-    }
-}
-
-impl FromStr for Endpoint {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let parts = text
-            .rsplit_once(':')
-            .and_then(|(h, p)| Some((h, p.parse().ok()?)));
-        match parts {
-            Some((host, port)) if !host.is_empty() => Ok(Self::new(host, port)),
-            _ => Err(format!("`{text}` is not host:port")),
-        }
-    }
-}
 
 type Kept = Arc<tokio::sync::Mutex<Option<Connection>>>;
 

@@ -13,6 +13,7 @@ pub mod client;
 pub mod config;
 pub mod connection;
 mod controller;
+mod endpoint;
 pub mod error;
 mod exchange;
 pub mod health;
@@ -26,7 +27,8 @@ pub mod reassign;
 pub mod topics;
 
 pub use admin::NewTopic;
-pub use client::{Client, Endpoint};
+pub use client::Client;
+pub use endpoint::Endpoint;
 pub use error::{Error, Refusal, Result};
 pub use exchange::{Exchange, Latency, Sent, Thin};
 pub use metadata::{Broker, Metadata, Partition, Topic};

@@ -1,8 +1,9 @@
 //! A message written to every broker and read back, through a topic made for it and deleted after.
 
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::hash::{BuildHasher, RandomState};
+use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::admin::{NewTopic, already_gone};
@@ -57,7 +58,10 @@ pub async fn round_trip(client: &Client, via: &dyn Exchange, limit: Duration) ->
     let (swept, unswept) = sweep(client, &metadata).await;
     let topic = new_name();
     let tried = write_and_read(client, via, (&topic, &metadata, limit)).await;
-    let deleted = delete(client, &topic).await;
+    let mut deleted = already_gone(client.delete_topics(&[&topic]).await);
+    if deleted.is_ok() && matches!(&tried, Ok(brokers) if brokers.values().all(Result::is_ok)) {
+        deleted = client.wait_for_absence(&[&topic]).await;
+    }
     Ok(Report {
         topic,
         brokers: tried?,
@@ -78,20 +82,49 @@ async fn write_and_read(
     client
         .create_topics(&[probe_topic(topic, &brokers)], false)
         .await?;
-    client.wait_for_topic(topic, brokers.len()).await?;
-    let mut results = BTreeMap::new();
-    for (partition, &leader) in (0..).zip(&brokers) {
-        let payload = format!("{topic} {leader} {:016x}", chance(topic)).into_bytes();
-        let message = Sent {
-            topic: topic.to_owned(),
-            partition,
-            leader,
-            payload,
-        };
-        let result = within(limit * 2, via.exchange(&message, limit)).await;
-        results.insert(leader, result);
+    // One view is enough: a broker that lags or hangs is then named by its own message.
+    client.wait_for_leaders(topic, brokers.len()).await?;
+    let messages: Vec<Sent> = (0..)
+        .zip(&brokers)
+        .map(|(i, id)| message(topic, i, *id))
+        .collect();
+    let tries = messages
+        .iter()
+        .map(|m| within(limit * 2, via.exchange(m, limit)))
+        .collect();
+    Ok(brokers.into_iter().zip(all(tries).await).collect())
+}
+
+fn message(topic: &str, partition: i32, leader: i32) -> Sent {
+    let payload = format!("{topic} {leader} {:016x}", chance(topic)).into_bytes();
+    Sent {
+        topic: topic.to_owned(),
+        partition,
+        leader,
+        payload,
     }
-    Ok(results)
+}
+
+/// The results of futures that run at the same time, in their order.
+async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut done: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        for (future, result) in running.iter_mut().zip(&mut done) {
+            if result.is_none()
+                && let Poll::Ready(output) = future.as_mut().poll(context)
+            {
+                *result = Some(output);
+            }
+        }
+        if done.iter().all(Option::is_some) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    done.into_iter().flatten().collect()
 }
 
 async fn within(limit: Duration, work: impl Future<Output = Result<Latency>>) -> Result<Latency> {
@@ -100,11 +133,6 @@ async fn within(limit: Duration, work: impl Future<Output = Result<Latency>>) ->
         after: limit,
     };
     tokio::time::timeout(limit, work).await.unwrap_or(Err(late))
-}
-
-async fn delete(client: &Client, topic: &str) -> Result<()> {
-    already_gone(client.delete_topics(&[topic]).await)?;
-    client.wait_for_absence(&[topic]).await
 }
 
 /// Deletes what interrupted probes have left; what was deleted, and why not all.

@@ -85,7 +85,10 @@ fn each_trouble_is_in_its_list() {
         ),
     ];
     for (p, min_isr, expected, missing) in cases {
-        let health = assess(&cluster(3, &[("t", &[p.clone()])]), &min(*min_isr));
+        let health = assess(
+            &cluster(3, &[("t", std::slice::from_ref(p))]),
+            &min(*min_isr),
+        );
         let found = [
             &health.offline,
             &health.under_replicated,
