@@ -84,7 +84,7 @@ pub enum Error {
     #[error("the cluster has had no controller for {} s", .0.as_secs())]
     NoController(Duration),
     /// Something that was waited for did not come.
-    #[error("{what} after {} s", after.as_secs())]
+    #[error("{what} after {} s", after.as_secs_f32())]
     NotYet {
         /// What is still not so.
         what: String,
