@@ -1,0 +1,74 @@
+//! The changes, made.
+
+use super::{TopicChange, TopicSpec};
+use crate::kafka::admin::NewTopic;
+use crate::kafka::client::Client;
+use crate::kafka::config::{Alteration, Configs, Resource};
+use crate::kafka::error::{Error, Result};
+use crate::kafka::metadata::Metadata;
+
+/// The settings of those of the wanted topics that are there: what [`diff`](super::diff) compares with.
+///
+/// # Errors
+/// When no broker answers.
+pub async fn existing(
+    client: &Client,
+    wanted: &[TopicSpec],
+    metadata: &Metadata,
+) -> Result<Configs> {
+    let there: Vec<Resource> = wanted
+        .iter()
+        .filter(|spec| metadata.topic(&spec.name).is_some())
+        .map(|spec| Resource::Topic(spec.name.clone()))
+        .collect();
+    client.describe_configs(&there, &[]).await
+}
+
+/// Makes one change, and waits until the brokers know of it, so that the next look finds it done.
+///
+/// # Errors
+/// When the cluster refuses it, or it is nothing to do.
+pub async fn apply(client: &Client, change: &TopicChange) -> Result<()> {
+    match change {
+        TopicChange::Create(spec) => {
+            client.create_topics(&[new_topic(spec)], false).await?;
+            wait(client, &spec.name, spec.partitions).await
+        }
+        TopicChange::AddPartitions { topic, to, .. } => {
+            client.create_partitions(topic, *to).await?;
+            wait(client, topic, *to).await
+        }
+        TopicChange::SetConfig { topic, key, to, .. } => {
+            alter(client, topic, Alteration::Set(key.clone(), to.clone())).await
+        }
+        TopicChange::RemoveConfig { topic, key, .. } => {
+            alter(client, topic, Alteration::Delete(key.clone())).await
+        }
+        told @ (TopicChange::Leftover { .. } | TopicChange::Refused { .. }) => {
+            Err(Error::Unsafe(told.to_string()))
+        }
+    }
+}
+
+async fn wait(client: &Client, topic: &str, partitions: i32) -> Result<()> {
+    client
+        .wait_for_topic(topic, usize::try_from(partitions).unwrap_or(0))
+        .await?;
+    Ok(())
+}
+
+async fn alter(client: &Client, topic: &str, change: Alteration) -> Result<()> {
+    client
+        .alter_configs(&Resource::Topic(topic.to_owned()), &[change], false)
+        .await
+}
+
+fn new_topic(spec: &TopicSpec) -> NewTopic {
+    NewTopic {
+        name: spec.name.clone(),
+        partitions: spec.partitions,
+        replication: spec.replication,
+        assignment: Vec::new(),
+        config: spec.config.clone(),
+    }
+}
