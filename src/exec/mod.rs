@@ -1,3 +1,85 @@
 //! Does what a plan says, and makes no choices.
+//!
+//! Every wave is a task that waits for the waves it names. Inside a wave the hosts go on alone, as many at
+//! once as `--forks` allows; a wave with a width goes through its batches in turns, behind its gates. The
+//! one thing decided while running is declared in the plan: who goes last, since leaders move.
 
+mod batch;
+mod ready;
+mod run;
 pub mod script;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{Mutex, Semaphore};
+
+use crate::event::Problem;
+use crate::exec::script::Places;
+use crate::id::HostName;
+use crate::report::EventSink;
+use crate::verify::Prober;
+
+/// A flag that asks a run to end after the steps that are under way.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks the run to end.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it was asked to end.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Everything that doing a plan needs.
+pub struct Executor {
+    /// Asks the cluster, and holds the connections.
+    pub prober: Prober,
+    /// Where things are on each host.
+    pub places: BTreeMap<HostName, Places>,
+    /// The packages of this machine, by SHA-256.
+    pub packages: BTreeMap<String, PathBuf>,
+    /// Where events go.
+    pub events: EventSink,
+    /// How many hosts are worked on at once.
+    pub forks: Arc<Semaphore>,
+    /// Only one roll at a time: two roles never lose a member at once.
+    pub rolls: Arc<Mutex<()>>,
+    /// Asks the run to end early.
+    pub stop: Stop,
+}
+
+impl Executor {
+    fn is_stopped(&self) -> bool {
+        self.stop.is_asked()
+    }
+}
+
+/// What came of a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Per host: how many steps changed something.
+    pub changed: BTreeMap<HostName, usize>,
+    /// Per host: what failed.
+    pub failed: BTreeMap<HostName, Vec<Problem>>,
+    /// What failed on no host in particular.
+    pub general: Vec<Problem>,
+    /// Whether it was ended early on request.
+    pub interrupted: bool,
+}
+
+impl Report {
+    /// Whether everything was done.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.failed.is_empty() && self.general.is_empty() && !self.interrupted
+    }
+}

@@ -1,0 +1,182 @@
+//! Waits until probes hold, tells what is waited for, and notices a service that dies instead.
+
+use std::time::{Duration, Instant};
+
+use crate::catalogue::Probe;
+use crate::driver::Answer;
+use crate::event::{EventKind, Problem};
+use crate::exec::Executor;
+use crate::facts::{FactsRequest, UnitFact};
+use crate::plan::{Member, Step, UnitChange, Wave};
+
+/// Between two questions.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Between two lines that tell what is waited for.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+/// A start that failed is called dead only after this: a broker that was killed finds its old
+/// registration in the way for one session time-out, dies of it, and comes up the next time.
+const DEAD_AFTER: Duration = Duration::from_secs(25);
+/// Between two looks at the unit itself.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Lines of a log that are shown with a failure.
+const LOG_LINES: usize = 15;
+
+impl Executor {
+    /// Waits until all probes hold for an instance.
+    ///
+    /// # Errors
+    /// When one is broken or does not hold in time: what it said last.
+    pub(super) async fn gate(&self, wave: &Wave, probes: &[Probe], member: &Member) -> Result<(), Problem> {
+        let mut patience = Patience::new(wave.within);
+        for probe in probes {
+            loop {
+                match self.prober.ask(probe, member).await {
+                    Answer::Yes(_) => break,
+                    Answer::Broken(why) => return Err(Problem::new(format!("{}: {why}", member.id))),
+                    Answer::NotYet(why) => {
+                        self.tell_waiting(&mut patience, wave, member, &why);
+                        if patience.is_over() || self.is_stopped() {
+                            return Err(Problem::new(format!(
+                                "{} was not touched, since this does not hold: {why}",
+                                member.id
+                            ))
+                            .help("mend that first (`sdtd status` shows the cluster), then run the same command again"));
+                        }
+                    }
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until all probes hold for an instance that was just started.
+    ///
+    /// # Errors
+    /// When it dies, or is not ready in time: with the last lines of its log.
+    pub(super) async fn ready(&self, wave: &Wave, member: &Member) -> Result<(), Problem> {
+        let mut patience = Patience::new(wave.within);
+        let mut life = Life::default();
+        for probe in &wave.ready {
+            loop {
+                let why = match self.prober.ask(probe, member).await {
+                    Answer::Yes(_) => break,
+                    Answer::NotYet(why) | Answer::Broken(why) => why,
+                };
+                self.tell_waiting(&mut patience, wave, member, &why);
+                if life.is_due() && self.died(&mut life, member).await {
+                    return Err(self.with_log(member, format!("{} dies at start", member.id)).await);
+                }
+                if patience.is_over() {
+                    let cause = format!("{} is not ready after {} s: {why}", member.id, wave.within);
+                    return Err(self.with_log(member, cause).await);
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_waiting(&self, patience: &mut Patience, wave: &Wave, member: &Member, why: &str) {
+        if patience.should_tell() {
+            self.events.emit(EventKind::Waiting {
+                wave: wave.title.clone(),
+                who: member.id.to_string(),
+                why: why.to_owned(),
+            });
+        }
+    }
+
+    /// Looks at the unit: whether it has been failing for too long. Without a service manager nobody
+    /// starts it again, so that is done here.
+    async fn died(&self, life: &mut Life, member: &Member) -> bool {
+        life.looked = Some(Instant::now());
+        let Some(unit) = self.unit_now(member).await else { return false };
+        let failing = !unit.active || unit.restarts > 0;
+        let since = *life.failing_since.get_or_insert_with(Instant::now);
+        if !failing {
+            life.failing_since = None;
+            return false;
+        }
+        if since.elapsed() > DEAD_AFTER {
+            return true;
+        }
+        if !unit.active && self.places.get(&member.id.host).is_some_and(|p| p.pidfiles) {
+            self.start_again(member).await;
+        }
+        false
+    }
+
+    async fn unit_now(&self, member: &Member) -> Option<UnitFact> {
+        let places = self.places.get(&member.id.host)?;
+        let request = FactsRequest {
+            state: places.state.clone(),
+            store: "/nonexistent".to_owned(),
+            units: [member.unit.clone()].into(),
+            pidfiles: places.pidfiles,
+            ..FactsRequest::default()
+        };
+        let mut facts = self.prober.fleet.get(&member.id.host)?.facts(&request).await.ok()?;
+        Some(facts.units.remove(&member.unit).unwrap_or_default())
+    }
+
+    async fn start_again(&self, member: &Member) {
+        let (Some(places), Some(remote)) =
+            (self.places.get(&member.id.host), self.prober.fleet.get(&member.id.host))
+        else {
+            return;
+        };
+        let step = Step::Unit { unit: member.unit.clone(), to: UnitChange::Start, within: 30 };
+        let _ = remote.apply(places, (1, &[step]), &mut |_, _| {}).await;
+    }
+
+    async fn with_log(&self, member: &Member, cause: String) -> Problem {
+        let mut problem = Problem::new(cause);
+        if let (Some(places), Some(remote)) =
+            (self.places.get(&member.id.host), self.prober.fleet.get(&member.id.host))
+        {
+            problem.log = remote.tail(places, member, LOG_LINES).await;
+        }
+        problem.help(format!(
+            "its log is {} on {}; run the same command again once its cause is mended",
+            member.log, member.id.host
+        ))
+    }
+}
+
+/// How long something is waited for, and when that was last told.
+struct Patience {
+    until: Instant,
+    told: Instant,
+}
+
+impl Patience {
+    fn new(seconds: u64) -> Self {
+        let now = Instant::now();
+        Self { until: now + Duration::from_secs(seconds), told: now }
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.until
+    }
+
+    fn should_tell(&mut self) -> bool {
+        let due = self.told.elapsed() >= TELL_EVERY;
+        if due {
+            self.told = Instant::now();
+        }
+        due
+    }
+}
+
+#[derive(Default)]
+struct Life {
+    looked: Option<Instant>,
+    failing_since: Option<Instant>,
+}
+
+impl Life {
+    fn is_due(&self) -> bool {
+        self.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY)
+    }
+}

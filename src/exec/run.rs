@@ -1,0 +1,292 @@
+//! Runs the waves: each when what it waits for is done, each host as soon as it can.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::event::{EventKind, Outcome, Problem};
+use crate::exec::{Executor, Report};
+use crate::id::HostName;
+use crate::plan::{Batch, Member, Plan, Wave};
+
+/// How a wave or a batch stands: none while it is not over, then whether it was done.
+type State = watch::Receiver<Option<bool>>;
+
+/// The states of all waves and their batches.
+struct Board {
+    waves: Vec<(watch::Sender<Option<bool>>, State)>,
+    batches: Vec<BTreeMap<HostName, (watch::Sender<Option<bool>>, State)>>,
+    report: Mutex<Report>,
+}
+
+impl Board {
+    fn new(plan: &Plan) -> Self {
+        let state = || watch::channel(None);
+        let of_wave =
+            |wave: &Wave| wave.batches.iter().map(|b| (b.host.clone(), state())).collect();
+        Self {
+            waves: plan.waves.iter().map(|_| state()).collect(),
+            batches: plan.waves.iter().map(of_wave).collect(),
+            report: Mutex::default(),
+        }
+    }
+
+    /// Waits for waves; false if one of them was not done.
+    async fn wait_waves(&self, waves: &[usize]) -> bool {
+        for wave in waves {
+            if !over(&self.waves[*wave].1).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Waits for the batches of waves on one host; false if one of them was not done.
+    async fn wait_host(&self, waves: &[usize], host: &HostName) -> bool {
+        for wave in waves {
+            if let Some((_, state)) = self.batches[*wave].get(host)
+                && !over(state).await
+            {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn end_batch(&self, wave: usize, host: &HostName, done: bool) {
+        if let Some((sender, _)) = self.batches[wave].get(host) {
+            sender.send_replace(Some(done));
+        }
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Report)) {
+        note(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+async fn over(state: &State) -> bool {
+    let mut state = state.clone();
+    let over = state.wait_for(Option::is_some).await;
+    over.is_ok_and(|done| *done == Some(true))
+}
+
+impl Executor {
+    /// Does a plan, and tells what came of it. A failure on one host stops what depends on it, nothing else.
+    pub async fn run(self: &Arc<Self>, plan: &Arc<Plan>) -> Report {
+        let board = Arc::new(Board::new(plan));
+        let mut tasks = JoinSet::new();
+        for index in 0..plan.waves.len() {
+            let (this, plan, board) = (Arc::clone(self), Arc::clone(plan), Arc::clone(&board));
+            tasks.spawn(async move { this.wave(&plan, index, &board).await });
+        }
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                board.note(|r| r.general.push(Problem::new(format!("a task ended badly: {error}"))));
+            }
+        }
+        let mut report = board.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        report.interrupted = self.is_stopped();
+        report
+    }
+
+    async fn wave(self: &Arc<Self>, plan: &Arc<Plan>, index: usize, board: &Arc<Board>) {
+        let wave = &plan.waves[index];
+        let outcome = if !board.wait_waves(&wave.after).await {
+            Outcome::Skipped { reason: "what it needs was not done".to_owned() }
+        } else if self.is_stopped() {
+            Outcome::Skipped { reason: "the run was interrupted".to_owned() }
+        } else {
+            let (title, batches) = (wave.title.clone(), wave.batches.len() + wave.resources.len());
+            self.events.emit(EventKind::WaveStarted { wave: title, batches });
+            self.wave_work(plan, index, board).await
+        };
+        for batch in &wave.batches {
+            // What was not reached is over too; what was done keeps its own end.
+            if board.batches[index].get(&batch.host).is_some_and(|(_, s)| s.borrow().is_none()) {
+                board.end_batch(index, &batch.host, false);
+            }
+        }
+        let done = matches!(outcome, Outcome::Changed | Outcome::Ok { .. });
+        self.events.emit(EventKind::WaveFinished { wave: wave.title.clone(), outcome });
+        board.waves[index].0.send_replace(Some(done));
+    }
+
+    async fn wave_work(self: &Arc<Self>, plan: &Arc<Plan>, index: usize, board: &Arc<Board>) -> Outcome {
+        let wave = &plan.waves[index];
+        let mut problems = match wave.width {
+            Some(width) => self.in_turns(plan, index, usize::from(width), board).await,
+            None => self.all_at_once(plan, index, board).await,
+        };
+        if problems == 0 {
+            problems += self.resources(wave, board).await;
+        }
+        if problems > 0 {
+            return Outcome::Failed { error: Problem::new(format!("{problems} failed")) };
+        }
+        Outcome::Changed
+    }
+
+    /// Every host on its own, then the readiness of all.
+    async fn all_at_once(self: &Arc<Self>, plan: &Arc<Plan>, index: usize, board: &Arc<Board>) -> usize {
+        let mut tasks = JoinSet::new();
+        for n in 0..plan.waves[index].batches.len() {
+            let (this, plan, board) = (Arc::clone(self), Arc::clone(plan), Arc::clone(board));
+            tasks.spawn(async move {
+                let wave = &plan.waves[index];
+                let batch = &wave.batches[n];
+                this.one(wave, index, batch, &board).await
+            });
+        }
+        let all = tasks.join_all().await;
+        let mut problems = all.iter().filter(|done| !**done).count();
+        let mut tasks = JoinSet::new();
+        for (n, done) in board_order(plan, index, board).into_iter().enumerate() {
+            let (this, plan, board) = (Arc::clone(self), Arc::clone(plan), Arc::clone(board));
+            if done {
+                tasks.spawn(async move {
+                    let wave = &plan.waves[index];
+                    let batch = &wave.batches[n];
+                    let ready = this.wait_ready(wave, batch).await;
+                    this.conclude(batch, ready.map(|()| 0), &board)
+                });
+            }
+        }
+        problems += tasks.join_all().await.iter().filter(|ready| !**ready).count();
+        problems
+    }
+
+    /// One after another (or a few at a time), each behind the gate and each ready before the next.
+    async fn in_turns(
+        self: &Arc<Self>,
+        plan: &Arc<Plan>,
+        index: usize,
+        width: usize,
+        board: &Arc<Board>,
+    ) -> usize {
+        let _only_roll = self.rolls.lock().await;
+        let wave = &plan.waves[index];
+        let mut left: Vec<&Batch> = wave.batches.iter().collect();
+        while !left.is_empty() {
+            let mut turn = Vec::new();
+            while turn.len() < width.max(1) && !left.is_empty() {
+                turn.push(left.remove(self.next(wave, &left).await));
+            }
+            for batch in turn {
+                if self.is_stopped() {
+                    return 1;
+                }
+                let done = self.turn(wave, index, batch, board).await;
+                board.end_batch(index, &batch.host, done);
+                if !done {
+                    return 1;
+                }
+            }
+        }
+        0
+    }
+
+    async fn turn(&self, wave: &Wave, index: usize, batch: &Batch, board: &Board) -> bool {
+        let Some(member) = self.member(batch) else { return self.one(wave, index, batch, board).await };
+        if let Err(problem) = self.gate(wave, &wave.before, member).await {
+            return self.conclude(batch, Err(problem), board);
+        }
+        if !self.one(wave, index, batch, board).await {
+            return false;
+        }
+        let ready = self.wait_ready(wave, batch).await;
+        self.conclude(batch, ready.map(|()| 0), board)
+    }
+
+    /// The next batch: the first whose instance does not have to go last.
+    async fn next(&self, wave: &Wave, left: &[&Batch]) -> usize {
+        let Some(last) = &wave.last else { return 0 };
+        if left.len() == 1 {
+            return 0;
+        }
+        for (n, batch) in left.iter().enumerate() {
+            let Some(member) = self.member(batch) else { return n };
+            if !self.prober.ask(last, member).await.is_yes() {
+                return n;
+            }
+        }
+        0
+    }
+
+    /// One batch, once its host is free for it.
+    async fn one(&self, wave: &Wave, index: usize, batch: &Batch, board: &Board) -> bool {
+        if !board.wait_host(&wave.after_on_host, &batch.host).await || self.is_stopped() {
+            board.end_batch(index, &batch.host, false);
+            return false;
+        }
+        let result = match self.forks.acquire().await {
+            Ok(_permit) => self.batch(wave, batch).await,
+            Err(_) => Err(Problem::new("the run is over")),
+        };
+        let done = self.conclude(batch, result, board);
+        if wave.width.is_none() {
+            board.end_batch(index, &batch.host, done);
+        }
+        done
+    }
+
+    async fn wait_ready(&self, wave: &Wave, batch: &Batch) -> Result<(), Problem> {
+        match self.member(batch) {
+            Some(member) => self.ready(wave, member).await,
+            None => Ok(()),
+        }
+    }
+
+    fn member(&self, batch: &Batch) -> Option<&Member> {
+        self.prober.view.member(batch.instance.as_ref()?)
+    }
+
+    fn conclude(&self, batch: &Batch, result: Result<usize, Problem>, board: &Board) -> bool {
+        let host = batch.host.clone();
+        match result {
+            Ok(changed) => {
+                board.note(|r| *r.changed.entry(host).or_default() += changed);
+                true
+            }
+            Err(problem) => {
+                board.note(|r| r.failed.entry(host).or_default().push(problem));
+                false
+            }
+        }
+    }
+
+    /// The changes that drivers make, one after another.
+    async fn resources(&self, wave: &Wave, board: &Board) -> usize {
+        let mut problems = 0;
+        for change in &wave.resources {
+            let result = match self.prober.drivers.get(&change.action.driver) {
+                Some(driver) => {
+                    let call = self.prober.call(&change.action.action, &change.service, None);
+                    driver.change(call, change).await
+                }
+                None => Err(Problem::new(format!("there is no driver `{}`", change.action.driver))),
+            };
+            let outcome = match result {
+                Ok(()) => Outcome::Changed,
+                Err(error) => {
+                    problems += 1;
+                    board.note(|r| r.general.push(error.clone()));
+                    Outcome::Failed { error }
+                }
+            };
+            let (who, what) = (change.service.to_string(), change.text.clone());
+            self.events.emit(EventKind::Checked { who, what, outcome });
+        }
+        problems
+    }
+}
+
+/// Which batches of a wave were done, in their order.
+fn board_order(plan: &Plan, index: usize, board: &Board) -> Vec<bool> {
+    let done = |batch: &Batch| {
+        let state = board.batches[index].get(&batch.host);
+        state.is_some_and(|(_, state)| *state.borrow() == Some(true))
+    };
+    plan.waves[index].batches.iter().map(done).collect()
+}

@@ -1,0 +1,279 @@
+//! The driver that descriptors name: probes, gates and topics, answered through the thin client.
+
+use std::collections::BTreeMap;
+use std::net::ToSocketAddrs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kafka_protocol::ResponseError;
+
+use super::exchange::Exchange;
+use super::health::{self, Readiness};
+use super::topics::{self, Leftovers, TopicChange, TopicSpec};
+use super::{Client, Endpoint, Error, Metadata, Thin, probe};
+use crate::driver::{Answer, Call, Driver};
+use crate::event::Problem;
+use crate::inventory::Topic;
+use crate::plan::ResourceChange;
+
+/// How long one request may take.
+const REQUEST: Duration = Duration::from_secs(10);
+/// How long a message may take to be written and read back.
+const MESSAGE: Duration = Duration::from_secs(20);
+/// How long a port is tried from here before it counts as out of reach.
+const DIRECT: Duration = Duration::from_millis(700);
+/// How many partitions are named in one line.
+const NAMED: usize = 3;
+
+/// The driver.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KafkaDriver;
+
+#[async_trait]
+impl Driver for KafkaDriver {
+    async fn ask(&self, call: Call<'_>) -> Answer {
+        let client = client(call);
+        let answer = match call.action {
+            "controller" => controller(&client, call).await,
+            "controller-elected" => controller_elected(&client).await,
+            "whole" => whole(&client, call).await,
+            "in-sync" => in_sync(&client, call).await,
+            "registered" => registered(&client, call).await,
+            "role" => role(&client, call).await,
+            "healthy" => healthy(&client, call).await,
+            "round-trip" => round_trip(&client, call).await,
+            other => Ok(Answer::Broken(format!("the driver has no action `{other}`"))),
+        };
+        answer.unwrap_or_else(|error| Answer::NotYet(error.to_string()))
+    }
+
+    async fn compare(
+        &self,
+        call: Call<'_>,
+        wanted: &BTreeMap<String, Topic>,
+        live: bool,
+    ) -> Result<Vec<ResourceChange>, Problem> {
+        let specs: Vec<TopicSpec> = wanted.iter().map(spec).collect();
+        let changes = if live {
+            let client = client(call);
+            compare(&client, &specs).await.map_err(|e| Problem::new(format!("topics: {e}")))?
+        } else {
+            specs.into_iter().map(TopicChange::Create).collect()
+        };
+        let refused: Vec<String> = changes
+            .iter()
+            .filter(|c| matches!(c, TopicChange::Refused { .. }))
+            .map(TopicChange::to_string)
+            .collect();
+        if !refused.is_empty() {
+            return Err(Problem::new(refused.join("; ")).help("put the inventory's `topics:` right"));
+        }
+        let resource = |change: TopicChange| ResourceChange {
+            service: call.service.clone(),
+            action: crate::catalogue::descriptor::DriverAction {
+                driver: "kafka".to_owned(),
+                action: call.action.to_owned(),
+            },
+            text: change.to_string(),
+            change: serde_json::to_value(&change).unwrap_or_default(),
+        };
+        Ok(changes.into_iter().filter(TopicChange::is_change).map(resource).collect())
+    }
+
+    async fn change(&self, call: Call<'_>, change: &ResourceChange) -> Result<(), Problem> {
+        let wrong = |e: &dyn std::fmt::Display| Problem::new(format!("{}: {e}", change.text));
+        let what: TopicChange =
+            serde_json::from_value(change.change.clone()).map_err(|e| wrong(&e))?;
+        match topics::apply(&client(call), &what).await {
+            Err(e) if e.all_refused_with(&[ResponseError::TopicAlreadyExists]) => Ok(()),
+            other => other.map_err(|e| wrong(&e)),
+        }
+    }
+}
+
+/// A client that knows all brokers of the service.
+#[must_use]
+pub fn client(call: Call<'_>) -> Client {
+    let brokers = call.view.of_service(call.service);
+    let endpoint = |m: &crate::plan::Member| Some(Endpoint::new(&m.address, m.client_port()?));
+    Client::new(Arc::clone(call.dial), brokers.filter_map(endpoint).collect()).with_timeout(REQUEST)
+}
+
+/// The ids that should be registered.
+fn expected(call: Call<'_>) -> Vec<i32> {
+    let numbers = call.view.of_service(call.service).filter_map(|m| m.number);
+    numbers.filter_map(|n| i32::try_from(n).ok()).collect()
+}
+
+fn own_id(call: Call<'_>) -> Option<i32> {
+    call.member.and_then(|m| m.number).and_then(|n| i32::try_from(n).ok())
+}
+
+async fn controller(client: &Client, call: Call<'_>) -> super::Result<Answer> {
+    let active = client.active_controller().await?;
+    Ok(if active.is_some() && active == own_id(call) {
+        Answer::Yes(Some("controller".to_owned()))
+    } else {
+        Answer::NotYet("it is not the controller".to_owned())
+    })
+}
+
+async fn controller_elected(client: &Client) -> super::Result<Answer> {
+    Ok(match client.active_controller().await? {
+        Some(id) => Answer::Yes(Some(format!("broker {id}"))),
+        None => Answer::NotYet("no broker is the controller".to_owned()),
+    })
+}
+
+/// Every expected broker is registered and answers, and every partition has a leader and all its replicas
+/// in sync. A last ISR member that died stays listed, so the brokers themselves are asked as well.
+async fn whole(client: &Client, call: Call<'_>) -> super::Result<Answer> {
+    let metadata = client.metadata().await?;
+    if let Some(missing) = missing(&metadata, call) {
+        return Ok(Answer::NotYet(missing));
+    }
+    let blocked = health::isr_gate(&metadata, own_id(call).unwrap_or(-1));
+    if !blocked.is_empty() {
+        let named: Vec<String> = blocked.iter().take(NAMED).map(ToString::to_string).collect();
+        let more = blocked.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        return Ok(Answer::NotYet(format!("not in sync: {}{more}", named.join("; "))));
+    }
+    for id in expected(call) {
+        if let Err(error) = client.metadata_from(id, Some(&[])).await {
+            return Ok(Answer::NotYet(format!("broker {id} does not answer: {error}")));
+        }
+    }
+    Ok(Answer::Yes(Some(format!("{} partitions in sync", metadata.partitions().count()))))
+}
+
+fn missing(metadata: &Metadata, call: Call<'_>) -> Option<String> {
+    let gone: Vec<String> = expected(call)
+        .into_iter()
+        .filter(|id| metadata.broker(*id).is_none())
+        .map(|id| id.to_string())
+        .collect();
+    (!gone.is_empty()).then(|| format!("not registered: broker {}", gone.join(", ")))
+}
+
+async fn in_sync(client: &Client, call: Call<'_>) -> super::Result<Answer> {
+    let Some(id) = own_id(call) else { return Ok(no_number()) };
+    // Asked of the broker itself: that it answers is part of the question.
+    let metadata = client.metadata().await?;
+    if metadata.broker(id).is_none() {
+        return Ok(Answer::NotYet("it is not registered".to_owned()));
+    }
+    let own = client.metadata_from(id, None).await?;
+    Ok(match health::ready(&own, id) {
+        Readiness::Ready => Answer::Yes(None),
+        Readiness::Unregistered => Answer::NotYet("it is not registered".to_owned()),
+        Readiness::CatchingUp(behind) => {
+            let first = behind.first().map(ToString::to_string).unwrap_or_default();
+            Answer::NotYet(format!("catching up with {} partitions: {first}", behind.len()))
+        }
+    })
+}
+
+async fn registered(client: &Client, call: Call<'_>) -> super::Result<Answer> {
+    let Some(id) = own_id(call) else { return Ok(no_number()) };
+    let metadata = client.metadata().await?;
+    Ok(match metadata.broker(id) {
+        Some(broker) => Answer::Yes(Some(format!("broker {id} at {}:{}", broker.host, broker.port))),
+        None => Answer::NotYet(format!("broker {id} is not registered")),
+    })
+}
+
+async fn role(client: &Client, call: Call<'_>) -> super::Result<Answer> {
+    let Some(id) = own_id(call) else { return Ok(no_number()) };
+    if client.metadata().await?.broker(id).is_none() {
+        return Ok(Answer::NotYet("it is not registered".to_owned()));
+    }
+    let is_controller = client.active_controller().await? == Some(id);
+    let word = if is_controller { "controller" } else { "broker" };
+    Ok(Answer::Yes(Some(format!("{word} {id}"))))
+}
+
+async fn healthy(client: &Client, call: Call<'_>) -> super::Result<Answer> {
+    let answer = in_sync(client, call).await?;
+    Ok(if answer.is_yes() { Answer::Yes(Some("in sync".to_owned())) } else { answer })
+}
+
+fn no_number() -> Answer {
+    Answer::Broken("it has no number".to_owned())
+}
+
+/// One message written and read back in a partition led by each broker.
+async fn round_trip(client: &Client, call: Call<'_>) -> super::Result<Answer> {
+    let report = match direct(call).await {
+        Some(exchange) => probe::round_trip(client, exchange.as_ref(), MESSAGE).await?,
+        None => probe::round_trip(client, &Thin(client), MESSAGE).await?,
+    };
+    let absent: Vec<String> = expected(call)
+        .into_iter()
+        .filter(|id| !report.brokers.contains_key(id))
+        .map(|id| format!("broker {id} is not registered"))
+        .collect();
+    let mut wrong: Vec<String> = report.failures().map(|(id, e)| format!("broker {id}: {e}")).collect();
+    wrong.extend(absent);
+    wrong.extend(report.leftover.iter().map(|e| format!("the probe topic was not removed: {e}")));
+    if !wrong.is_empty() {
+        return Ok(Answer::NotYet(wrong.join("; ")));
+    }
+    Ok(Answer::Yes(Some(format!("through each of {} brokers", report.brokers.len()))))
+}
+
+/// The C client, where every broker can be reached from here without a forward.
+#[cfg(feature = "rdkafka")]
+async fn direct(call: Call<'_>) -> Option<Box<dyn Exchange>> {
+    let endpoints: Vec<(String, u16)> = call
+        .view
+        .of_service(call.service)
+        .filter_map(|m| Some((m.address.clone(), m.client_port()?)))
+        .collect();
+    let list: Vec<String> = endpoints.iter().map(|(host, port)| format!("{host}:{port}")).collect();
+    let reach = move || {
+        endpoints.iter().all(|(host, port)| {
+            let mut addresses = (host.as_str(), *port).to_socket_addrs().into_iter().flatten();
+            addresses.any(|a| std::net::TcpStream::connect_timeout(&a, DIRECT).is_ok())
+        })
+    };
+    let reached = tokio::task::spawn_blocking(reach).await.unwrap_or(false);
+    reached.then(|| Box::new(super::rd::Rdkafka::new(&list.join(","))) as Box<dyn Exchange>)
+}
+
+#[cfg(not(feature = "rdkafka"))]
+async fn direct(_call: Call<'_>) -> Option<Box<dyn Exchange>> {
+    None
+}
+
+async fn compare(client: &Client, specs: &[TopicSpec]) -> super::Result<Vec<TopicChange>> {
+    if specs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<&str> = specs.iter().map(|s| s.name.as_str()).collect();
+    let metadata = client.metadata().await?;
+    let there: Vec<&str> =
+        names.into_iter().filter(|name| metadata.topic(name).is_some()).collect();
+    let configs = if there.is_empty() {
+        super::config::Configs::default()
+    } else {
+        topics::existing(client, specs, &metadata).await?
+    };
+    Ok(topics::diff(specs, &metadata, &configs, Leftovers::Report))
+}
+
+fn spec((name, topic): (&String, &Topic)) -> TopicSpec {
+    TopicSpec {
+        name: name.clone(),
+        partitions: topic.partitions,
+        replication: topic.replication,
+        config: topic.config.clone(),
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self::new(error.to_string())
+    }
+}
