@@ -17,6 +17,7 @@ pub mod error;
 pub mod event;
 pub mod exec;
 pub mod facts;
+pub mod flow;
 pub mod id;
 pub mod inventory;
 pub mod kafka;

@@ -1,0 +1,378 @@
+//! The one flow that every command goes: connect, facts, packages, plan, apply, verify, plan again.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, Semaphore};
+use tokio::task::JoinSet;
+
+use crate::artifact::{Artifact, Request, Shelf};
+use crate::catalogue::Catalogue;
+use crate::driver::Drivers;
+use crate::error::{Failure, Kind};
+use crate::event::{EventKind, Problem};
+use crate::exec::script::Places;
+use crate::exec::{Executor, Report, Stop};
+use crate::facts::HostFacts;
+use crate::id::HostName;
+use crate::inventory::{Cluster, Connection, Host};
+use crate::plan::packages::{self, PackageFile, PackageKey, Packages};
+use crate::plan::paths::HostPaths;
+use crate::plan::{Input, Plan, PlanError, ResourceChange, View, planner};
+use crate::report::EventSink;
+use crate::transport::{Become, Channel, Local, Remote, RemoteError, Shell, Ssh, SshOptions};
+use crate::verify::{Fleet, Prober};
+
+/// How hosts are reached, beyond what the inventory says.
+#[derive(Clone)]
+pub struct Access {
+    /// Take and keep the keys of hosts that are not known yet.
+    pub accept_new: bool,
+    /// The password for sudo, where it wants one.
+    pub password: Option<String>,
+    /// A short path for control sockets.
+    pub sockets: PathBuf,
+    /// How many hosts are worked on at once.
+    pub forks: usize,
+}
+
+/// Facts, host by host.
+pub type Facts = BTreeMap<HostName, HostFacts>;
+
+/// A plan, and what doing it needs of this machine.
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// The packages it sends, by SHA-256.
+    pub files: BTreeMap<String, PathBuf>,
+    /// The facts it was made from.
+    pub facts: Facts,
+}
+
+/// One cluster and everything that is needed to work on it.
+pub struct Flow {
+    /// What should be.
+    pub cluster: Cluster,
+    /// The services' words.
+    pub catalogue: Catalogue,
+    /// The connected hosts.
+    pub fleet: Fleet,
+    /// Clients for protocols that probes can't speak.
+    pub drivers: Drivers,
+    /// Where events go.
+    pub events: EventSink,
+    /// The packages of this machine.
+    pub shelf: Arc<Shelf>,
+    /// How many hosts are worked on at once.
+    pub forks: usize,
+    /// Asks the run to end early.
+    pub stop: Stop,
+}
+
+/// Connects to every host at once. Those that can't be reached are told of, each with its reason.
+pub async fn connect(
+    cluster: &Cluster,
+    access: &Access,
+) -> (BTreeMap<HostName, Remote>, Vec<(HostName, RemoteError)>) {
+    let forks = Arc::new(Semaphore::new(access.forks.max(1)));
+    let mut tasks = JoinSet::new();
+    for (name, host) in &cluster.hosts {
+        let (name, host, access) = (name.clone(), host.clone(), access.clone());
+        let forks = Arc::clone(&forks);
+        tasks.spawn(async move {
+            let _permit = forks.acquire().await;
+            (name, connect_one(&host, &access).await)
+        });
+    }
+    let mut connected = BTreeMap::new();
+    let mut failed = Vec::new();
+    for (name, result) in tasks.join_all().await {
+        match result {
+            Ok(remote) => _ = connected.insert(name, remote),
+            Err(error) => failed.push((name, error)),
+        }
+    }
+    failed.sort_by(|a, b| a.0.cmp(&b.0));
+    (connected, failed)
+}
+
+async fn connect_one(host: &Host, access: &Access) -> Result<Remote, RemoteError> {
+    let (channel, rights) = match &host.connection {
+        Connection::Local { .. } => (Channel::Local(Local), Become::No),
+        Connection::Ssh { user, port, key, config } => {
+            let options = SshOptions {
+                destination: host.address.clone(),
+                user: user.clone(),
+                port: *port,
+                key: key.clone(),
+                config: config.clone(),
+                accept_new: access.accept_new,
+            };
+            let ssh = Ssh::connect(&options, &access.sockets).await?;
+            let password = access.password.clone();
+            (Channel::Ssh(ssh), password.map_or(Become::Sudo, Become::Password))
+        }
+    };
+    Ok(Remote::Shell(Shell { channel, rights }))
+}
+
+/// A problem of a host, as people read it.
+#[must_use]
+pub fn host_problem(host: &HostName, error: &RemoteError) -> Problem {
+    let problem = Problem::new(format!("{host}: {error}"));
+    match error.help() {
+        Some(help) => problem.help(help),
+        None => problem,
+    }
+}
+
+impl Flow {
+    /// Asks every connected host for its facts, in one round trip each. Answers in part: who failed is
+    /// told of beside it.
+    pub async fn ask_facts(&self) -> (Facts, Vec<(HostName, RemoteError)>) {
+        let requests = planner::requests(&self.cluster, &self.catalogue);
+        let forks = Arc::new(Semaphore::new(self.forks.max(1)));
+        let mut tasks = JoinSet::new();
+        for (name, request) in requests {
+            let (fleet, forks) = (Arc::clone(&self.fleet), Arc::clone(&forks));
+            tasks.spawn(async move {
+                let _permit = forks.acquire().await;
+                let Some(remote) = fleet.get(&name) else { return None };
+                let facts = remote.facts(&request).await;
+                Some((name, facts))
+            });
+        }
+        let (mut facts, mut failed) = (Facts::new(), Vec::new());
+        for (name, answer) in tasks.join_all().await.into_iter().flatten() {
+            match answer {
+                Ok(found) => {
+                    self.events.emit(EventKind::HostFacts {
+                        host: name.clone(),
+                        summary: format!("{}, {}, {} MiB", found.os, found.arch, found.memory_mb),
+                    });
+                    facts.insert(name, found);
+                }
+                Err(error) => failed.push((name, error)),
+            }
+        }
+        failed.sort_by(|a, b| a.0.cmp(&b.0));
+        (facts, failed)
+    }
+
+    /// The facts of all hosts.
+    ///
+    /// # Errors
+    /// When any host can't be asked: all of them are named.
+    pub async fn facts(&self) -> Result<Facts, Failure> {
+        self.events.phase("facts");
+        let (facts, failed) = self.ask_facts().await;
+        if failed.is_empty() { Ok(facts) } else { Err(self.unreachable(&failed)) }
+    }
+
+    /// The failure of hosts that could not be reached or asked.
+    #[must_use]
+    pub fn unreachable(&self, failed: &[(HostName, RemoteError)]) -> Failure {
+        let problems: Vec<Problem> = failed.iter().map(|(h, e)| host_problem(h, e)).collect();
+        for ((host, _), error) in failed.iter().zip(&problems) {
+            self.events.emit(EventKind::HostFailed { host: host.clone(), error: error.clone() });
+        }
+        Failure { kind: Kind::Unreachable, problems }
+    }
+
+    fn input<'a>(
+        &'a self,
+        facts: &'a Facts,
+        packages: &'a Packages,
+        resources: &'a [ResourceChange],
+    ) -> Input<'a> {
+        Input { cluster: &self.cluster, catalogue: &self.catalogue, facts, packages, resources }
+    }
+
+    /// The cluster as probes see it.
+    #[must_use]
+    pub fn view(&self, facts: &Facts) -> View {
+        planner::view_of(self.input(facts, &Packages::new(), &[]))
+    }
+
+    /// Asks the cluster through the connected hosts.
+    #[must_use]
+    pub fn prober(&self, view: View) -> Prober {
+        Prober::new(Arc::new(view), Arc::clone(&self.fleet), self.drivers.clone())
+    }
+
+    /// Facts, packages and topics, and the plan that follows. With `fetch`, packages that are missing on
+    /// this machine are fetched; without it the plan names them as not fetched.
+    ///
+    /// # Errors
+    /// When a host can't be asked, a package is found nowhere, or there is no safe plan.
+    pub async fn plan(&self, fetch: bool) -> Result<Planned, Failure> {
+        let facts = self.facts().await?;
+        let placement = planner::placement(&self.cluster, &self.catalogue, &facts);
+        let needed = packages::needed(&self.cluster, &self.catalogue, &placement, &facts);
+        let mut packages = Packages::new();
+        let mut files = BTreeMap::new();
+        if !needed.is_empty() {
+            self.events.phase("packages");
+            for (key, artifact) in self.artifacts(needed, fetch).await? {
+                files.insert(artifact.sha256.clone(), artifact.path.clone());
+                packages.insert(key, package_file(&artifact));
+            }
+        }
+        self.events.phase("plan");
+        let resources = self.resources(&facts).await?;
+        let plan = planner::plan(self.input(&facts, &packages, &resources)).map_err(plan_failure)?;
+        Ok(Planned { plan, files, facts })
+    }
+
+    async fn artifacts(
+        &self,
+        keys: std::collections::BTreeSet<PackageKey>,
+        fetch: bool,
+    ) -> Result<Vec<(PackageKey, Artifact)>, Failure> {
+        let mut tasks = JoinSet::new();
+        for key in keys {
+            let request = self.request(&key)?;
+            let (shelf, events) = (Arc::clone(&self.shelf), self.events.clone());
+            tasks.spawn(async move {
+                if !fetch {
+                    return Ok(shelf.cached(&request).map(|artifact| (key, artifact)));
+                }
+                let artifact = fetch_one(&shelf, &request, &events).await?;
+                Ok(Some((key, artifact)))
+            });
+        }
+        let mut found = Vec::new();
+        let mut problems = Vec::new();
+        for result in tasks.join_all().await {
+            match result {
+                Ok(one) => found.extend(one),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        if problems.is_empty() { Ok(found) } else { Err(Failure { kind: Kind::Failed, problems }) }
+    }
+
+    fn request(&self, (service, arch): &PackageKey) -> Result<Request, Failure> {
+        let wanted = &self.cluster.services[service];
+        packages::request(&self.catalogue, wanted, *arch)
+            .map_err(|e| Failure::of(Kind::Usage, e.to_string()))
+    }
+
+    /// What must be done about the inventory's topics.
+    async fn resources(&self, facts: &Facts) -> Result<Vec<ResourceChange>, Failure> {
+        let mut changes = Vec::new();
+        if self.cluster.topics.is_empty() {
+            return Ok(changes);
+        }
+        let prober = self.prober(self.view(facts));
+        for service in self.cluster.services.keys() {
+            let folder = self.catalogue.get(service);
+            let Some(action) = folder.and_then(|f| f.descriptor.topics.clone()) else { continue };
+            let Some(driver) = self.drivers.get(&action.driver) else { continue };
+            let call = prober.call(&action.action, service, None);
+            let live = prober.view.of_service(service).any(|m| {
+                let unit = facts.get(&m.id.host).and_then(|f| f.units.get(&m.unit));
+                unit.is_some_and(|u| u.active)
+            });
+            let found = driver.compare(call, &self.cluster.topics, live).await;
+            changes.extend(found.map_err(|problem| Failure::new(Kind::Refused, problem))?);
+        }
+        Ok(changes)
+    }
+
+    /// Does a plan.
+    pub async fn apply(&self, plan: Plan, files: BTreeMap<String, PathBuf>) -> Report {
+        self.events.phase("apply");
+        let executor = Arc::new(Executor {
+            prober: self.prober(plan.view.clone()),
+            places: self.places(),
+            packages: files,
+            events: self.events.clone(),
+            forks: Arc::new(Semaphore::new(self.forks.max(1))),
+            rolls: Arc::new(Mutex::new(())),
+            stop: self.stop.clone(),
+        });
+        executor.run(&Arc::new(plan)).await
+    }
+
+    /// Where things are on each host.
+    #[must_use]
+    pub fn places(&self) -> BTreeMap<HostName, Places> {
+        let places = |(name, host): (&HostName, &Host)| {
+            let paths = HostPaths::new(&self.cluster.name, host);
+            let places = Places {
+                state: paths.state(),
+                incoming: paths.incoming(),
+                pidfiles: matches!(host.connection, Connection::Local { .. }),
+            };
+            (name.clone(), places)
+        };
+        self.cluster.hosts.iter().map(places).collect()
+    }
+
+    /// Ends all connections.
+    pub async fn close(self) {
+        let Some(fleet) = Arc::into_inner(self.fleet) else { return };
+        let mut tasks = JoinSet::new();
+        for (_, remote) in fleet {
+            tasks.spawn(remote.close());
+        }
+        tasks.join_all().await;
+    }
+}
+
+async fn fetch_one(shelf: &Shelf, request: &Request, events: &EventSink) -> Result<Artifact, Problem> {
+    let package = format!("{} {}", request.name, request.version);
+    let tell = |progress: crate::artifact::Progress| {
+        events.emit(package_event(&package, progress));
+    };
+    let artifact = shelf.resolve(request, &tell).await.map_err(|e| Problem {
+        cause: e.to_string(),
+        log: Vec::new(),
+        help: e.help(),
+    })?;
+    events.emit(EventKind::PackageReady {
+        package,
+        origin: artifact.origin.clone(),
+        size: artifact.size,
+    });
+    Ok(artifact)
+}
+
+fn package_event(package: &str, progress: crate::artifact::Progress) -> EventKind {
+    let (doing, done, total) = progress.parts();
+    EventKind::Package { package: package.to_owned(), doing, done, total }
+}
+
+fn package_file(artifact: &Artifact) -> PackageFile {
+    PackageFile {
+        sha256: artifact.sha256.clone(),
+        size: artifact.size,
+        strip: artifact.strip,
+        gzip: artifact.format == crate::artifact::Format::TarGz,
+    }
+}
+
+/// A plan's error as a command's failure.
+#[must_use]
+pub fn plan_failure(error: PlanError) -> Failure {
+    match error {
+        PlanError::Render(error) => Failure::of(Kind::Usage, error.to_string()),
+        PlanError::Refused(why) => {
+            Failure { kind: Kind::Refused, problems: why.into_iter().map(Problem::new).collect() }
+        }
+        PlanError::Blocked(problems) => Failure { kind: Kind::Failed, problems },
+    }
+}
+
+/// Gives every local host that names no root a directory of its own below `base`.
+pub fn give_roots(cluster: &mut Cluster, base: &Path) {
+    let name = cluster.name.to_string();
+    for (host, words) in &mut cluster.hosts {
+        if let Connection::Local { root: root @ None } = &mut words.connection {
+            *root = Some(base.join(&name).join(host.as_str()));
+        }
+    }
+}
