@@ -1,4 +1,32 @@
 //! The inventory: what the user wants, read with positions so that every finding points at its line.
+//!
+//! A file goes through [`tree`] (YAML with positions), variables, the readers of its parts and the rules between
+//! them, and comes out as a [`Cluster`] or as *all* findings at once. Nothing here touches a host.
 
+mod address;
+mod amount;
+mod config;
+pub mod finding;
+mod grow;
+mod hosts;
+mod load;
+mod memory;
 mod model;
+pub mod nearest;
+mod reader;
+mod rules;
+mod service;
+mod services;
+mod topics;
+pub mod tree;
+mod vars;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use finding::{Finding, Findings, Severity, Style};
+pub use load::{LoadError, Loaded, check, load};
 pub use model::{Amount, Cluster, Connection, Host, HostOverride, Service, Topic};
+pub use reader::Context;
+pub use vars::Env;

@@ -1,0 +1,255 @@
+//! Rules that hold between the parts of an inventory: ports, memory, racks, data folders.
+
+use crate::catalogue::{Catalogue, Role};
+use crate::id::{HostName, RoleName, ServiceName};
+
+use super::address;
+use super::finding::Finding;
+use super::model::{Cluster, Connection, Service};
+use super::services::placement;
+use super::tree::{Node, Span};
+
+/// A role that the inventory places, with what the rules ask of it.
+struct Placed<'a> {
+    service: &'a Service,
+    name: &'a RoleName,
+    role: &'a Role,
+    /// Where an instance surely is, and where one may be.
+    sure: Vec<&'a HostName>,
+    may: Vec<&'a HostName>,
+}
+
+/// All findings of the rules.
+pub(super) fn check(cluster: &Cluster, root: &Node, catalogue: &Catalogue) -> Vec<Finding> {
+    let placed = placed(cluster, catalogue);
+    let mut findings = Vec::new();
+    racks(cluster, root, &mut findings);
+    reach(cluster, root, &mut findings);
+    ports(&placed, root, &mut findings);
+    data(&placed, root, &mut findings);
+    overrides(cluster, &placed, root, &mut findings);
+    super::memory::check(cluster, root, catalogue, &mut findings);
+    findings
+}
+
+fn placed<'a>(cluster: &'a Cluster, catalogue: &'a Catalogue) -> Vec<Placed<'a>> {
+    let mut all = Vec::new();
+    for service in cluster.services.values() {
+        let Some(folder) = catalogue.get(&service.name) else {
+            continue;
+        };
+        for (name, amount) in &service.roles {
+            let Some(role) = folder.descriptor.roles.get(name) else {
+                continue;
+            };
+            let (sure, may) = placement(amount, &cluster.hosts);
+            all.push(Placed {
+                service,
+                name,
+                role,
+                sure,
+                may,
+            });
+        }
+    }
+    all
+}
+
+fn racks(cluster: &Cluster, root: &Node, findings: &mut Vec<Finding>) {
+    let (with, without): (Vec<_>, Vec<_>) =
+        cluster.hosts.values().partition(|host| host.rack.is_some());
+    let (Some(with), Some(without)) = (with.first(), without.first()) else {
+        return;
+    };
+    let first = root.place(&["hosts", with.name.as_str(), "rack"]);
+    let span = root
+        .entry("hosts")
+        .and_then(|hosts| hosts.node.entry(without.name.as_str()));
+    let span = span.map_or(first, |entry| entry.key_span);
+    let cause = format!(
+        "host `{}` has no rack, and `{}` has one",
+        without.name, with.name
+    );
+    let finding = Finding::warning(span, cause)
+        .also(first, "a rack is given here")
+        .help(
+            "give every host a `rack`, or none: copies are spread over racks only if all have one",
+        );
+    findings.push(finding);
+}
+
+/// A loopback address means another machine on each host.
+fn reach(cluster: &Cluster, root: &Node, findings: &mut Vec<Finding>) {
+    let is_local = |host: &&super::model::Host| matches!(host.connection, Connection::Local { .. });
+    let local = cluster.hosts.values().find(is_local);
+    for host in cluster.hosts.values().filter(|host| !is_local(host)) {
+        if let Some(local) = local {
+            let span = root.place(&["hosts", local.name.as_str(), "connection"]);
+            let cause = format!(
+                "host `{}` is local, and `{}` is not: it could not reach it",
+                local.name, host.name
+            );
+            let finding = Finding::error(span, cause)
+                .help("make all hosts local, or none; this machine can be a host by its own name over SSH");
+            findings.push(finding);
+            return;
+        }
+        if address::is_loopback(&host.address) && cluster.hosts.len() > 1 {
+            let span = root.place(&["hosts", host.name.as_str(), "address"]);
+            let cause = format!(
+                "the other hosts do not reach `{}` by `{}`",
+                host.name, host.address
+            );
+            let finding = Finding::warning(span, cause)
+                .help("write the name or address that they reach it by");
+            findings.push(finding);
+        }
+    }
+}
+
+fn ports(placed: &[Placed<'_>], root: &Node, findings: &mut Vec<Finding>) {
+    struct Open<'a> {
+        at: &'a Placed<'a>,
+        name: &'a str,
+        port: u16,
+        span: Span,
+    }
+    let mut open: Vec<Open<'_>> = Vec::new();
+    for at in placed {
+        for (name, default) in &at.role.ports {
+            let port = at.service.ports.get(name).copied().unwrap_or(*default);
+            let span = root.place(&["services", at.service.name.as_str(), "ports", name]);
+            let clash = open
+                .iter()
+                .find(|other| other.port == port && shared(at, other.at).is_some());
+            if let Some(other) = clash {
+                let host = shared(at, other.at).unwrap_or_default();
+                let theirs = title(&other.at.service.name, other.at.name, other.name);
+                let cause = format!(
+                    "port {port} would be opened twice on {host}: by {theirs} and by {}",
+                    title(&at.service.name, at.name, name)
+                );
+                // Point at the one that the user set, if only one is.
+                let own = at.service.ports.contains_key(name)
+                    || !other.at.service.ports.contains_key(other.name);
+                let (here, there) = if own {
+                    (span, other.span)
+                } else {
+                    (other.span, span)
+                };
+                let word = if own { name } else { other.name };
+                let finding = Finding::error(here, cause)
+                    .also(there, "the other one")
+                    .help(format!(
+                        "give one of them another port: `ports: {{ {word}: … }}`"
+                    ));
+                findings.push(finding);
+            } else {
+                open.push(Open {
+                    at,
+                    name,
+                    port,
+                    span,
+                });
+            }
+        }
+    }
+}
+
+fn title(service: &ServiceName, role: &RoleName, port: &str) -> String {
+    format!("`{port}` of {service} {role}")
+}
+
+/// A host that both may be on, in words.
+fn shared(a: &Placed<'_>, b: &Placed<'_>) -> Option<String> {
+    let host = a.may.iter().find(|host| b.may.contains(host))?;
+    let sure = a.sure.contains(host) && b.sure.contains(host);
+    Some(if sure {
+        format!("host `{host}`")
+    } else {
+        "a host that both may share".to_owned()
+    })
+}
+
+fn data(placed: &[Placed<'_>], root: &Node, findings: &mut Vec<Finding>) {
+    let mut seen: Vec<(&HostName, &str, Span, &Placed<'_>)> = Vec::new();
+    for at in placed.iter().filter(|at| at.role.data.is_some()) {
+        let service = at.service.name.as_str();
+        for host in &at.may {
+            let own = at
+                .service
+                .hosts
+                .get(*host)
+                .filter(|own| !own.data.is_empty());
+            let (folders, span) = match own {
+                Some(own) => (
+                    &own.data,
+                    root.place(&["services", service, "hosts", host.as_str(), "data"]),
+                ),
+                None => (&at.service.data, root.place(&["services", service, "data"])),
+            };
+            for folder in folders {
+                let clash = seen
+                    .iter()
+                    .find(|(other_host, other, ..)| other_host == host && nested(folder, other));
+                if let Some((_, other, first, by)) = clash {
+                    let cause = format!(
+                        "data folder `{folder}` of {service} is within `{other}` of {}, or around it",
+                        by.service.name
+                    );
+                    let finding = Finding::error(span, cause)
+                        .also(*first, "the other one")
+                        .help("give each a folder of its own");
+                    if !findings
+                        .iter()
+                        .any(|known| known.span == finding.span && known.cause == finding.cause)
+                    {
+                        findings.push(finding);
+                    }
+                }
+                seen.push((host, folder, span, at));
+            }
+        }
+    }
+}
+
+fn nested(a: &str, b: &str) -> bool {
+    std::path::Path::new(a).starts_with(b) || std::path::Path::new(b).starts_with(a)
+}
+
+/// What is said for a host must be for one that the service is on.
+fn overrides(cluster: &Cluster, placed: &[Placed<'_>], root: &Node, findings: &mut Vec<Finding>) {
+    for service in cluster.services.values() {
+        let roles: Vec<_> = placed
+            .iter()
+            .filter(|at| at.service.name == service.name)
+            .collect();
+        let name = service.name.as_str();
+        for host in service.hosts.keys() {
+            let span = || {
+                let hosts = root.find(&["services", name, "hosts"]);
+                let entry = hosts.and_then(|hosts| hosts.entry(host.as_str()));
+                entry.map_or_else(
+                    || root.place(&["services", name, "hosts"]),
+                    |entry| entry.key_span,
+                )
+            };
+            if roles.is_empty() || roles.iter().any(|at| at.sure.contains(&host)) {
+                continue;
+            }
+            let finding = if roles.iter().any(|at| at.may.contains(&host)) {
+                Finding::warning(
+                    span(),
+                    format!("whether `{name}` is on host `{host}` is not said"),
+                )
+                .help(format!(
+                    "list the hosts of `{name}`, instead of how many, if it must be there"
+                ))
+            } else {
+                Finding::error(span(), format!("`{name}` is not placed on host `{host}`"))
+                    .help("add the host to the service's list, or remove what is said for it")
+            };
+            findings.push(finding);
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! Reads one service by the words of its descriptor.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+
+use crate::catalogue::descriptor::{Count, Setting, SettingKind};
+use crate::catalogue::{Descriptor, Folder};
+use crate::id::ServiceName;
+
+use super::amount;
+use super::config::{self, Keys};
+use super::finding::Finding;
+use super::hosts::Hosts;
+use super::model::{Amount, HostOverride, Service};
+use super::nearest::{did_you_mean, listed, shown};
+use super::reader::{Reader, written};
+use super::tree::{Entry, Node, Span, Value};
+use super::words::{ServiceTakes, ServiceWord, override_words, service_words, takes_many_folders};
+
+/// A service of which the inventory says nothing.
+pub(super) fn defaults(name: &ServiceName, folder: &Folder) -> Service {
+    let settings = folder.descriptor.settings.iter();
+    Service {
+        name: name.clone(),
+        version: folder
+            .descriptor
+            .default_version()
+            .unwrap_or_default()
+            .to_owned(),
+        package: None,
+        roles: IndexMap::new(),
+        heap_mb: None,
+        config: BTreeMap::new(),
+        ports: BTreeMap::new(),
+        data: Vec::new(),
+        settings: settings
+            .map(|(word, setting)| (word.clone(), setting.default.clone().unwrap_or(Json::Null)))
+            .collect(),
+        hosts: BTreeMap::new(),
+    }
+}
+
+/// Whose words are read.
+struct Owner<'a> {
+    name: &'a ServiceName,
+    folder: &'a Folder,
+    hosts: &'a Hosts,
+}
+
+impl Owner<'_> {
+    fn descriptor(&self) -> &Descriptor {
+        &self.folder.descriptor
+    }
+
+    fn keys(&self) -> Keys<'_> {
+        let config = self.descriptor().config.as_ref();
+        Keys {
+            owner: self.name.as_str(),
+            known: config.and_then(|config| self.folder.file(&config.known)),
+            reserved: config.map(|config| &config.reserved),
+        }
+    }
+}
+
+/// Reads a service: what it says, and defaults for what it does not.
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    (name, folder, span): (&ServiceName, &Folder, Span),
+    hosts: &Hosts,
+) -> Service {
+    let owner = Owner {
+        name,
+        folder,
+        hosts,
+    };
+    let mut service = defaults(name, folder);
+    let words = service_words(&folder.descriptor);
+    let entries = match node.value {
+        Value::Null => &[],
+        _ => reader.map(node, &format!("service `{name}`")),
+    };
+    let mut on = None;
+    for entry in entries {
+        let Some(word) = words.iter().find(|word| word.name == entry.key) else {
+            unknown(reader, &owner, entry, &words);
+            continue;
+        };
+        match word.takes {
+            ServiceTakes::On => on = amount::on(reader, &entry.node, hosts),
+            takes => one_word(reader, &owner, entry, (takes, &mut service)),
+        }
+    }
+    let given = |word: &str| entries.iter().any(|entry| entry.key == word);
+    for (role, spec) in &folder.descriptor.roles {
+        match &spec.count {
+            Count::Everywhere if given("on") => {
+                if let Some(list) = &on {
+                    service
+                        .roles
+                        .insert(role.clone(), Amount::Hosts(list.clone()));
+                }
+            }
+            Count::Everywhere => {
+                service
+                    .roles
+                    .insert(role.clone(), Amount::Hosts(hosts.keys().cloned().collect()));
+            }
+            Count::Key { name, .. } if given(name) => {}
+            count => {
+                if let Some(amount) = amount::default(reader, count, span, hosts) {
+                    service.roles.insert(role.clone(), amount);
+                }
+            }
+        }
+    }
+    // Roles in the descriptor's order, however the inventory orders its words.
+    service
+        .roles
+        .sort_by_cached_key(|role, _| folder.descriptor.roles.get_index_of(role));
+    service
+}
+
+fn one_word(
+    reader: &mut Reader<'_>,
+    owner: &Owner<'_>,
+    entry: &Entry,
+    (takes, service): (ServiceTakes<'_>, &mut Service),
+) {
+    let node = &entry.node;
+    match takes {
+        ServiceTakes::Version => version(reader, owner, node, service),
+        ServiceTakes::Package => service.package = reader.path(node, "`package`"),
+        ServiceTakes::Count(role, count) => {
+            if let Some(amount) = amount::counted(reader, entry, count, owner.hosts) {
+                service.roles.insert(role.clone(), amount);
+            }
+        }
+        ServiceTakes::Heap => service.heap_mb = reader.size(node, "heap"),
+        ServiceTakes::Config => service.config = config::read(reader, node, &owner.keys()),
+        ServiceTakes::Ports => service.ports = ports(reader, owner, node),
+        ServiceTakes::Data(many) => service.data = folders(reader, node, many),
+        ServiceTakes::Hosts => service.hosts = overrides(reader, owner, node),
+        ServiceTakes::Setting(spec) => {
+            if let Some(value) = setting(reader, entry, spec) {
+                service.settings.insert(entry.key.clone(), value);
+            }
+        }
+        // Read by the caller, for it says where all roles of a kind go.
+        ServiceTakes::On => {}
+    }
+}
+
+fn version(reader: &mut Reader<'_>, owner: &Owner<'_>, node: &Node, service: &mut Service) {
+    let Some(text) = reader.text(node, "`version`") else {
+        return;
+    };
+    let versions = || owner.descriptor().versions.keys().map(String::as_str);
+    if owner.descriptor().versions.contains_key(text) {
+        text.clone_into(&mut service.version);
+        return;
+    }
+    let cause = format!("`{}` has no version {}", owner.name, written(node));
+    let near = did_you_mean(text, versions());
+    let known = listed(versions());
+    let help = near.map_or_else(
+        || format!("known: {known}"),
+        |near| format!("{near} Known: {known}"),
+    );
+    reader.push(Finding::error(node.span, cause).help(help));
+}
+
+fn unknown(reader: &mut Reader<'_>, owner: &Owner<'_>, entry: &Entry, words: &[ServiceWord<'_>]) {
+    let name = owner.name;
+    if owner.keys().lists(&entry.key) {
+        let finding = Finding::error(
+            entry.key_span,
+            format!(
+                "{} is an upstream key, not a word of `{name}`",
+                shown(&entry.key)
+            ),
+        )
+        .help(format!(
+            "write it under `config`: `config: {{ {}: … }}`",
+            entry.key
+        ));
+        reader.push(finding);
+        return;
+    }
+    let names: Vec<_> = words.iter().map(|word| word.name).collect();
+    reader.unknown(entry, &format!("service `{name}`"), &names);
+}
+
+fn ports(reader: &mut Reader<'_>, owner: &Owner<'_>, node: &Node) -> BTreeMap<String, u16> {
+    let known: Vec<&str> = owner
+        .descriptor()
+        .roles
+        .values()
+        .flat_map(|role| role.ports.keys().map(String::as_str))
+        .collect();
+    let mut ports = BTreeMap::new();
+    for entry in reader.map(node, "`ports`") {
+        if !known.contains(&entry.key.as_str()) {
+            reader.unknown(entry, &format!("`ports` of `{}`", owner.name), &known);
+        } else if let Some(port) = reader.port(&entry.node, &entry.key) {
+            ports.insert(entry.key.clone(), port);
+        }
+    }
+    ports
+}
+
+fn folders(reader: &mut Reader<'_>, node: &Node, many: bool) -> Vec<String> {
+    let nodes = match &node.value {
+        Value::Seq(items) if items.is_empty() => {
+            reader.push(
+                Finding::error(node.span, "`data` is empty")
+                    .help("name a folder, or remove the word"),
+            );
+            return Vec::new();
+        }
+        Value::Seq(items) if items.len() > 1 && !many => {
+            let help = "name a single folder";
+            reader.push(
+                Finding::error(node.span, "this service keeps its data in one folder").help(help),
+            );
+            return Vec::new();
+        }
+        Value::Seq(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    nodes
+        .iter()
+        .filter_map(|node| folder(reader, node))
+        .collect()
+}
+
+fn folder(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+    const LOST: [&str; 7] = [
+        "/tmp", "/var/tmp", "/run", "/var/run", "/dev", "/proc", "/sys",
+    ];
+    let text = reader.some_text(node, "`data`")?;
+    let path = text.trim_end_matches('/');
+    let within = |folder: &&str| {
+        path.strip_prefix(*folder)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let (cause, help) = if !text.starts_with('/') {
+        (
+            "a data folder is a whole path on the hosts",
+            "begin it with `/`, such as `/mnt/usb/data`",
+        )
+    } else if path.is_empty() || path.split('/').any(|part| part == ".." || part == ".") {
+        (
+            "a data folder is a folder of its own, without `.` and `..`",
+            "write a path such as `/mnt/usb/data`",
+        )
+    } else if path.contains(|c: char| c.is_whitespace() || ",:\"'\\$".contains(c)) {
+        (
+            "a data folder has no spaces, commas, colons or quotes",
+            "write a path such as `/mnt/usb/data`",
+        )
+    } else if LOST.iter().any(within) {
+        (
+            "what is there is lost when the host starts again",
+            "take a folder on a disk, such as `/var/lib/data`",
+        )
+    } else {
+        return Some(path.to_owned());
+    };
+    reader.push(Finding::error(node.span, cause).help(help));
+    None
+}
+
+fn overrides(
+    reader: &mut Reader<'_>,
+    owner: &Owner<'_>,
+    node: &Node,
+) -> BTreeMap<crate::id::HostName, HostOverride> {
+    let known = override_words(owner.descriptor());
+    let many = takes_many_folders(owner.descriptor());
+    let mut overrides = BTreeMap::new();
+    for entry in reader.map(node, &format!("`hosts` of `{}`", owner.name)) {
+        let Some(host) = amount::host(reader, &entry.key, entry.key_span, owner.hosts) else {
+            continue;
+        };
+        let mut own = HostOverride::default();
+        for word in reader.words(
+            &entry.node,
+            &format!("`{}` on host `{host}`", owner.name),
+            &known,
+        ) {
+            match word.key.as_str() {
+                "heap" => own.heap_mb = reader.size(&word.node, "heap"),
+                "config" => own.config = config::read(reader, &word.node, &owner.keys()),
+                _ => own.data = folders(reader, &word.node, many),
+            }
+        }
+        overrides.insert(host, own);
+    }
+    overrides
+}
+
+fn setting(reader: &mut Reader<'_>, entry: &Entry, setting: &Setting) -> Option<Json> {
+    let node = &entry.node;
+    let what = shown(&entry.key);
+    match setting.kind {
+        SettingKind::Integer => reader
+            .number(node, &entry.key, i64::MIN, i64::MAX)
+            .map(Json::from),
+        SettingKind::Boolean => reader.boolean(node, &what).map(Json::from),
+        SettingKind::Text => {
+            let text = reader.text(node, &what)?;
+            let allowed = || setting.one_of.iter().map(String::as_str);
+            if !setting.one_of.is_empty() && !setting.one_of.iter().any(|one| one == text) {
+                let help = did_you_mean(text, allowed())
+                    .unwrap_or_else(|| format!("write one of {}", listed(allowed())));
+                reader.push(
+                    Finding::error(node.span, format!("{what} cannot be {}", written(node)))
+                        .help(help),
+                );
+                return None;
+            }
+            Some(Json::from(text))
+        }
+    }
+}

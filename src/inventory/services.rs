@@ -1,0 +1,169 @@
+//! Reads `services:`: the words of each service by its descriptor, and what they need.
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+
+use crate::catalogue::Folder;
+use crate::id::{HostName, ServiceName};
+
+use super::finding::Finding;
+use super::hosts::Hosts;
+use super::model::{Amount, Service};
+use super::nearest::{did_you_mean, listed, shown};
+use super::reader::Reader;
+use super::service;
+use super::tree::{Entry, Node, Value};
+
+/// The services, by name.
+pub(super) type Services = IndexMap<ServiceName, Service>;
+
+/// Reads the services, each after those that it needs. One that is written wrongly is in the answer too, with
+/// what could be read of it.
+pub(super) fn read(reader: &mut Reader<'_>, root: &Node, hosts: &Hosts) -> Services {
+    let catalogue = reader.context.catalogue;
+    let known: Vec<_> = catalogue.iter().map(|(name, _)| name.as_str()).collect();
+    let Some(all) = root.entry("services") else {
+        let help = format!("add `services:` with what shall run: {}", listed(known));
+        reader.push(Finding::error(root.place(&[]), "the inventory has no `services`").help(help));
+        return Services::new();
+    };
+    let entries = match &all.node.value {
+        Value::Null => &[],
+        _ => reader.map(&all.node, "`services`"),
+    };
+    if entries.is_empty() && matches!(all.node.value, Value::Null | Value::Map(_)) {
+        let help = format!(
+            "add a line such as `name: {{}}`; there are {}",
+            listed(known.iter().copied())
+        );
+        reader.push(Finding::error(all.key_span, "there are no services").help(help));
+    }
+    let mut services = Services::new();
+    let mut named = BTreeSet::new();
+    for entry in entries {
+        let found = entry.key.parse::<ServiceName>().ok();
+        let Some((name, folder)) =
+            found.and_then(|name| Some((catalogue.get(&name)?, name)).map(|(f, n)| (n, f)))
+        else {
+            let cause = format!("there is no service {}", shown(&entry.key));
+            let help = did_you_mean(&entry.key, known.iter().copied()).unwrap_or_else(|| {
+                format!(
+                    "there are {}; `--templates DIR` adds your own",
+                    listed(known.iter().copied())
+                )
+            });
+            reader.push(Finding::error(entry.key_span, cause).help(help));
+            named.insert(entry.key.clone());
+            continue;
+        };
+        named.insert(entry.key.clone());
+        let service = service::read(reader, &entry.node, (&name, folder, entry.key_span), hosts);
+        services.insert(name, service);
+    }
+    add_needs(reader, entries, &mut services);
+    in_order(reader, services)
+}
+
+/// Adds packages that others need, and finds what is missing.
+fn add_needs(reader: &mut Reader<'_>, entries: &[Entry], services: &mut Services) {
+    let catalogue = reader.context.catalogue;
+    let mut queue: Vec<(ServiceName, ServiceName)> = Vec::new();
+    let needs = |name: &ServiceName, folder: &Folder| {
+        let pairs = folder
+            .descriptor
+            .needs
+            .iter()
+            .map(|need| (name.clone(), need.clone()));
+        pairs.collect::<Vec<_>>()
+    };
+    for name in services.keys() {
+        queue.extend(
+            catalogue
+                .get(name)
+                .map(|folder| needs(name, folder))
+                .unwrap_or_default(),
+        );
+    }
+    while let Some((of, need)) = queue.pop() {
+        if services.contains_key(&need) || entries.iter().any(|entry| entry.key == need.as_str()) {
+            continue;
+        }
+        let span = entries
+            .iter()
+            .find(|entry| entry.key == of.as_str())
+            .map(|entry| entry.key_span)
+            .unwrap_or_default();
+        match catalogue.get(&need) {
+            None => {
+                let finding = Finding::error(
+                    span,
+                    format!("`{of}` needs `{need}`, and the catalogue has no such service"),
+                )
+                .help("add its folder with `--templates DIR`");
+                reader.push(finding);
+            }
+            Some(folder) if folder.descriptor.roles.is_empty() => {
+                queue.extend(needs(&need, folder));
+                services.insert(need.clone(), service::defaults(&need, folder));
+            }
+            Some(folder) => {
+                let line = folder
+                    .descriptor
+                    .roles
+                    .values()
+                    .find_map(|role| match &role.count {
+                        crate::catalogue::descriptor::Count::Key { name, default, .. } => {
+                            Some(format!("{need}: {{ {name}: {} }}", default.unwrap_or(1)))
+                        }
+                        crate::catalogue::descriptor::Count::Everywhere => None,
+                    });
+                let line = line.unwrap_or_else(|| format!("{need}: {{ on: all }}"));
+                let finding = Finding::error(
+                    span,
+                    format!("`{of}` needs `{need}`, which is not in the inventory"),
+                )
+                .help(format!("add `{line}` under `services`"));
+                reader.push(finding);
+            }
+        }
+    }
+}
+
+/// The services, each after those that it needs; otherwise in the order written.
+fn in_order(reader: &Reader<'_>, mut services: Services) -> Services {
+    let catalogue = reader.context.catalogue;
+    let mut sorted = Services::new();
+    while !services.is_empty() {
+        let ready = |name: &ServiceName| {
+            catalogue.get(name).is_none_or(|folder| {
+                !folder
+                    .descriptor
+                    .needs
+                    .iter()
+                    .any(|need| need != name && services.contains_key(need))
+            })
+        };
+        // Where services need each other in a circle, the first of them goes first.
+        let at = services.keys().position(ready).unwrap_or(0);
+        if let Some((name, service)) = services.shift_remove_index(at) {
+            sorted.insert(name, service);
+        }
+    }
+    sorted
+}
+
+/// The hosts that surely run an instance, and those that may.
+pub(super) fn placement<'a>(
+    amount: &'a Amount,
+    hosts: &'a Hosts,
+) -> (Vec<&'a HostName>, Vec<&'a HostName>) {
+    match amount {
+        Amount::Hosts(list) => (list.iter().collect(), list.iter().collect()),
+        Amount::Count(n) if usize::from(*n) >= hosts.len() => {
+            (hosts.keys().collect(), hosts.keys().collect())
+        }
+        Amount::Count(0) => (Vec::new(), Vec::new()),
+        Amount::Count(_) => (Vec::new(), hosts.keys().collect()),
+    }
+}
