@@ -223,7 +223,11 @@ impl Problem {
     /// A problem with a cause only.
     #[must_use]
     pub fn new(cause: impl Into<String>) -> Self {
-        Self { cause: cause.into(), log: Vec::new(), help: None }
+        Self {
+            cause: cause.into(),
+            log: Vec::new(),
+            help: None,
+        }
     }
 
     /// The same problem with a next step.

@@ -19,7 +19,11 @@ fn check_name(text: &str) -> Result<(), BadName> {
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && !text.ends_with('-')
         && text.chars().all(inner);
-    if good { Ok(()) } else { Err(BadName(text.to_owned())) }
+    if good {
+        Ok(())
+    } else {
+        Err(BadName(text.to_owned()))
+    }
 }
 
 macro_rules! name_type {
@@ -121,7 +125,11 @@ impl FromStr for InstanceId {
             Some((service, role, host))
         });
         let (service, role, host) = parts.ok_or_else(|| BadName(text.to_owned()))?;
-        Ok(Self { service: service.parse()?, role: role.parse()?, host: host.parse()? })
+        Ok(Self {
+            service: service.parse()?,
+            role: role.parse()?,
+            host: host.parse()?,
+        })
     }
 }
 

@@ -103,7 +103,7 @@ fn is_mere_progress(kind: &EventKind) -> bool {
 
 impl Receiver {
     /// The next event; `None` when every sink is gone. Waits on the thread, not on the runtime.
-    pub fn next(&mut self) -> Option<Event> {
+    pub fn recv(&mut self) -> Option<Event> {
         let event = self.events.blocking_recv()?;
         self.unread.fetch_sub(1, Ordering::Relaxed);
         Some(event)
@@ -125,7 +125,7 @@ impl Receiver {
 #[must_use]
 pub fn drive(mut receiver: Receiver, mut reporters: Reporters) -> JoinHandle<Reporters> {
     tokio::task::spawn_blocking(move || {
-        while let Some(event) = receiver.next() {
+        while let Some(event) = receiver.recv() {
             // Reporters drop an output that fails by themselves; there is nobody else to tell.
             let _ = reporters.on_event(&event);
         }

@@ -103,22 +103,16 @@ pub(super) fn wave_finished(title: &str, wave: &Wave, outcome: &Outcome, now_ms:
         Outcome::Skipped { reason } => (Mark::Skipped, format!("skipped: {reason}")),
     };
     let title = strong(&clean(title));
-    if matches!(outcome, Outcome::Skipped { .. }) {
-        return format!("{} {title}  {}", mark.show(), faint(&clean(&said)));
-    }
-    let mut parts = Vec::new();
-    if !said.is_empty() {
-        parts.push(clean(&said));
-    }
-    if wave.hosts() > 0 {
-        parts.push(format!(
-            "{}, {} changed",
-            count(wave.hosts(), "host"),
-            wave.changed
-        ));
-    }
-    if wave.failed() > 0 {
-        parts.push(format!("{} failed", count(wave.failed(), "host")));
+    let mut parts: Vec<_> = Some(clean(&said))
+        .into_iter()
+        .filter(|said| !said.is_empty())
+        .collect();
+    if matches!(mark, Mark::Done | Mark::Held) && wave.hosts() > 0 {
+        parts.push(count(wave.hosts(), "host"));
+        parts.push(match wave.changed {
+            0 => "unchanged".to_owned(),
+            changed => count(changed, "change"),
+        });
     }
     let time = faint(&took(wave.took_ms(now_ms)));
     format!("{} {title}  {}  {time}", mark.show(), parts.join(", "))
@@ -148,7 +142,12 @@ pub(super) fn step(host: &str, width: usize, step: &str, outcome: &Outcome, ms: 
         Outcome::Failed { error } => (Mark::Failed, error.cause.clone()),
         Outcome::Skipped { reason } => (Mark::Skipped, reason.clone()),
     };
-    row(mark, host, width, &with(step, &said), &took(ms))
+    let time = if mark == Mark::Skipped {
+        String::new()
+    } else {
+        took(ms)
+    };
+    row(mark, host, width, &with(step, &said), &time)
 }
 
 /// A check that ended.

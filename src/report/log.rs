@@ -42,7 +42,7 @@ pub enum LogError {
 pub struct RunLog {
     state: PathBuf,
     secrets: Secrets,
-    file: Option<File>,
+    file: Option<(PathBuf, File)>,
     early: Vec<Event>,
     kept: BTreeMap<String, u64>,
 }
@@ -72,20 +72,25 @@ impl RunLog {
     fn begin(&mut self, run: &str) -> io::Result<()> {
         let path = Self::path(&self.state, run);
         if let Some(dir) = path.parent() {
-            fs::create_dir_all(dir)?;
+            fs::create_dir_all(dir).map_err(|error| at(dir, &error))?;
         }
         // Plans and service logs are nobody else's business on a shared machine.
         let mut options = OpenOptions::new();
-        self.file = Some(options.create(true).append(true).mode(0o600).open(path)?);
+        let opened = options.create(true).append(true).mode(0o600).open(&path);
+        let file = opened.map_err(|error| at(&path, &error))?;
+        self.file = Some((path, file));
         Ok(())
     }
 
     fn write(&mut self, event: &Event) -> io::Result<()> {
         let line = self.secrets.json(event)? + "\n";
         // One write a line, straight to the kernel: it outlives this process.
-        self.file
-            .as_mut()
-            .map_or(Ok(()), |file| file.write_all(line.as_bytes()))
+        match &mut self.file {
+            Some((path, file)) => file
+                .write_all(line.as_bytes())
+                .map_err(|error| at(path, &error)),
+            None => Ok(()),
+        }
     }
 
     /// Whether byte progress may be left out, the last kept one being too young.
@@ -112,6 +117,11 @@ impl RunLog {
         self.kept.insert(key, event.at_ms);
         false
     }
+}
+
+/// The error with the path it concerns.
+fn at(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 impl Reporter for RunLog {
