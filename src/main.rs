@@ -1,4 +1,5 @@
-//! The `sdtd` command: parses, runs, exits.
+//! The `sdtd` command.
+
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    sdtd::cli::main()
 }

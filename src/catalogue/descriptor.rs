@@ -576,3 +576,17 @@ impl std::fmt::Display for DriverAction {
         write!(f, "{}/{}", self.driver, self.action)
     }
 }
+
+impl std::fmt::Display for Probe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(port) => write!(f, "port {port}"),
+            Self::Http { port, path, .. } => write!(f, "GET {path} on {port}"),
+            Self::FourLetter { send, .. } => write!(f, "{send}"),
+            Self::Exec { hook, .. } => write!(f, "{}", hook.trim_start_matches("hooks/")),
+            Self::Quorum => f.write_str("quorum"),
+            Self::QuorumLeader => f.write_str("leads"),
+            Self::Driver(action) => write!(f, "{}", action.action),
+        }
+    }
+}

@@ -1,1 +1,182 @@
-//! (module under construction)
+//! The command line: words in, exit code out. Every command goes the one flow.
+
+mod deploy;
+mod destroy;
+mod plan;
+mod power;
+mod setup;
+mod status;
+mod topics;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::error::{EXIT_CODES, Failure, Kind};
+use crate::report::{Level, Out, Secrets};
+
+/// Turns a handful of Linux hosts into a correct, highly available data cluster, over SSH.
+#[derive(Debug, Parser)]
+#[command(name = "sdtd", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Words that every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// One event or document a line, as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Only failures and the summary.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Every step.
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    /// Ask nothing: yes to everything.
+    #[arg(short, long, global = true)]
+    yes: bool,
+    /// How many hosts are worked on at once.
+    #[arg(long, global = true, default_value_t = 32, value_name = "N")]
+    forks: usize,
+    /// A folder of services that overrides and extends the built-in ones (may be repeated).
+    #[arg(long, global = true, value_name = "DIR")]
+    templates: Vec<PathBuf>,
+    /// A folder of package files of your own.
+    #[arg(long, global = true, value_name = "DIR")]
+    packages: Option<PathBuf>,
+    /// Take and keep the SSH keys of hosts that are not known yet.
+    #[arg(long, global = true)]
+    accept_new: bool,
+    /// Ask for the password that sudo wants on the hosts.
+    #[arg(long, global = true)]
+    ask_become_pass: bool,
+}
+
+impl Global {
+    fn level(&self) -> Level {
+        match (self.quiet, self.verbose) {
+            (true, _) => Level::Quiet,
+            (_, true) => Level::Verbose,
+            _ => Level::default(),
+        }
+    }
+}
+
+/// The inventory a command works on.
+#[derive(Debug, Clone, Args)]
+pub struct InventoryArg {
+    /// The inventory; else $SDTD_INVENTORY, ./inventory.yaml, or the one last deployed.
+    inventory: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show what deploy would do, and why; changes nothing.
+    Plan(plan::PlanArgs),
+    /// Make the cluster what the inventory says, and prove that it works.
+    Deploy(deploy::DeployArgs),
+    /// Show every instance: state, role, version, memory, and health as its protocol tells it.
+    Status(status::StatusArgs),
+    /// Prove that the cluster works: ports, quorum, registrations, a message written and read.
+    Verify(verify::VerifyArgs),
+    /// List, describe, create, alter and delete topics, or bring the inventory's about.
+    Topics(topics::TopicsArgs),
+    /// Start what does not run, in order.
+    Start(power::PowerArgs),
+    /// Stop what runs, in reverse order.
+    Stop(power::PowerArgs),
+    /// Restart one after another, behind the gates.
+    Restart(power::PowerArgs),
+    /// Take the cluster off the hosts; what will be deleted is listed first.
+    Destroy(destroy::DestroyArgs),
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the JSON Schema of the inventory.
+    Schema,
+    /// Print a reference as Markdown.
+    #[command(hide = true)]
+    Reference {
+        /// Which one.
+        #[arg(value_parser = ["inventory", "catalogue"])]
+        which: String,
+    },
+}
+
+/// Runs the program on the arguments it was given.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { Kind::Usage.code() } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&cli.global, &Failure::of(Kind::Failed, error.to_string())),
+    };
+    let code = match runtime.block_on(run(&cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => fail(&cli.global, &failure),
+    };
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(cli: &Cli) -> Result<(), Failure> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Plan(args) => plan::run(global, args).await,
+        Command::Deploy(args) => deploy::run(global, args).await,
+        Command::Status(args) => status::run(global, args).await,
+        Command::Verify(args) => verify::run(global, args).await,
+        Command::Topics(args) => topics::run(global, args).await,
+        Command::Start(args) => power::run(global, args, power::Power::Start).await,
+        Command::Stop(args) => power::run(global, args, power::Power::Stop).await,
+        Command::Restart(args) => power::run(global, args, power::Power::Restart).await,
+        Command::Destroy(args) => destroy::run(global, args).await,
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "sdtd", &mut text);
+            print(&String::from_utf8_lossy(&text))
+        }
+        Command::Schema => {
+            let catalogue = setup::catalogue(global)?;
+            let schema = crate::inventory::schema(&catalogue);
+            print(&serde_json::to_string_pretty(&schema).unwrap_or_default())
+        }
+        Command::Reference { which } => {
+            let catalogue = setup::catalogue(global)?;
+            print(&match which.as_str() {
+                "catalogue" => crate::catalogue::reference(),
+                _ => crate::inventory::reference(&catalogue),
+            })
+        }
+    }
+}
+
+/// Prints a text as it is.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = Out::stdout(Secrets::default());
+    out.line(text.trim_end()).map_err(|e| Failure::of(Kind::Failed, e.to_string()))
+}
+
+/// Tells a failure, and gives its exit code. A failure without problems was told of already.
+fn fail(global: &Global, failure: &Failure) -> ExitCode {
+    if !failure.problems.is_empty() {
+        crate::report::tell_failure(failure, global.json);
+    }
+    ExitCode::from(failure.kind.code())
+}

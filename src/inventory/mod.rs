@@ -11,7 +11,7 @@ mod grow;
 mod hosts;
 mod load;
 mod memory;
-mod model;
+pub mod model;
 pub mod nearest;
 mod reader;
 mod rules;

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::Catalogue;
+use crate::artifact::{self, Request};
+use crate::catalogue::{Catalogue, RenderError, Renderer, descriptor};
 use crate::facts::HostFacts;
 use crate::id::{Arch, HostName, ServiceName};
-use crate::inventory::Cluster;
+use crate::inventory::{Cluster, Service};
 use crate::plan::paths::HostPaths;
 use crate::plan::place::Placement;
 
@@ -117,4 +118,72 @@ pub fn needed(
         }
     }
     keys
+}
+
+/// What this machine asks itself for: a package's sources, rendered for a version and an architecture.
+///
+/// # Errors
+/// When a template of the descriptor can't be rendered, or its lock file is not there.
+pub fn request(
+    catalogue: &Catalogue,
+    service: &Service,
+    arch: Arch,
+) -> Result<Request, RenderError> {
+    let place = format!("{}/service.yaml (package)", service.name);
+    let wrong = |cause: String| RenderError {
+        template: place.clone(),
+        line: 1,
+        cause,
+        source_line: None,
+    };
+    let folder = catalogue.get(&service.name).ok_or_else(|| wrong("there is no such service".into()))?;
+    let package = folder.descriptor.package.as_ref();
+    let package = package.ok_or_else(|| wrong("it has no package".into()))?;
+    let release = folder.descriptor.versions.get(&service.version).map(|v| v.values.clone());
+    let values = minijinja::context! {
+        version => service.version,
+        release => release.unwrap_or_default(),
+        arch => minijinja::context! {
+            name => arch.to_string(), debian => arch.debian(), short => arch.short(),
+        },
+    };
+    let renderer = Renderer::new();
+    let text = |t: &str| renderer.render(&place, t, &values);
+    let maybe = |t: &Option<String>| t.as_deref().map(text).transpose();
+    let mut sources = Vec::new();
+    for source in &package.sources {
+        sources.push(match source {
+            descriptor::Source::Archive { url, sha512, sha256, sums } => artifact::Source::Archive {
+                url: text(url)?,
+                sha512: maybe(sha512)?,
+                sums: maybe(sums)?,
+                sha256: maybe(sha256)?,
+                strip: 1,
+            },
+            descriptor::Source::Maven { lock, into } => {
+                let path = text(lock)?;
+                let missing = || wrong(format!("there is no file `{path}`"));
+                artifact::Source::Maven {
+                    lock: folder.file(&path).ok_or_else(missing)?.to_owned(),
+                    into: text(into)?,
+                }
+            }
+            descriptor::Source::Jlink { modules } => {
+                artifact::Source::Jlink { modules: modules.clone() }
+            }
+            descriptor::Source::Folder { path } => {
+                let prefix = format!("{}/", text(path)?);
+                let inside = |(p, t): (&str, &str)| Some((p.strip_prefix(&prefix)?.to_owned(), t.to_owned()));
+                artifact::Source::Files { files: folder.files().filter_map(inside).collect() }
+            }
+        });
+    }
+    Ok(Request {
+        name: service.name.to_string(),
+        version: service.version.clone(),
+        arch,
+        sources,
+        given: service.package.clone(),
+        file_names: package.file_names.iter().map(|n| text(n)).collect::<Result<_, _>>()?,
+    })
 }

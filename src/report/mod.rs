@@ -7,6 +7,7 @@
 //! An old run is shown again by `replay(&read(path)?, …)`. Commands that print a document and no events
 //! write it through [`Out`]. Nothing here asks, decides or talks to a host.
 
+mod ask;
 mod channel;
 mod fan;
 mod json;
@@ -26,6 +27,7 @@ mod tests;
 
 use std::io;
 
+pub use ask::{ask_line, ask_secret, ask_yes, can_ask, tell_failure};
 pub use channel::{Collected, EventSink, Receiver, channel, drive};
 pub use fan::{Format, Options, Reporters};
 pub use json::Json;

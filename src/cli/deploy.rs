@@ -1,0 +1,175 @@
+//! `sdtd deploy`: makes the cluster what the inventory says, and proves that it works.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::setup::{self, Missing, Run};
+use super::{Global, InventoryArg};
+use crate::error::{Failure, Kind};
+use crate::event::{EventKind, HostSummary, Problem, RunSummary};
+use crate::exec::Report;
+use crate::flow::Planned;
+use crate::plan::Plan;
+use crate::plan::show::{Detail, show};
+use crate::report;
+
+/// The words of `deploy`.
+#[derive(Debug, Args)]
+pub struct DeployArgs {
+    #[command(flatten)]
+    inventory: InventoryArg,
+    /// Apply a plan that was saved with `plan --out`, exactly as it is.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+}
+
+/// Runs `sdtd deploy`.
+///
+/// # Errors
+/// As the exit codes tell.
+pub async fn run(global: &Global, args: &DeployArgs) -> Result<(), Failure> {
+    let saved = args.plan.as_deref().map(super::plan::load).transpose()?;
+    let opened = setup::open(global, &args.inventory)?;
+    let run = setup::begin(global, opened, "deploy", Missing::Fatal).await?;
+    let planned = match run.flow.plan(saved.is_none()).await {
+        Ok(planned) => planned,
+        Err(failure) => return Err(run.end(Some(failure), "there is no plan; nothing was changed").await),
+    };
+    let planned = match saved {
+        None => planned,
+        Some(saved) if saved.plan.basis == planned.plan.basis => {
+            Planned { plan: saved.plan, files: saved.files, facts: planned.facts }
+        }
+        Some(_) => {
+            let problem = Problem::new("the cluster or the inventory is no longer what the plan was made for");
+            let failure = Failure::new(Kind::Refused, problem.help("make it again with `sdtd plan --out`"));
+            return Err(run.end(Some(failure), "the saved plan was refused; nothing was changed").await);
+        }
+    };
+    setup::remember(&run.dirs, &run.path);
+    carry_out(global, run, planned, Goal::Deploy).await
+}
+
+/// What a run is for: what is done after its plan was applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// Verify, then plan again: the new plan must be empty.
+    Deploy,
+    /// Nothing more.
+    Apply,
+}
+
+/// Shows a plan, asks, applies it, and ends the run.
+///
+/// # Errors
+/// As the exit codes tell.
+pub async fn carry_out(
+    global: &Global,
+    run: Run,
+    planned: Planned,
+    goal: Goal,
+) -> Result<(), Failure> {
+    let Planned { plan, files, .. } = planned;
+    let detail = if global.verbose { Detail::Full } else { Detail::Usual };
+    run.events.emit(EventKind::Planned {
+        text: show(&plan, detail),
+        steps: plan.steps(),
+        unchanged: plan.unchanged,
+    });
+    if plan.is_empty() {
+        let headline = format!("no change: {} things are as they should be", plan.unchanged);
+        run.finish(RunSummary { headline, ..RunSummary::default() }).await;
+        return Ok(());
+    }
+    if !confirmed(global, &run)? {
+        let failure = Failure { kind: Kind::Usage, problems: Vec::new() };
+        return Err(run.end(Some(failure), "nothing was changed").await);
+    }
+    let view = plan.view.clone();
+    let applied = run.flow.apply(plan, files).await;
+    if !applied.is_done() {
+        return Err(end_badly(run, applied).await);
+    }
+    let mut summary = RunSummary { hosts: hosts(&applied), ..RunSummary::default() };
+    let prober = run.flow.prober(view);
+    if goal == Goal::Deploy {
+        run.events.phase("verify");
+        if !super::verify::verify(&prober, &run.events).await {
+            let failure = Failure { kind: Kind::Unverified, problems: Vec::new() };
+            return Err(run.end(Some(failure), "deployed, but it does not do all that it should").await);
+        }
+        if let Some(left) = not_settled(&run).await? {
+            let problem = Problem::new(format!("a second plan is not empty:\n{}", show(&left, Detail::Usual)))
+                .help("something changes what sdtd writes; run `sdtd plan` to see it again");
+            let failure = Failure::new(Kind::Failed, problem);
+            return Err(run.end(Some(failure), "deployed and verified, but it does not stay so").await);
+        }
+        "deployed and verified".clone_into(&mut summary.headline);
+        summary.next = vec![format!("sdtd status {}", run.path.display())];
+    } else {
+        "done".clone_into(&mut summary.headline);
+    }
+    summary.instances = super::status::instances(&prober).await;
+    drop(prober);
+    run.finish(summary).await;
+    Ok(())
+}
+
+/// Plans again; whether anything is left to do.
+async fn not_settled(run: &Run) -> Result<Option<Plan>, Failure> {
+    let again = run.flow.plan(false).await?;
+    Ok((!again.plan.is_empty()).then_some(again.plan))
+}
+
+/// Whether to go on: asked on a terminal, needed as `--yes` elsewhere.
+///
+/// # Errors
+/// When nobody is there to answer.
+pub fn confirmed(global: &Global, run: &Run) -> Result<bool, Failure> {
+    if global.yes {
+        return Ok(true);
+    }
+    if !report::can_ask() {
+        let problem = Problem::new("nobody is there to say yes to this plan");
+        return Err(Failure::new(Kind::Usage, problem.help("add `--yes` to go on without being asked")));
+    }
+    let ask = || report::ask_yes("Go on?");
+    run.screen.suspend(ask).map_err(|e| Failure::of(Kind::Usage, e.to_string()))
+}
+
+async fn end_badly(run: Run, applied: Report) -> Failure {
+    let (kind, headline) = if applied.interrupted {
+        (Kind::Interrupted, "interrupted; what was begun was finished")
+    } else {
+        (Kind::Failed, "not everything was done")
+    };
+    let mut next: Vec<String> = applied.general.iter().map(|p| p.cause.clone()).collect();
+    next.push("run the same command again: it goes on from here".to_owned());
+    let summary = RunSummary {
+        exit: kind.code(),
+        headline: headline.to_owned(),
+        hosts: hosts(&applied),
+        next,
+        ..RunSummary::default()
+    };
+    run.finish(summary).await;
+    Failure { kind, problems: Vec::new() }
+}
+
+fn hosts(applied: &Report) -> Vec<HostSummary> {
+    let mut hosts: BTreeMap<_, HostSummary> = BTreeMap::new();
+    let empty = |host: &crate::id::HostName| HostSummary {
+        host: host.clone(),
+        changed: 0,
+        failed: Vec::new(),
+    };
+    for (host, changed) in &applied.changed {
+        hosts.entry(host.clone()).or_insert_with(|| empty(host)).changed += changed;
+    }
+    for (host, failed) in &applied.failed {
+        hosts.entry(host.clone()).or_insert_with(|| empty(host)).failed.extend(failed.clone());
+    }
+    hosts.into_values().collect()
+}

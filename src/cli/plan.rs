@@ -1,0 +1,145 @@
+//! `sdtd plan`: what deploy would do, and why.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::setup::{self, Missing, Opened, Run};
+use super::{Global, InventoryArg};
+use crate::error::{Failure, Kind};
+use crate::event::Problem;
+use crate::facts::HostFacts;
+use crate::flow::{Planned, plan_failure};
+use crate::id::Arch;
+use crate::plan::packages::Packages;
+use crate::plan::show::{Detail, show};
+use crate::plan::{Input, Plan, planner};
+use crate::report::{Out, Secrets};
+
+/// The words of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    inventory: InventoryArg,
+    /// End with 10 if anything would change.
+    #[arg(long)]
+    check: bool,
+    /// Write the plan to a file, for `deploy --plan FILE`.
+    #[arg(long, value_name = "FILE", conflicts_with = "offline")]
+    out: Option<PathBuf>,
+    /// Contact no host: validate, place and render with assumed facts.
+    #[arg(long)]
+    offline: bool,
+}
+
+/// A plan kept in a file: with the packages it was made for.
+#[derive(Serialize, Deserialize)]
+pub struct Saved {
+    /// The plan.
+    pub plan: Plan,
+    /// The packages it sends, by SHA-256.
+    pub files: BTreeMap<String, PathBuf>,
+}
+
+/// Runs `sdtd plan`.
+///
+/// # Errors
+/// As the exit codes tell.
+pub async fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
+    let opened = setup::open(global, &args.inventory)?;
+    if args.offline {
+        let plan = offline(&opened)?;
+        return tell(global, args, &plan);
+    }
+    let run = setup::begin(global, opened, "plan", Missing::Fatal).await?;
+    let planned = match run.flow.plan(args.out.is_some()).await {
+        Ok(planned) => planned,
+        Err(failure) => return Err(run.end(Some(failure), "there is no plan").await),
+    };
+    let Run { flow, events, reporters, .. } = run;
+    drop(events);
+    flow.close().await;
+    let _ = reporters.await;
+    let Planned { plan, files, .. } = planned;
+    if let Some(path) = &args.out {
+        save(path, &Saved { plan: plan.clone(), files })?;
+    }
+    tell(global, args, &plan)
+}
+
+fn tell(global: &Global, args: &PlanArgs, plan: &Plan) -> Result<(), Failure> {
+    let mut out = Out::stdout(Secrets::default());
+    let detail = if global.verbose { Detail::Full } else { Detail::Usual };
+    let told = if global.json { out.json(plan) } else { out.diff(show(plan, detail).trim_end()) };
+    told.map_err(|e| Failure::of(Kind::Failed, e.to_string()))?;
+    if args.check && !plan.is_empty() {
+        return Err(Failure { kind: Kind::Pending, problems: Vec::new() });
+    }
+    Ok(())
+}
+
+fn save(path: &std::path::Path, saved: &Saved) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(saved).unwrap_or_default();
+    std::fs::write(path, format!("{text}\n"))
+        .map_err(|e| Failure::of(Kind::Failed, format!("{}: {e}", path.display())))
+}
+
+/// The plan of a cluster whose hosts are bare: nothing is contacted and nothing is fetched.
+///
+/// # Errors
+/// When there is no plan.
+pub fn offline(opened: &Opened) -> Result<Plan, Failure> {
+    let cluster = &opened.loaded.cluster;
+    let facts = cluster.hosts.values().map(|host| (host.name.clone(), assumed(host))).collect();
+    let (packages, resources) = (Packages::new(), Vec::new());
+    let input = Input {
+        cluster,
+        catalogue: &opened.catalogue,
+        facts: &facts,
+        packages: &packages,
+        resources: &resources,
+    };
+    planner::plan(input).map_err(plan_failure)
+}
+
+/// What is assumed of a host that is not asked: bare, with the memory that the inventory gives it or 4 GiB.
+fn assumed(host: &crate::inventory::Host) -> HostFacts {
+    HostFacts {
+        hostname: host.name.to_string(),
+        machine_id: String::new(),
+        arch: Arch::here().unwrap_or(Arch::Aarch64),
+        os: "assumed".to_owned(),
+        memory_mb: host.memory_mb.unwrap_or(4096),
+        cpus: 4,
+        time: 0,
+        user: "root".to_owned(),
+        systemd: true,
+        disks: BTreeMap::new(),
+        users: Default::default(),
+        files: BTreeMap::new(),
+        dirs: BTreeMap::new(),
+        links: BTreeMap::new(),
+        store: Default::default(),
+        markers: Default::default(),
+        units: BTreeMap::new(),
+        listening: Vec::new(),
+        record: None,
+    }
+}
+
+/// Reads a plan that was saved.
+///
+/// # Errors
+/// When it can't be read or is of another format.
+pub fn load(path: &std::path::Path) -> Result<Saved, Failure> {
+    let wrong = |why: String| Failure::of(Kind::Usage, format!("{}: {why}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
+    let saved: Saved = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+    if saved.plan.format != crate::plan::model::FORMAT {
+        let problem = Problem::new(format!("{}: a plan of another format", path.display()));
+        return Err(Failure::new(Kind::Refused, problem.help("make it again with `sdtd plan --out`")));
+    }
+    Ok(saved)
+}

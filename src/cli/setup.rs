@@ -1,0 +1,295 @@
+//! What every command needs first: directories, the catalogue, the inventory, connections.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use etcetera::BaseStrategy;
+use tokio::task::JoinHandle;
+
+use super::{Global, InventoryArg};
+use crate::artifact::Shelf;
+use crate::catalogue::Catalogue;
+use crate::driver::Drivers;
+use crate::error::{Failure, Kind};
+use crate::event::{EventKind, Problem};
+use crate::exec::Stop;
+use crate::flow::{Access, Flow, connect, give_roots};
+use crate::inventory::{LoadError, Loaded, Style};
+use crate::report::{self, EventSink, Format, Options, Out, Reporters, Secrets};
+
+/// Where sdtd keeps things on this machine.
+#[derive(Debug, Clone)]
+pub struct Dirs {
+    /// What can be made again.
+    pub cache: PathBuf,
+    /// Logs of runs.
+    pub state: PathBuf,
+    /// Roots of local hosts.
+    pub data: PathBuf,
+}
+
+impl Dirs {
+    /// All below `$SDTD_HOME` if that is set, else where the XDG rules put them.
+    ///
+    /// # Errors
+    /// When there is no home directory.
+    pub fn find() -> Result<Self, Failure> {
+        if let Some(home) = std::env::var_os("SDTD_HOME").map(PathBuf::from) {
+            let home = std::path::absolute(&home).unwrap_or(home);
+            let below = |name: &str| home.join(name);
+            return Ok(Self { cache: below("cache"), state: below("state"), data: below("local") });
+        }
+        let base = etcetera::choose_base_strategy()
+            .map_err(|e| Failure::of(Kind::Usage, format!("no home directory: {e}")))?;
+        let state = base.state_dir().unwrap_or_else(|| base.data_dir());
+        Ok(Self {
+            cache: base.cache_dir().join("sdtd"),
+            state: state.join("sdtd"),
+            data: base.data_dir().join("sdtd/local"),
+        })
+    }
+}
+
+/// The built-in catalogue with the user's own folders over it.
+///
+/// # Errors
+/// When a folder can't be read or a descriptor is wrong.
+pub fn catalogue(global: &Global) -> Result<Catalogue, Failure> {
+    Catalogue::load(&global.templates).map_err(|e| Failure::of(Kind::Usage, e.to_string()))
+}
+
+/// A checked inventory with what it was checked against.
+pub struct Opened {
+    /// The inventory.
+    pub loaded: Loaded,
+    /// The services' words.
+    pub catalogue: Catalogue,
+    /// Where sdtd keeps things.
+    pub dirs: Dirs,
+}
+
+/// Finds, reads and checks the inventory. Touches no host.
+///
+/// # Errors
+/// When there is none, or anything in it is wrong.
+pub fn open(global: &Global, arg: &InventoryArg) -> Result<Opened, Failure> {
+    let dirs = Dirs::find()?;
+    let catalogue = catalogue(global)?;
+    let path = inventory_path(arg, &dirs)?;
+    let env: BTreeMap<String, String> = std::env::vars().collect();
+    let loaded = crate::inventory::load(&path, &catalogue, &env);
+    let mut loaded = loaded.map_err(|error| findings(&error))?;
+    give_roots(&mut loaded.cluster, &dirs.data);
+    Ok(Opened { loaded, catalogue, dirs })
+}
+
+fn findings(error: &LoadError) -> Failure {
+    let text = match error {
+        LoadError::Findings(findings) if Out::is_terminal() => findings.render(Style::Coloured),
+        LoadError::Findings(findings) => findings.render(Style::Plain),
+        LoadError::Read { .. } => error.to_string(),
+    };
+    Failure::of(Kind::Usage, text)
+}
+
+fn inventory_path(arg: &InventoryArg, dirs: &Dirs) -> Result<PathBuf, Failure> {
+    let given = arg.inventory.clone().or_else(|| std::env::var_os("SDTD_INVENTORY").map(Into::into));
+    let here = || Some(PathBuf::from("inventory.yaml")).filter(|path| path.is_file());
+    let last = || std::fs::read_to_string(last_file(dirs)).ok().map(|text| text.trim().into());
+    given.or_else(here).or_else(last).ok_or_else(|| {
+        Failure::new(
+            Kind::Usage,
+            Problem::new("no inventory: none was named, and there is no ./inventory.yaml")
+                .help("`sdtd deploy FILE`; samples are in the folder `inventories/`"),
+        )
+    })
+}
+
+fn last_file(dirs: &Dirs) -> PathBuf {
+    dirs.state.join("last-inventory")
+}
+
+/// Remembers the inventory that was deployed, so that the next command needs no name.
+pub fn remember(dirs: &Dirs, path: &Path) {
+    if let Ok(path) = std::path::absolute(path) {
+        // Only a convenience: where it can't be written, the next command asks for a name.
+        let _ = std::fs::create_dir_all(&dirs.state);
+        let _ = std::fs::write(last_file(dirs), format!("{}\n", path.display()));
+    }
+}
+
+/// A run: its reporters, and its flow with all hosts connected.
+pub struct Run {
+    /// The flow.
+    pub flow: Flow,
+    /// Where events go.
+    pub events: EventSink,
+    /// Who reports them; ends when every sink is gone.
+    pub reporters: JoinHandle<Reporters>,
+    /// Live rows, to be set aside while something is asked.
+    pub screen: report::Screen,
+    /// The inventory's file.
+    pub path: PathBuf,
+    /// Where sdtd keeps things.
+    pub dirs: Dirs,
+    /// When it began.
+    pub began: std::time::Instant,
+    /// Hosts that could not be reached, where the command goes on without them.
+    pub missing: Vec<(crate::id::HostName, crate::transport::RemoteError)>,
+}
+
+/// How a run treats hosts that can't be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// It ends.
+    Fatal,
+    /// It goes on without them.
+    Tolerated,
+}
+
+/// Begins a run: reporters first, then all connections at once.
+///
+/// # Errors
+/// When a host can't be reached and `missing` says that this is fatal.
+pub async fn begin(
+    global: &Global,
+    opened: Opened,
+    command: &str,
+    missing: Missing,
+) -> Result<Run, Failure> {
+    let began = std::time::Instant::now();
+    let Opened { loaded, catalogue, dirs } = opened;
+    let password = ask_password(global)?;
+    let (events, reporters, screen) = reporters(global, &dirs, &loaded, password.as_deref(), command);
+    let access = Access {
+        accept_new: global.accept_new,
+        password,
+        sockets: sockets()?,
+        forks: global.forks,
+    };
+    let (fleet, failed) = connect(&loaded.cluster, &access).await;
+    let flow = Flow {
+        cluster: loaded.cluster,
+        catalogue,
+        fleet: Arc::new(fleet),
+        drivers: drivers(),
+        events: events.clone(),
+        shelf: Arc::new(Shelf::new(&dirs.cache.join("packages"), global.packages.as_deref())),
+        forks: global.forks,
+        stop: Stop::default(),
+    };
+    interrupts(&flow.stop, &events);
+    let run =
+        Run { flow, events, reporters, screen, path: loaded.path, dirs, began, missing: failed };
+    if missing == Missing::Fatal && !run.missing.is_empty() {
+        let failure = run.flow.unreachable(&run.missing);
+        return Err(run.end(Some(failure), "hosts could not be reached; nothing was changed").await);
+    }
+    Ok(run)
+}
+
+/// The drivers that this program has.
+#[must_use]
+pub fn drivers() -> Drivers {
+    Drivers::default().with("kafka", Arc::new(crate::kafka::driver::KafkaDriver))
+}
+
+fn reporters(
+    global: &Global,
+    dirs: &Dirs,
+    loaded: &Loaded,
+    password: Option<&str>,
+    command: &str,
+) -> (EventSink, JoinHandle<Reporters>, report::Screen) {
+    let cluster = loaded.cluster.name.to_string();
+    let options = Options {
+        format: if global.json { Format::Json } else { Format::Auto },
+        level: global.level(),
+        secrets: Secrets::new(password),
+        state: Some(dirs.state.join(&cluster)),
+    };
+    let reporters = Reporters::new(&options);
+    let screen = reporters.screen();
+    let (events, receiver) = report::channel();
+    let reporters = report::drive(receiver, reporters);
+    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let time = time.map_or(0, |t| t.as_secs());
+    events.emit(EventKind::RunStarted {
+        command: command.to_owned(),
+        cluster,
+        run: format!("{time:010}-{}", std::process::id()),
+        time,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    });
+    if !loaded.warnings.is_empty() {
+        events.warn(loaded.warnings.render(Style::Plain), None);
+    }
+    (events, reporters, screen)
+}
+
+/// A short path of our own for control sockets: a socket's name may have 108 bytes only.
+fn sockets() -> Result<PathBuf, Failure> {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir());
+    let base = runtime.filter(|dir| dir.as_os_str().len() < 40).unwrap_or_else(|| "/tmp".into());
+    let made = tempfile::Builder::new().prefix("sdtd-").tempdir_in(&base);
+    made.map(tempfile::TempDir::keep)
+        .map_err(|e| Failure::of(Kind::Failed, format!("{}: {e}", base.display())))
+}
+
+fn ask_password(global: &Global) -> Result<Option<String>, Failure> {
+    if !global.ask_become_pass {
+        return Ok(None);
+    }
+    let asked = report::ask_secret("sudo password on the hosts: ");
+    asked.map(Some).map_err(|e| Failure::of(Kind::Usage, format!("no password: {e}")))
+}
+
+/// The first Ctrl-C ends the run after the steps under way, the second at once.
+fn interrupts(stop: &Stop, events: &EventSink) {
+    let (stop, events) = (stop.clone(), events.clone());
+    tokio::spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            if stop.is_asked() {
+                std::process::exit(i32::from(Kind::Interrupted.code()));
+            }
+            stop.ask();
+            events.warn(
+                "interrupted: the steps under way are finished, then the run ends",
+                Some("press Ctrl-C again to stop at once; the same command run again goes on from here"),
+            );
+        }
+    });
+}
+
+impl Run {
+    /// Ends a run: tells its sum, closes all connections, waits until everything is written. Gives the
+    /// failure that the command ends with; its problems were told already.
+    pub async fn end(self, failure: Option<Failure>, headline: &str) -> Failure {
+        let failure = failure.unwrap_or(Failure { kind: Kind::Failed, problems: Vec::new() });
+        let summary = crate::event::RunSummary {
+            exit: failure.kind.code(),
+            headline: headline.to_owned(),
+            hosts: Vec::new(),
+            instances: Vec::new(),
+            next: failure.problems.iter().map(told).collect(),
+            ..Default::default()
+        };
+        self.finish(summary).await;
+        Failure { kind: failure.kind, problems: Vec::new() }
+    }
+
+    /// Ends a run with its sum.
+    pub async fn finish(self, mut summary: crate::event::RunSummary) {
+        summary.took_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.events.emit(EventKind::RunFinished(summary));
+        drop(self.events);
+        self.flow.close().await;
+        let _ = self.reporters.await;
+    }
+}
+
+/// A problem as one text.
+fn told(problem: &Problem) -> String {
+    Failure::new(Kind::Failed, problem.clone()).to_string()
+}
