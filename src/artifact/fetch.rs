@@ -1,0 +1,184 @@
+//! Getting a package from one source into the cache: aside first, checked, then renamed.
+
+use super::download;
+use super::lock::Lock;
+use super::maven::Maven;
+use super::shelf::{Shelf, alone, beside, blocking};
+use super::stamp::Stamp;
+use super::sum::{self, Expected, Sums};
+use super::{Artifact, ArtifactError, Listener, Request, Source, jlink};
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use tempfile::TempDir;
+
+impl Shelf {
+    /// Gets the package from one source. Only one process at a time works on a file.
+    pub(super) async fn fetch(
+        &self,
+        wanted: &Request,
+        source: &Source,
+        progress: Listener<'_>,
+    ) -> Result<Artifact, ArtifactError> {
+        let place = self.place_of(wanted, source)?;
+        fs::create_dir_all(&self.cache).map_err(ArtifactError::io(&self.cache))?;
+        let _lock = alone(&place, progress).await?;
+        if let Some(artifact) = self.shelved(wanted, source) {
+            return Ok(artifact); // another process was faster
+        }
+        match source {
+            Source::Archive { .. } => self.archive(source, &place, progress).await,
+            Source::Maven { lock, into } => {
+                let lock = Lock::parse(lock)?;
+                self.assemble(&lock, into, &place, progress).await
+            }
+            Source::Jlink { modules } => self.link(wanted, modules, &place).await,
+        }
+    }
+
+    async fn archive(
+        &self,
+        source: &Source,
+        place: &Path,
+        progress: Listener<'_>,
+    ) -> Result<Artifact, ArtifactError> {
+        let Source::Archive {
+            url,
+            sha512,
+            sha512_url,
+            sha256,
+            strip,
+        } = source
+        else {
+            return Err(ArtifactError::Refused {
+                why: "is no archive".into(),
+            });
+        };
+        if !self.network {
+            return Err(ArtifactError::Offline);
+        }
+        let mut expected = Expected::declared(sha512.as_deref(), sha256.as_deref())?;
+        let mut checked = "checked";
+        if expected.is_empty() {
+            checked = "no checksum known";
+            if let Some(address) = sha512_url {
+                expected.push(self.published(address, source).await?);
+                checked = "checked by upstream's own sum file";
+            }
+        }
+        let part = beside(place, ".part");
+        let sums = loop {
+            let resumed = self.net.file(url, &part, progress).await?;
+            let file = part.clone();
+            let sums = blocking(move || Sums::of(&file)).await?;
+            let Err(error) = expected.iter().try_for_each(|one| sums.check(url, one)) else {
+                break sums;
+            };
+            download::forget(&part)?;
+            // The beginning may have been of another time; from the start once, then no more.
+            if !resumed {
+                return Err(error);
+            }
+        };
+        let (strip, origin) = (*strip, format!("archive {url} ({checked})"));
+        let place = place.to_owned();
+        blocking(move || {
+            // A file that can't be unpacked is not kept, or it would be continued next time.
+            let looked = super::layout::of(&part);
+            if looked.is_err() {
+                download::forget(&part)?;
+            }
+            looked.map_err(|error| named(error, &origin))?;
+            fs::rename(&part, &place).map_err(ArtifactError::io(&place))?;
+            download::forget(&part)?;
+            keep(Stamp::of(&place, sums, origin)?.with_strip(strip), &place)
+        })
+        .await
+    }
+
+    /// The checksum that upstream publishes beside its archive.
+    async fn published(&self, address: &str, source: &Source) -> Result<Expected, ArtifactError> {
+        let text = self.net.text(address).await?;
+        let file = source.file_name().unwrap_or_default();
+        match sum::published(&text, file) {
+            Some(sum) => Ok(Expected::Sha512(sum)),
+            None => {
+                let why = format!("{address} has no SHA-512 of {file}");
+                Err(ArtifactError::Refused { why })
+            }
+        }
+    }
+
+    async fn assemble(
+        &self,
+        lock: &Lock,
+        into: &str,
+        place: &Path,
+        progress: Listener<'_>,
+    ) -> Result<Artifact, ArtifactError> {
+        let offline = !self.network || self.maven_down.load(Ordering::Relaxed);
+        let maven = Maven {
+            program: self.maven.clone(),
+            offline,
+        };
+        let work = aside(&self.cache)?;
+        let made = maven.assemble(lock, into, work.path(), progress).await;
+        if let Err(failure) = made {
+            self.maven_down.fetch_or(failure.network, Ordering::Relaxed);
+            return Err(failure.error);
+        }
+        shelve(
+            work,
+            place,
+            format!("maven ({} jars, locked)", lock.jars.len()),
+        )
+        .await
+    }
+
+    async fn link(
+        &self,
+        wanted: &Request,
+        modules: &[String],
+        place: &Path,
+    ) -> Result<Artifact, ArtifactError> {
+        let jdk = self.jdk(wanted)?;
+        let work = aside(&self.cache)?;
+        jlink::link(&jdk, modules, work.path()).await?;
+        let origin = format!("jlink of {} ({} modules)", jdk.version, modules.len());
+        shelve(work, place, origin).await
+    }
+}
+
+/// A folder to work in. It lies in the cache, so that a rename is enough to put what is made
+/// there into its place, and it goes away with the value.
+fn aside(cache: &Path) -> Result<TempDir, ArtifactError> {
+    let made = tempfile::Builder::new().prefix(".work-").tempdir_in(cache);
+    made.map_err(ArtifactError::io(cache))
+}
+
+/// Puts a package that was made here into its place.
+async fn shelve(work: TempDir, place: &Path, origin: String) -> Result<Artifact, ArtifactError> {
+    let place = place.to_owned();
+    blocking(move || {
+        let made = work.path().join("package");
+        fs::rename(&made, &place).map_err(ArtifactError::io(&place))?;
+        keep(Stamp::take(&place, origin)?.with_strip(0), &place)
+    })
+    .await
+}
+
+fn keep(stamp: Stamp, place: &Path) -> Result<Artifact, ArtifactError> {
+    stamp.write(&beside(place, ".json"))?;
+    Ok(stamp.artifact())
+}
+
+/// Says which download a broken file was, since the file itself is gone.
+fn named(error: ArtifactError, origin: &str) -> ArtifactError {
+    match error {
+        ArtifactError::Layout { why, .. } => ArtifactError::Layout {
+            path: origin.into(),
+            why,
+        },
+        other => other,
+    }
+}

@@ -1,0 +1,146 @@
+//! What an archive is: its kind, and how many leading folders its tree hides behind.
+//!
+//! The whole file is read, so that one which is cut short is found here and not on a host.
+
+use super::{ArtifactError, Format};
+use flate2::read::MultiGzDecoder;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek};
+use std::path::{Component, Path};
+
+/// Folders that are part of a tree, never the one it is wrapped in.
+const OWN: [&str; 6] = ["bin", "conf", "etc", "lib", "libs", "share"];
+
+/// Looks into a tar file, compressed or not.
+pub(crate) fn of(path: &Path) -> Result<(Format, usize), ArtifactError> {
+    let wrong = |why: String| ArtifactError::Layout {
+        path: path.into(),
+        why,
+    };
+    let mut file = File::open(path).map_err(ArtifactError::io(path))?;
+    let mut head = Vec::new();
+    file.by_ref()
+        .take(512)
+        .read_to_end(&mut head)
+        .map_err(ArtifactError::io(path))?;
+    file.rewind().map_err(ArtifactError::io(path))?;
+    let format = kind(&head).map_err(wrong)?;
+    let file = BufReader::with_capacity(128 * 1024, file);
+    let strip = match format {
+        Format::Tar => strip(file),
+        Format::TarGz => strip(MultiGzDecoder::new(file)),
+    };
+    Ok((format, strip.map_err(wrong)?))
+}
+
+fn kind(head: &[u8]) -> Result<Format, String> {
+    let other = match head {
+        [0x1f, 0x8b, ..] => return Ok(Format::TarGz),
+        _ if head.get(257..262) == Some(b"ustar") => return Ok(Format::Tar),
+        [b'P', b'K', ..] => "a zip file",
+        [0xfd, b'7', b'z', ..] => "an xz file",
+        [b'B', b'Z', b'h', ..] => "a bzip2 file",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => "a zstd file",
+        [] => "empty",
+        _ => "no archive",
+    };
+    Err(format!("is {other}; .tar and .tar.gz files are understood"))
+}
+
+/// Reads all entries' names and tells how many leading components of each are to be dropped.
+fn strip(reader: impl Read) -> Result<usize, String> {
+    let broken = |e: std::io::Error| format!("is damaged or cut short: {e}");
+    let mut archive = tar::Archive::new(reader);
+    let (mut tops, mut dots, mut plain) = (BTreeSet::new(), false, false);
+    let mut flat = false;
+    for entry in archive.entries().map_err(broken)? {
+        let entry = entry.map_err(broken)?;
+        let name = entry.path().map_err(broken)?.into_owned();
+        // A leading `./` counts as a component to tar; both ways in one file can't be served.
+        match name.as_os_str().as_encoded_bytes() {
+            b"." | b"./" => continue,
+            [b'.', b'/', ..] => dots = true,
+            _ => plain = true,
+        }
+        let mut parts = name.components().filter(|part| *part != Component::CurDir);
+        if parts
+            .clone()
+            .any(|part| !matches!(part, Component::Normal(_)))
+        {
+            return Err(format!(
+                "has an entry outside its own tree: {}",
+                name.display()
+            ));
+        }
+        let Some(top) = parts.next() else { continue };
+        tops.insert(top.as_os_str().to_owned());
+        flat |= parts.next().is_none() && !entry.header().entry_type().is_dir();
+    }
+    std::io::copy(&mut archive.into_inner(), &mut std::io::sink()).map_err(broken)?;
+    if dots && plain {
+        return Err("has entries with and without a leading `./`".into());
+    }
+    let wrapped = match tops.iter().collect::<Vec<_>>()[..] {
+        [] => return Err("has nothing in it".into()),
+        [top] => !flat && !OWN.iter().any(|own| top.as_os_str() == *own),
+        _ => false,
+    };
+    Ok(usize::from(dots) + usize::from(wrapped))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{gzip, tar};
+    use super::*;
+    use std::fs;
+
+    fn strip_of(names: &[&str]) -> Result<usize, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.tar");
+        fs::write(&path, tar(names)).unwrap();
+        of(&path).map(|(_, strip)| strip).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_leading_folder_is_found() {
+        assert_eq!(
+            strip_of(&["kafka_2.13-3.9.1/libs/a.jar", "kafka_2.13-3.9.1/NOTICE"]),
+            Ok(1)
+        );
+        assert_eq!(strip_of(&["libs/a.jar", "bin/x.sh"]), Ok(0));
+        assert_eq!(strip_of(&["lib/a.jar", "lib/b.jar"]), Ok(0));
+        assert_eq!(strip_of(&["influxd"]), Ok(0));
+        assert_eq!(strip_of(&["./kafka/libs/a.jar", "./kafka/NOTICE"]), Ok(2));
+        assert_eq!(strip_of(&["./lib/a.jar", "./bin/x"]), Ok(1));
+        assert!(
+            strip_of(&["./lib/a.jar", "bin/x"])
+                .unwrap_err()
+                .contains("leading `./`")
+        );
+        assert!(strip_of(&[]).is_err());
+    }
+
+    #[test]
+    fn what_can_not_be_unpacked_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let why = |bytes: &[u8]| {
+            let path = dir.path().join("x");
+            fs::write(&path, bytes).unwrap();
+            of(&path)
+                .map(|(format, _)| format)
+                .map_err(|e| e.to_string())
+        };
+        let whole = gzip(&tar(&["kafka/libs/a.jar"]));
+        assert_eq!(why(&whole), Ok(Format::TarGz));
+        assert!(
+            why(&whole[..whole.len() - 9])
+                .unwrap_err()
+                .contains("cut short")
+        );
+        assert!(why(b"PK\x03\x04").unwrap_err().contains("a zip file"));
+        assert!(why(b"").unwrap_err().contains("empty"));
+        let long = tar(&["kafka/libs/a.jar", "kafka/libs/b.jar"]);
+        assert!(why(&long[..1600]).unwrap_err().contains("cut short"));
+    }
+}
