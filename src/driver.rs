@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde::Serialize;
 
 use crate::event::Problem;
 use crate::id::ServiceName;
@@ -81,11 +82,51 @@ pub trait Driver: Send + Sync {
         live: bool,
     ) -> Result<Vec<ResourceChange>, Problem>;
 
+    /// The topics that are there.
+    ///
+    /// # Errors
+    /// When the service does not answer.
+    async fn topics(&self, call: Call<'_>) -> Result<Vec<TopicInfo>, Problem>;
+
+    /// Deletes topics.
+    ///
+    /// # Errors
+    /// When one is not there or the service refuses.
+    async fn delete_topics(&self, call: Call<'_>, names: &[String]) -> Result<(), Problem>;
+
     /// Makes a change that [`Driver::compare`] found. Making it twice is no failure.
     ///
     /// # Errors
     /// When the service refuses it.
     async fn change(&self, call: Call<'_>, change: &ResourceChange) -> Result<(), Problem>;
+}
+
+/// A topic as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TopicInfo {
+    /// Its name.
+    pub name: String,
+    /// Whether the service made it for itself.
+    pub internal: bool,
+    /// How many copies its partitions have.
+    pub replication: usize,
+    /// Its own settings, defaults left out.
+    pub config: BTreeMap<String, String>,
+    /// Its partitions.
+    pub partitions: Vec<PartitionInfo>,
+}
+
+/// A partition as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PartitionInfo {
+    /// Its number.
+    pub index: i32,
+    /// Who leads it; none when nobody does.
+    pub leader: Option<i32>,
+    /// Who holds a copy.
+    pub replicas: Vec<i32>,
+    /// Whose copies are in sync.
+    pub in_sync: Vec<i32>,
 }
 
 /// The drivers there are, by name.

@@ -180,7 +180,8 @@ impl Flow {
         Failure { kind: Kind::Unreachable, problems }
     }
 
-    fn input<'a>(
+    /// What a plan is made from.
+    pub fn input<'a>(
         &'a self,
         facts: &'a Facts,
         packages: &'a Packages,

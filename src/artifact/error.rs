@@ -110,6 +110,19 @@ impl ArtifactError {
         move |source| Self::Io { path, source }
     }
 
+    /// What to do about it, where there is more to say than the error itself.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::NotFound { .. } => {
+                "put the file into a folder and name that with `--packages DIR`, or name it in the inventory as `package:`"
+            }
+            Self::Checksum { .. } => "it was not used; get the file again, from upstream",
+            _ => return None,
+        };
+        Some(help.to_owned())
+    }
+
     /// Whether the next source may help. A file that is wrong is not passed over in silence.
     pub(crate) fn passes(&self) -> bool {
         match self {

@@ -6,8 +6,10 @@ use super::maven::Maven;
 use super::shelf::{Shelf, alone, beside, blocking};
 use super::stamp::Stamp;
 use super::sum::{self, Expected, Sums};
-use super::{Artifact, ArtifactError, Listener, Request, Source, jlink};
+use super::{Artifact, ArtifactError, Listener, Request, Source, jlink, pack};
+use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use tempfile::TempDir;
@@ -32,6 +34,7 @@ impl Shelf {
                 let lock = Lock::parse(lock)?;
                 self.assemble(&lock, into, &place, progress).await
             }
+            Source::Files { files } => self.pack_files(files, &place).await,
             Source::Jlink { modules } => self.link(wanted, modules, &place).await,
         }
     }
@@ -45,7 +48,7 @@ impl Shelf {
         let Source::Archive {
             url,
             sha512,
-            sha512_url,
+            sums,
             sha256,
             strip,
         } = source
@@ -61,7 +64,7 @@ impl Shelf {
         let mut checked = "checked";
         if expected.is_empty() {
             checked = "no checksum known";
-            if let Some(address) = sha512_url {
+            if let Some(address) = sums {
                 expected.push(self.published(address, source).await?);
                 checked = "checked by upstream's own sum file";
             }
@@ -101,9 +104,9 @@ impl Shelf {
         let text = self.net.text(address).await?;
         let file = source.file_name().unwrap_or_default();
         match sum::published(&text, file) {
-            Some(sum) => Ok(Expected::Sha512(sum)),
+            Some(sum) => Ok(Expected::by_length(sum)),
             None => {
-                let why = format!("{address} has no SHA-512 of {file}");
+                let why = format!("{address} has no checksum of {file}");
                 Err(ArtifactError::Refused { why })
             }
         }
@@ -133,6 +136,29 @@ impl Shelf {
             format!("maven ({} jars, locked)", lock.jars.len()),
         )
         .await
+    }
+
+    /// Packs files of the catalogue; what lies in `bin/` can be run.
+    async fn pack_files(
+        &self,
+        files: &BTreeMap<String, String>,
+        place: &Path,
+    ) -> Result<Artifact, ArtifactError> {
+        let work = aside(&self.cache)?;
+        let root = work.path().join("tree");
+        for (path, text) in files {
+            let file = root.join(path);
+            let written = fs::create_dir_all(file.parent().unwrap_or(&root))
+                .and_then(|()| fs::write(&file, text))
+                .and_then(|()| {
+                    let mode = if path.starts_with("bin/") { 0o755 } else { 0o644 };
+                    fs::set_permissions(&file, fs::Permissions::from_mode(mode))
+                });
+            written.map_err(ArtifactError::io(&file))?;
+        }
+        let tree = pack::below(&root).map_err(ArtifactError::io(&root))?;
+        pack::into_file(&work.path().join("package"), |file| pack::plain(&tree, file))?;
+        shelve(work, place, format!("catalogue ({} files)", files.len())).await
     }
 
     async fn link(

@@ -1,5 +1,6 @@
 //! The folder of packages that a user keeps: which of its files is the one wanted.
 
+use super::request::arch_in_file_name;
 use super::{Arch, ArtifactError, Request, Source};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ pub(crate) fn find(folder: &Path, wanted: &Request) -> Result<Option<PathBuf>, A
     };
     let starts = |name: &str| begins(name, &wanted.name, &wanted.version);
     let pattern = |name: &str| wanted.file_names.iter().any(|glob| matches(glob, name));
-    let own = |name: &str| pattern(name) && Arch::in_file_name(name).is_some();
+    let own = |name: &str| pattern(name) && arch_in_file_name(name).is_some();
     let ranks: [&dyn Fn(&str) -> bool; 5] = [&upstream, &exact, &starts, &own, &pattern];
     for rank in ranks {
         let fitting: Vec<&String> = names.iter().filter(|name| rank(name)).collect();
@@ -54,7 +55,7 @@ fn stem(name: &str) -> Option<&str> {
 }
 
 fn usable(name: &str, arch: Arch) -> bool {
-    let fits = Arch::in_file_name(name).is_none_or(|its| its == arch);
+    let fits = arch_in_file_name(name).is_none_or(|its| its == arch);
     fits && stem(name).is_some_and(|stem| !OTHER.iter().any(|other| stem.ends_with(other)))
 }
 
@@ -134,7 +135,7 @@ mod tests {
         wanted.sources = vec![Source::Archive {
             url: "http://127.0.0.1/x/apache-zookeeper-3.8.4-bin.tar.gz".into(),
             sha512: None,
-            sha512_url: None,
+            sums: None,
             sha256: None,
             strip: 1,
         }];

@@ -27,7 +27,8 @@ mod tests;
 
 pub use error::{ArtifactError, Tried};
 pub use lock::{Coordinate, Jar, Lock, LockError};
-pub use request::{Arch, Request, Source};
+pub use crate::id::Arch;
+pub use request::{Request, Source};
 pub use shelf::Shelf;
 
 use serde::{Deserialize, Serialize};
@@ -91,6 +92,22 @@ pub enum Progress {
         /// How many there will be.
         total: usize,
     },
+}
+
+impl Progress {
+    /// What is happening, for people, with how much of it is done and how much there is in all.
+    #[must_use]
+    pub fn parts(&self) -> (String, u64, Option<u64>) {
+        match self {
+            Self::Trying { place } => (format!("trying {place}"), 0, None),
+            Self::Passed { place, why } => (format!("{place}: {why}"), 0, None),
+            Self::Waiting => ("waiting for another sdtd".to_owned(), 0, None),
+            Self::Bytes { done, total } => ("downloading".to_owned(), *done, *total),
+            Self::Jars { done, total } => {
+                ("fetching jars".to_owned(), *done as u64, Some(*total as u64))
+            }
+        }
+    }
 }
 
 /// Where progress goes.

@@ -2,8 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use crate::id::Arch;
 
 /// One package of one version for one architecture.
 #[derive(Clone, Debug)]
@@ -23,85 +25,28 @@ pub struct Request {
     pub file_names: Vec<String>,
 }
 
-/// A processor architecture, by the name Debian's or the kernel's users know.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Arch {
-    /// 64-bit PCs and servers.
-    #[serde(rename = "x86_64")]
-    X86_64,
-    /// 64-bit ARM: Raspberry Pi 3 and later with a 64-bit system.
-    Aarch64,
-    /// 32-bit ARM with hardware floating point.
-    Armhf,
-}
-
-impl Arch {
-    /// Reads what `dpkg --print-architecture` says.
-    pub fn from_dpkg(word: &str) -> Option<Self> {
-        match word.trim() {
-            "amd64" => Some(Self::X86_64),
-            "arm64" => Some(Self::Aarch64),
-            "armhf" => Some(Self::Armhf),
-            _ => None,
-        }
-    }
-
-    /// Reads what `uname -m` says. A 64-bit kernel may carry a 32-bit system: ask dpkg first.
-    pub fn from_uname(word: &str) -> Option<Self> {
-        match word.trim() {
-            "x86_64" => Some(Self::X86_64),
-            "aarch64" | "arm64" => Some(Self::Aarch64),
-            "armv7l" | "armv8l" => Some(Self::Armhf),
-            _ => None,
-        }
-    }
-
-    /// The architecture this program runs on.
-    pub fn here() -> Option<Self> {
-        match std::env::consts::ARCH {
-            "x86_64" => Some(Self::X86_64),
-            "aarch64" => Some(Self::Aarch64),
-            "arm" => Some(Self::Armhf),
-            _ => None,
-        }
-    }
-
-    /// The architecture that a file's name speaks of, if it does.
-    pub(crate) fn in_file_name(name: &str) -> Option<Self> {
-        const WORDS: [(&str, Arch); 8] = [
-            ("x86_64", Arch::X86_64),
-            ("amd64", Arch::X86_64),
-            ("x64", Arch::X86_64),
-            ("aarch64", Arch::Aarch64),
-            ("arm64", Arch::Aarch64),
-            ("armhf", Arch::Armhf),
-            ("armv7", Arch::Armhf),
-            ("arm", Arch::Armhf),
-        ];
-        let name = name.to_lowercase();
-        let bound = |c: Option<char>| !c.is_some_and(|c| c.is_ascii_alphanumeric());
-        WORDS.iter().find_map(|(word, arch)| {
-            name.match_indices(word)
-                .any(|(at, _)| {
-                    bound(name[..at].chars().next_back())
-                        && bound(name[at + word.len()..].chars().next())
-                })
-                .then_some(*arch)
-        })
-    }
-}
-
-impl fmt::Display for Arch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::X86_64 => "x86_64",
-            Self::Aarch64 => "aarch64",
-            Self::Armhf => "armhf",
-        })
-    }
+/// The architecture that a file's name speaks of, if it does.
+pub(crate) fn arch_in_file_name(name: &str) -> Option<Arch> {
+    const WORDS: [(&str, Arch); 8] = [
+        ("x86_64", Arch::X86_64),
+        ("amd64", Arch::X86_64),
+        ("x64", Arch::X86_64),
+        ("aarch64", Arch::Aarch64),
+        ("arm64", Arch::Aarch64),
+        ("armhf", Arch::Armhf),
+        ("armv7", Arch::Armhf),
+        ("arm", Arch::Armhf),
+    ];
+    let name = name.to_lowercase();
+    let bound = |c: Option<char>| !c.is_some_and(|c| c.is_ascii_alphanumeric());
+    WORDS.iter().find_map(|(word, arch)| {
+        name.match_indices(word)
+            .any(|(at, _)| {
+                bound(name[..at].chars().next_back())
+                    && bound(name[at + word.len()..].chars().next())
+            })
+            .then_some(*arch)
+    })
 }
 
 /// A way to get a package that the user did not bring along.
@@ -115,9 +60,9 @@ pub enum Source {
         /// Its SHA-512, in hex.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sha512: Option<String>,
-        /// Where its makers publish its SHA-512; asked only where no checksum is given.
+        /// Where its makers publish its SHA-512 or SHA-256; asked only where no checksum is given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        sha512_url: Option<String>,
+        sums: Option<String>,
         /// Its SHA-256, in hex.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sha256: Option<String>,
@@ -131,6 +76,11 @@ pub enum Source {
         lock: String,
         /// The folder of the tree that the jars go to, as in `lib`.
         into: String,
+    },
+    /// Files of the catalogue itself, packed as they are.
+    Files {
+        /// Their texts, by path.
+        files: BTreeMap<String, String>,
     },
     /// A Java runtime linked from the operator's own JDK, for the operator's own architecture.
     Jlink {
@@ -149,6 +99,7 @@ impl Source {
         match self {
             Self::Archive { url, .. } => format!("archive {url}"),
             Self::Maven { .. } => "Maven repository".into(),
+            Self::Files { .. } => "the catalogue".into(),
             Self::Jlink { .. } => "jlink of the local JDK".into(),
         }
     }
@@ -181,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_file_name_may_tell_its_architecture() {
-        let of = Arch::in_file_name;
+        let of = arch_in_file_name;
         assert_eq!(
             of("OpenJDK17U-jre_x64_linux_hotspot_17.0.15_6.tar.gz"),
             Some(Arch::X86_64)

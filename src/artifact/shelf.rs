@@ -6,6 +6,7 @@ use super::jdk::{self, Jdk};
 use super::lock::Lock;
 use super::stamp::Stamp;
 use super::sum::{self, Sums};
+use super::request::arch_in_file_name;
 use super::{Arch, Artifact, ArtifactError, Listener, Progress, Request, Source, folder};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -211,7 +212,7 @@ impl Shelf {
             Source::Archive {
                 url,
                 sha512,
-                sha512_url,
+                sums,
                 sha256,
                 ..
             } => {
@@ -221,13 +222,14 @@ impl Shelf {
                     "tar.gz"
                 };
                 (
-                    format!("{url} {sha512:?} {sha512_url:?} {sha256:?}"),
+                    format!("{url} {sha512:?} {sums:?} {sha256:?}"),
                     ending,
                 )
             }
             Source::Maven { lock, into } => {
                 (format!("{into} {}", Lock::parse(lock)?.canonical()), "tar")
             }
+            Source::Files { files } => (format!("{files:?}"), "tar"),
             Source::Jlink { modules } => {
                 let version = self.jdk(wanted)?.version;
                 (
@@ -260,7 +262,7 @@ fn suits(file: &Path, wanted: Arch) -> Result<(), ArtifactError> {
         .file_name()
         .map(|name| name.to_string_lossy())
         .unwrap_or_default();
-    match Arch::in_file_name(&name) {
+    match arch_in_file_name(&name) {
         Some(has) if has != wanted => Err(ArtifactError::Architecture {
             what: file.display().to_string(),
             has: has.to_string(),

@@ -68,6 +68,11 @@ impl Sums {
 }
 
 impl Expected {
+    /// A checksum as it is, its kind told by its length.
+    pub(crate) fn by_length(sum: String) -> Self {
+        if sum.len() == SHA256 { Self::Sha256(sum) } else { Self::Sha512(sum) }
+    }
+
     /// The checksums of a source, where it has any.
     pub(crate) fn declared(
         sha512: Option<&str>,
@@ -102,33 +107,38 @@ pub(crate) fn hex(text: &str, digits: usize) -> Option<String> {
     fits.then(|| text.to_ascii_lowercase())
 }
 
-/// Finds the SHA-512 of `file` in the text of upstream's sum file. Three forms are in use:
+/// A SHA-512 or a SHA-256, told apart by their lengths.
+fn digest(text: &str) -> Option<String> {
+    hex(text, SHA512).or_else(|| hex(text, SHA256))
+}
+
+/// Finds the SHA-512 (or SHA-256) of `file` in the text of upstream's sum file. Three forms are in use:
 /// `HASH  file`, `SHA512 (file) = HASH` and `file: AAAAAAAA BBBBBBBB …` over several lines.
 pub(crate) fn published(text: &str, file: &str) -> Option<String> {
     let named = |name: &str| name.trim().trim_start_matches('*').trim_start_matches("./") == file;
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
     let plain = lines().find_map(|line| {
         let (sum, name) = line.split_once(char::is_whitespace)?;
-        named(name).then(|| hex(sum, SHA512)).flatten()
+        named(name).then(|| digest(sum)).flatten()
     });
     let tagged = || {
         lines().find_map(|line| {
             let (name, sum) = line.split_once('=')?;
             let (_, name) = name.split_once('(')?;
             named(name.trim().strip_suffix(')')?)
-                .then(|| hex(sum, SHA512))
+                .then(|| digest(sum))
                 .flatten()
         })
     };
     let grouped = || {
         let (name, groups) = text.split_once(':')?;
         let joined: String = groups.split_whitespace().collect();
-        named(name).then(|| hex(&joined, SHA512)).flatten()
+        named(name).then(|| digest(&joined)).flatten()
     };
     plain
         .or_else(tagged)
         .or_else(grouped)
-        .or_else(|| hex(text, SHA512))
+        .or_else(|| digest(text))
 }
 
 fn to_hex(bytes: &[u8]) -> String {

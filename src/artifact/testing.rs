@@ -42,7 +42,7 @@ pub(crate) fn archive(url: String, sha512: Option<String>) -> Source {
     Source::Archive {
         url,
         sha512,
-        sha512_url: None,
+        sums: None,
         sha256: None,
         strip: 1,
     }

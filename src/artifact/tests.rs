@@ -179,7 +179,7 @@ async fn upstreams_sum_file_is_asked_where_no_checksum_is_known() {
     let source = |sum_url: &str| Source::Archive {
         url: url.clone(),
         sha512: None,
-        sha512_url: Some(sum_url.into()),
+        sums: Some(sum_url.into()),
         sha256: None,
         strip: 1,
     };

@@ -101,15 +101,6 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Print the JSON Schema of the inventory.
-    Schema,
-    /// Print a reference as Markdown.
-    #[command(hide = true)]
-    Reference {
-        /// Which one.
-        #[arg(value_parser = ["inventory", "catalogue"])]
-        which: String,
-    },
 }
 
 /// Runs the program on the arguments it was given.
@@ -151,18 +142,6 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "sdtd", &mut text);
             print(&String::from_utf8_lossy(&text))
-        }
-        Command::Schema => {
-            let catalogue = setup::catalogue(global)?;
-            let schema = crate::inventory::schema(&catalogue);
-            print(&serde_json::to_string_pretty(&schema).unwrap_or_default())
-        }
-        Command::Reference { which } => {
-            let catalogue = setup::catalogue(global)?;
-            print(&match which.as_str() {
-                "catalogue" => crate::catalogue::reference(),
-                _ => crate::inventory::reference(&catalogue),
-            })
         }
     }
 }

@@ -175,7 +175,7 @@ pub async fn begin(
         fleet: Arc::new(fleet),
         drivers: drivers(),
         events: events.clone(),
-        shelf: Arc::new(Shelf::new(&dirs.cache.join("packages"), global.packages.as_deref())),
+        shelf: Arc::new(shelf(global, &dirs)),
         forks: global.forks,
         stop: Stop::default(),
     };
@@ -187,6 +187,14 @@ pub async fn begin(
         return Err(run.end(Some(failure), "hosts could not be reached; nothing was changed").await);
     }
     Ok(run)
+}
+
+fn shelf(global: &Global, dirs: &Dirs) -> Shelf {
+    let shelf = Shelf::new(dirs.cache.join("packages"));
+    match &global.packages {
+        Some(folder) => shelf.with_packages(folder),
+        None => shelf,
+    }
 }
 
 /// The drivers that this program has.

@@ -8,11 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kafka_protocol::ResponseError;
 
+use super::config::{Configs, Entry, Resource, Source};
 use super::exchange::Exchange;
 use super::health::{self, Readiness};
 use super::topics::{self, Leftovers, TopicChange, TopicSpec};
 use super::{Client, Endpoint, Error, Metadata, Thin, probe};
-use crate::driver::{Answer, Call, Driver};
+use crate::driver::{Answer, Call, Driver, PartitionInfo, TopicInfo};
 use crate::event::Problem;
 use crate::inventory::Topic;
 use crate::plan::ResourceChange;
@@ -79,6 +80,27 @@ impl Driver for KafkaDriver {
             change: serde_json::to_value(&change).unwrap_or_default(),
         };
         Ok(changes.into_iter().filter(TopicChange::is_change).map(resource).collect())
+    }
+
+    async fn topics(&self, call: Call<'_>) -> Result<Vec<TopicInfo>, Problem> {
+        let client = client(call);
+        let metadata = client.metadata().await?;
+        let resources: Vec<Resource> =
+            metadata.topics.iter().map(|t| Resource::Topic(t.name.clone())).collect();
+        let configs = if resources.is_empty() {
+            Configs::default()
+        } else {
+            client.describe_configs(&resources, &[]).await?
+        };
+        Ok(metadata.topics.iter().map(|topic| info(topic, &configs)).collect())
+    }
+
+    async fn delete_topics(&self, call: Call<'_>, names: &[String]) -> Result<(), Problem> {
+        let client = client(call);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        client.delete_topics(&names).await?;
+        client.wait_for_absence(&names).await?;
+        Ok(())
     }
 
     async fn change(&self, call: Call<'_>, change: &ResourceChange) -> Result<(), Problem> {
@@ -261,6 +283,25 @@ async fn compare(client: &Client, specs: &[TopicSpec]) -> super::Result<Vec<Topi
         topics::existing(client, specs, &metadata).await?
     };
     Ok(topics::diff(specs, &metadata, &configs, Leftovers::Report))
+}
+
+fn info(topic: &super::Topic, configs: &Configs) -> TopicInfo {
+    let own = configs.get(&Resource::Topic(topic.name.clone())).into_iter().flatten();
+    let own = own.filter(|entry| entry.source == Source::Topic);
+    let value = |entry: &Entry| (entry.name.clone(), entry.value.clone().unwrap_or_default());
+    let partition = |p: &super::Partition| PartitionInfo {
+        index: p.index,
+        leader: p.leader,
+        replicas: p.replicas.clone(),
+        in_sync: p.isr.clone(),
+    };
+    TopicInfo {
+        name: topic.name.clone(),
+        internal: topic.internal,
+        replication: topic.replication().map_or(0, |(_, most)| most),
+        config: own.map(value).collect(),
+        partitions: topic.partitions.iter().map(partition).collect(),
+    }
 }
 
 fn spec((name, topic): (&String, &Topic)) -> TopicSpec {

@@ -3,6 +3,7 @@
 mod blocked;
 pub mod compare;
 pub mod desired;
+pub mod goals;
 pub mod model;
 pub mod packages;
 pub mod paths;

@@ -42,7 +42,7 @@ impl Plan {
 }
 
 /// Steps that belong together, and what must hold around them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Wave {
     /// What it does, for people; unique in a plan.
     pub title: String,

@@ -141,7 +141,7 @@ pub fn request(
     let package = package.ok_or_else(|| wrong("it has no package".into()))?;
     let release = folder.descriptor.versions.get(&service.version).map(|v| v.values.clone());
     let values = minijinja::context! {
-        version => service.version,
+        version => service.version.clone(),
         release => release.unwrap_or_default(),
         arch => minijinja::context! {
             name => arch.to_string(), debian => arch.debian(), short => arch.short(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
+use crate::catalogue::descriptor::Rolling;
 use crate::catalogue::{Catalogue, RenderError, Renderer};
 use crate::event::Problem;
 use crate::facts::{FactsRequest, HostFacts, RECORD_FORMAT, Record};
@@ -301,12 +302,19 @@ pub fn view_of(input: Input<'_>) -> View {
     view(input, &context)
 }
 
+/// How a role rolls.
+#[must_use]
+pub fn rolling_of(catalogue: &Catalogue, role: &RoleRef) -> Option<Rolling> {
+    let folder = catalogue.get(&role.service)?;
+    folder.descriptor.roles.get(&role.role).map(|words| words.rolling.clone())
+}
+
 fn roles_in_order(view: &View) -> Vec<RoleRef> {
     view.roles.iter().map(|role| role.role.clone()).collect()
 }
 
 /// The hash of all that a plan is made from, less what changes by itself (clock, free memory, uptime).
-fn basis(input: Input<'_>) -> String {
+pub(super) fn basis(input: Input<'_>) -> String {
     let mut sum = Sha256::new();
     let mut add = |value: serde_json::Result<Vec<u8>>| sum.update(value.unwrap_or_default());
     add(serde_json::to_vec(input.cluster));

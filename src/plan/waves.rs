@@ -104,7 +104,7 @@ impl<'a> Waves<'a> {
             steps.block(facts, &paths.profile(), &mark, block);
             batches.extend(self.batch(name, steps));
         }
-        let wave = Wave { title: "prepare hosts".to_owned(), batches, ..empty_wave() };
+        let wave = Wave { title: "prepare hosts".to_owned(), batches, ..Wave::default() };
         self.prepared = self.push(wave);
         Ok(())
     }
@@ -143,7 +143,7 @@ impl<'a> Waves<'a> {
                 title: format!("install {service} {}", wanted.version),
                 after_on_host: self.prepared.into_iter().collect(),
                 batches,
-                ..empty_wave()
+                ..Wave::default()
             };
             if let Some(index) = self.push(wave) {
                 self.installed.insert(service.clone(), index);
@@ -240,7 +240,7 @@ impl<'a> Waves<'a> {
             after: after.into_iter().collect(),
             after_on_host: on_host.into_iter().collect(),
             batches,
-            ..empty_wave()
+            ..Wave::default()
         };
         let rolling = words.rolling.clone();
         match kind {
@@ -350,25 +350,9 @@ impl<'a> Waves<'a> {
             after: after.into_iter().collect(),
             resources: changes.to_vec(),
             within: 60,
-            ..empty_wave()
+            ..Wave::default()
         };
         self.push(wave);
-    }
-}
-
-fn empty_wave() -> Wave {
-    Wave {
-        title: String::new(),
-        role: None,
-        after: Vec::new(),
-        after_on_host: Vec::new(),
-        width: None,
-        before: Vec::new(),
-        ready: Vec::new(),
-        last: None,
-        within: 0,
-        batches: Vec::new(),
-        resources: Vec::new(),
     }
 }
 

@@ -1,0 +1,65 @@
+//! `sdtd destroy`: takes the cluster off the hosts.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+
+use super::deploy::{Goal, carry_out};
+use super::setup::{self, Missing};
+use super::{Global, InventoryArg};
+use crate::error::{Failure, Kind};
+use crate::event::{EventKind, Problem};
+use crate::flow::Planned;
+use crate::plan::goals;
+use crate::plan::packages::Packages;
+use crate::plan::show::{Detail, show};
+use crate::report;
+
+/// The words of `destroy`.
+#[derive(Debug, Args)]
+pub struct DestroyArgs {
+    #[command(flatten)]
+    inventory: InventoryArg,
+    /// Leave the data where they are, and the record of what they belong to.
+    #[arg(long)]
+    keep_data: bool,
+}
+
+/// Runs `sdtd destroy`.
+///
+/// # Errors
+/// As the exit codes tell.
+pub async fn run(global: &Global, args: &DestroyArgs) -> Result<(), Failure> {
+    let opened = setup::open(global, &args.inventory)?;
+    let run = setup::begin(global, opened, "destroy", Missing::Fatal).await?;
+    let facts = match run.flow.facts().await {
+        Ok(facts) => facts,
+        Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),
+    };
+    let plan = {
+        let (packages, resources) = (Packages::new(), Vec::new());
+        goals::destroy(run.flow.input(&facts, &packages, &resources), args.keep_data)
+    };
+    let planned = Planned { plan, files: BTreeMap::new(), facts };
+    if planned.plan.is_empty() || global.yes {
+        return carry_out(global, run, planned, Goal::Apply).await;
+    }
+    run.events.emit(EventKind::Planned {
+        text: show(&planned.plan, Detail::Usual),
+        steps: planned.plan.steps(),
+        unchanged: 0,
+    });
+    let name = run.flow.cluster.name.to_string();
+    if !report::can_ask() {
+        let problem = Problem::new("nobody is there to confirm that this cluster is to be gone");
+        let failure = Failure::new(Kind::Usage, problem.help("add `--yes` to do it without being asked"));
+        return Err(run.end(Some(failure), "nothing was changed").await);
+    }
+    let question = format!("All of the above will be deleted. Type the cluster's name to go on ({name}): ");
+    let answer = run.screen.suspend(|| report::ask_line(&question)).unwrap_or_default();
+    if answer != name {
+        let failure = Failure { kind: Kind::Usage, problems: Vec::new() };
+        return Err(run.end(Some(failure), "nothing was changed").await);
+    }
+    carry_out(&Global { yes: true, ..global.clone() }, run, planned, Goal::Apply).await
+}

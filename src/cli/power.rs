@@ -1,0 +1,81 @@
+//! `sdtd start`, `stop` and `restart`.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+
+use super::deploy::{Goal, carry_out};
+use super::setup::{self, Missing};
+use super::{Global, InventoryArg};
+use crate::error::{Failure, Kind};
+use crate::flow::Planned;
+use crate::plan::goals::{self, Selection};
+use crate::plan::packages::Packages;
+use crate::plan::{Input, Plan};
+
+/// The words of `start`, `stop` and `restart`.
+#[derive(Debug, Args)]
+pub struct PowerArgs {
+    #[command(flatten)]
+    inventory: InventoryArg,
+    /// Only these: a service, `service.role`, `service.role@host`, or a host (may be repeated).
+    #[arg(long, value_name = "WHAT")]
+    only: Vec<String>,
+}
+
+/// Which of the three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Power {
+    /// Start.
+    Start,
+    /// Stop.
+    Stop,
+    /// Restart.
+    Restart,
+}
+
+impl Power {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+        }
+    }
+
+    fn plan(self, input: Input<'_>, selection: &Selection) -> Plan {
+        match self {
+            Self::Start => goals::start(input, selection),
+            Self::Stop => goals::stop(input, selection),
+            Self::Restart => goals::restart(input, selection),
+        }
+    }
+}
+
+/// Runs one of the three.
+///
+/// # Errors
+/// As the exit codes tell.
+pub async fn run(global: &Global, args: &PowerArgs, power: Power) -> Result<(), Failure> {
+    let opened = setup::open(global, &args.inventory)?;
+    let run = setup::begin(global, opened, power.word(), Missing::Fatal).await?;
+    let facts = match run.flow.facts().await {
+        Ok(facts) => facts,
+        Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),
+    };
+    let selection = Selection(args.only.clone());
+    let plan = {
+        let (packages, resources) = (Packages::new(), Vec::new());
+        power.plan(run.flow.input(&facts, &packages, &resources), &selection)
+    };
+    let taken = |word: &&String| {
+        let one = Selection(vec![(*word).clone()]);
+        !plan.view.members.iter().any(|m| one.takes(m))
+    };
+    if let Some(word) = args.only.iter().find(taken) {
+        let failure = Failure::of(Kind::Usage, format!("`{word}` is nothing of this cluster"));
+        return Err(run.end(Some(failure), "nothing was changed").await);
+    }
+    let planned = Planned { plan, files: BTreeMap::new(), facts };
+    carry_out(global, run, planned, Goal::Apply).await
+}

@@ -1,0 +1,220 @@
+//! Plans that want something else than the inventory: everything stopped, started, restarted, or gone.
+
+use std::collections::BTreeSet;
+
+use crate::facts::HostFacts;
+use crate::id::HostName;
+use crate::inventory::Connection;
+use crate::plan::compare::block_in;
+use crate::plan::model::{Batch, FORMAT, Member, Plan, RoleView, Step, UnitChange, View, Wave};
+use crate::plan::paths::HostPaths;
+use crate::plan::planner::{Input, rolling_of, view_of};
+
+/// Which instances a command is about: all, those of a service, of a role, or one.
+#[derive(Debug, Clone, Default)]
+pub struct Selection(pub Vec<String>);
+
+impl Selection {
+    /// Whether an instance is meant.
+    #[must_use]
+    pub fn takes(&self, member: &Member) -> bool {
+        let id = &member.id;
+        let names = [
+            id.service.to_string(),
+            format!("{}.{}", id.service, id.role),
+            id.to_string(),
+            id.host.to_string(),
+        ];
+        self.0.is_empty() || self.0.iter().any(|word| names.contains(word))
+    }
+}
+
+/// Stops what runs: roles in reverse order, the members of each at once.
+#[must_use]
+pub fn stop(input: Input<'_>, selection: &Selection) -> Plan {
+    let view = view_of(input);
+    let mut waves = Vec::new();
+    for role in view.roles.iter().rev() {
+        let change = |member: &Member| {
+            runs(input, member).then_some((UnitChange::Stop, "it runs".to_owned()))
+        };
+        push(&mut waves, "stop", role, batches(&view, role, selection, change));
+    }
+    chained(input, view, waves)
+}
+
+/// Starts what does not run: roles in order, each ready before the next.
+#[must_use]
+pub fn start(input: Input<'_>, selection: &Selection) -> Plan {
+    let view = view_of(input);
+    let mut waves = Vec::new();
+    for role in &view.roles {
+        let change = |member: &Member| {
+            (!runs(input, member)).then_some((UnitChange::Start, "it does not run".to_owned()))
+        };
+        push(&mut waves, "start", role, batches(&view, role, selection, change));
+        if let Some(wave) = waves.last_mut().filter(|w: &&mut Wave| w.role.as_ref() == Some(&role.role)) {
+            wave.ready.clone_from(&role.ready);
+            wave.within = role.ready_within;
+        }
+    }
+    chained(input, view, waves)
+}
+
+/// Restarts one after another, behind the role's gates; what does not run is started first.
+#[must_use]
+pub fn restart(input: Input<'_>, selection: &Selection) -> Plan {
+    let mut plan = start(input, selection);
+    let view = plan.view.clone();
+    let mut waves = std::mem::take(&mut plan.waves);
+    for role in &view.roles {
+        let change = |member: &Member| {
+            runs(input, member).then_some((UnitChange::Restart, "a restart was asked for".to_owned()))
+        };
+        let before = waves.len();
+        push(&mut waves, "restart", role, batches(&view, role, selection, change));
+        if let (Some(wave), Some(rolling)) =
+            (waves.get_mut(before), rolling_of(input.catalogue, &role.role))
+        {
+            wave.width = Some(rolling.width);
+            wave.before = rolling.before;
+            wave.ready = rolling.ready;
+            wave.last = rolling.last;
+            wave.within = rolling.within;
+        }
+    }
+    chained(input, view, waves)
+}
+
+/// Takes everything off the hosts that sdtd put there; data only if it is not to be kept.
+#[must_use]
+pub fn destroy(input: Input<'_>, keep_data: bool) -> Plan {
+    let mut plan = stop(input, &Selection::default());
+    let mut batches = Vec::new();
+    for (name, host) in &input.cluster.hosts {
+        let Some(facts) = input.facts.get(name) else { continue };
+        let paths = HostPaths::new(&input.cluster.name, host);
+        let local = matches!(host.connection, Connection::Local { .. });
+        let steps = removals(input, (name, facts), (&paths, local), keep_data);
+        if !steps.is_empty() {
+            batches.push(Batch {
+                host: name.clone(),
+                instance: None,
+                because: vec!["the cluster is to be gone".to_owned()],
+                steps,
+            });
+        }
+    }
+    let mut wave = empty("remove");
+    wave.batches = batches;
+    if !wave.batches.is_empty() {
+        wave.after = (0..plan.waves.len()).collect();
+        plan.waves.push(wave);
+    }
+    plan
+}
+
+fn removals(
+    input: Input<'_>,
+    (name, facts): (&HostName, &HostFacts),
+    (paths, local): (&HostPaths, bool),
+    keep_data: bool,
+) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let record = facts.record.as_ref();
+    let units = record.map(|r| r.units.clone()).unwrap_or_default();
+    for unit in &units {
+        steps.push(Step::Unit { unit: unit.clone(), to: UnitChange::Disable, within: 30 });
+    }
+    let data: BTreeSet<String> = record.map(|r| r.data.clone()).unwrap_or_default();
+    let mut gone: BTreeSet<String> = record.map(|r| r.owns.clone()).unwrap_or_default();
+    let mut trees = BTreeSet::new();
+    for (service, _) in &input.cluster.services {
+        let folder = input.catalogue.get(service);
+        if let Some(package) = folder.and_then(|f| f.descriptor.package.as_ref()) {
+            let link = paths.at(&package.into);
+            if let Some(to) = facts.links.get(&link) {
+                trees.insert(to.clone());
+                gone.insert(link);
+            }
+        }
+        if folder.is_some_and(|f| !f.descriptor.roles.is_empty()) {
+            gone.extend([paths.config(service), paths.logs(service)]);
+            if !keep_data {
+                gone.insert(paths.data(service));
+            }
+        }
+    }
+    let kept = |path: &String| keep_data && data.iter().any(|d| path.starts_with(d.as_str()));
+    gone.extend(trees);
+    let there = |path: &String| {
+        facts.files.contains_key(path)
+            || facts.dirs.contains_key(path)
+            || facts.links.contains_key(path)
+            || facts.store.iter().any(|tree| path.ends_with(&format!("/{tree}")))
+    };
+    let removed = gone.into_iter().filter(|path| !kept(path) && there(path));
+    steps.extend(removed.map(|path| Step::Remove { path, data: false }));
+    if !keep_data {
+        let data = data.into_iter().filter(|path| facts.dirs.contains_key(path));
+        steps.extend(data.map(|path| Step::Remove { path, data: true }));
+    }
+    let mark = format!("sdtd {}", input.cluster.name);
+    let profile = facts.files.get(&paths.profile()).and_then(|file| block_in(&file.text, &mark));
+    if profile.is_some() {
+        steps.push(Step::Block { path: paths.profile(), name: mark, before: profile, after: None });
+    }
+    if facts.dirs.contains_key(&paths.state()) {
+        // With kept data the record stays: it says which numbers and versions the data belong to.
+        let path = if keep_data { format!("{}/units", paths.state()) } else { paths.state() };
+        steps.push(Step::Remove { path, data: false });
+    }
+    if local && !keep_data {
+        steps.push(Step::Remove { path: paths.root.clone(), data: true });
+    }
+    let _ = name;
+    steps
+}
+
+fn runs(input: Input<'_>, member: &Member) -> bool {
+    let unit = input.facts.get(&member.id.host).and_then(|f| f.units.get(&member.unit));
+    unit.is_some_and(|unit| unit.active)
+}
+
+fn batches(
+    view: &View,
+    role: &RoleView,
+    selection: &Selection,
+    change: impl Fn(&Member) -> Option<(UnitChange, String)>,
+) -> Vec<Batch> {
+    let batch = |member: &Member| {
+        let (to, because) = change(member)?;
+        let step = Step::Unit { unit: member.unit.clone(), to, within: role.stop_within };
+        Some(Batch {
+            host: member.id.host.clone(),
+            instance: Some(member.id.clone()),
+            because: vec![because],
+            steps: vec![step],
+        })
+    };
+    view.of_role(&role.role).filter(|m| selection.takes(m)).filter_map(batch).collect()
+}
+
+fn empty(title: &str) -> Wave {
+    Wave { title: title.to_owned(), ..Wave::default() }
+}
+
+fn push(waves: &mut Vec<Wave>, what: &str, role: &RoleView, batches: Vec<Batch>) {
+    if !batches.is_empty() {
+        let title = format!("{what} {}", role.role);
+        waves.push(Wave { title, role: Some(role.role.clone()), batches, ..Wave::default() });
+    }
+}
+
+/// Each wave after the one before.
+fn chained(input: Input<'_>, view: View, mut waves: Vec<Wave>) -> Plan {
+    for (n, wave) in waves.iter_mut().enumerate() {
+        wave.after = n.checked_sub(1).into_iter().collect();
+    }
+    Plan { format: FORMAT, basis: super::planner::basis(input), view, waves, unchanged: 0 }
+}
