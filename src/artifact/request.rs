@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// One package of one version for one architecture.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The package's name, as in `kafka`.
+    /// The package's name, as in `mill`.
     pub name: String,
     /// Its version; for a Java runtime the major version is enough.
     pub version: String,
@@ -192,14 +192,14 @@ mod tests {
         );
         assert_eq!(of("OpenJDK17U-jre_arm_linux.tar.gz"), Some(Arch::Armhf));
         assert_eq!(of("charm-1.0.tar.gz"), None);
-        assert_eq!(of("kafka_2.13-3.9.1.tgz"), None);
+        assert_eq!(of("mill_2.13-3.9.1.tgz"), None);
     }
 
     #[test]
     fn a_source_reads_as_people_write_it() {
         let archive: Source =
-            serde_yaml::from_str("archive: { url: 'http://127.0.0.1/a/kafka-1.tgz' }").unwrap();
-        assert_eq!(archive.file_name(), Some("kafka-1.tgz"));
+            serde_yaml::from_str("archive: { url: 'http://127.0.0.1/a/mill-1.tgz' }").unwrap();
+        assert_eq!(archive.file_name(), Some("mill-1.tgz"));
         assert!(matches!(archive, Source::Archive { strip: 1, .. }));
         assert!(serde_yaml::from_str::<Source>("jlink: { modules: [], extra: 1 }").is_err());
     }
