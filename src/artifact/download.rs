@@ -3,14 +3,12 @@
 //! The bytes go to a `.part` file; beside it stands what the server called that version of the
 //! file, so that a later attempt asks for the rest of the same one and of no other.
 
+use super::reply::{Version, chain, forget, is_page, length, range, refused, told};
 use super::{ArtifactError, Listener, Progress};
-use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, LAST_MODIFIED, RANGE};
+use reqwest::header::{HeaderName, IF_RANGE, RANGE};
 use reqwest::{Client, Response, StatusCode, Url};
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::error::Error;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
@@ -29,13 +27,6 @@ const TEXT: usize = 64 * 1024;
 pub(crate) struct Network {
     client: OnceLock<Result<Client, String>>,
     down: Mutex<HashMap<String, String>>,
-}
-
-/// What is known of the file that a `.part` is the beginning of.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Version {
-    url: String,
-    mark: Option<String>,
 }
 
 /// How one request ended.
@@ -133,7 +124,7 @@ impl Network {
     async fn ask(
         &self,
         url: &str,
-        headers: &[(reqwest::header::HeaderName, String)],
+        headers: &[(HeaderName, String)],
     ) -> Result<Response, ArtifactError> {
         let host = host(url)?;
         if let Some(why) = self.down().get(&host) {
@@ -161,45 +152,6 @@ impl Network {
     fn down(&self) -> std::sync::MutexGuard<'_, HashMap<String, String>> {
         self.down.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Version {
-    /// A weak mark says "much the same", which is not enough to continue a file.
-    fn of(url: &str, response: &Response) -> Self {
-        let header = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
-        let strong = header(ETAG).filter(|tag| !tag.starts_with("W/"));
-        Self {
-            url: url.into(),
-            mark: strong.or_else(|| header(LAST_MODIFIED)),
-        }
-    }
-
-    fn is_of(&self, url: &str) -> bool {
-        self.url == url && self.mark.is_some()
-    }
-
-    fn read(part: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(beside(part)).ok()?).ok()
-    }
-
-    fn write(&self, part: &Path) -> Result<(), ArtifactError> {
-        let at = beside(part);
-        let text = serde_json::json!({ "url": self.url, "mark": self.mark }).to_string();
-        fs::write(&at, text).map_err(ArtifactError::io(&at))
-    }
-}
-
-/// Removes a part and what is known of it: first the knowledge, so that no other bytes get it.
-pub(crate) fn forget(part: &Path) -> Result<(), ArtifactError> {
-    for path in [beside(part), part.to_owned()] {
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(ArtifactError::io(&path)(error));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 async fn receive(
@@ -267,69 +219,4 @@ fn host(url: &str) -> Result<String, ArtifactError> {
             why: format!("`{url}` is no http or https address"),
         }),
     }
-}
-
-/// The first byte and the full length that a `Content-Range` header tells.
-fn range(response: &Response) -> (Option<u64>, Option<u64>) {
-    let header = response
-        .headers()
-        .get(CONTENT_RANGE)
-        .and_then(|value| value.to_str().ok());
-    let Some((bytes, total)) = header
-        .and_then(|value| value.strip_prefix("bytes "))
-        .and_then(|value| value.split_once('/'))
-    else {
-        return (None, None);
-    };
-    let first = bytes
-        .split_once('-')
-        .and_then(|(first, _)| first.parse().ok());
-    (first, total.parse().ok())
-}
-
-/// A log-in or error page that a proxy sends instead of the file.
-fn is_page(response: &Response) -> bool {
-    let kind = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    kind.is_some_and(|kind| kind.starts_with("text/html"))
-}
-
-fn refused(response: &Response) -> ArtifactError {
-    let why = match response.status() {
-        StatusCode::OK => "the server answered with a web page instead of the file".into(),
-        status => format!("the server answered {status}"),
-    };
-    ArtifactError::Refused { why }
-}
-
-fn told(error: reqwest::Error, url: &str) -> ArtifactError {
-    ArtifactError::Refused {
-        why: format!("{url}: {}", chain(&error.without_url())),
-    }
-}
-
-/// An error with its causes, since the outermost says little.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let more = inner.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = inner.source();
-    }
-    text
-}
-
-fn length(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |data| data.len())
-}
-
-fn beside(part: &Path) -> PathBuf {
-    let mut name = part.as_os_str().to_owned();
-    name.push(".json");
-    name.into()
 }

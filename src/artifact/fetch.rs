@@ -1,9 +1,10 @@
 //! Getting a package from one source into the cache: aside first, checked, then renamed.
 
-use super::download;
+use super::disk::{alone, beside, blocking};
 use super::lock::Lock;
 use super::maven::Maven;
-use super::shelf::{Shelf, alone, beside, blocking};
+use super::reply::forget;
+use super::shelf::Shelf;
 use super::stamp::Stamp;
 use super::sum::{self, Expected, Sums};
 use super::{Artifact, ArtifactError, Listener, Request, Source, jlink, pack};
@@ -12,7 +13,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tempfile::TempDir;
+
+const WORK: &str = ".work-";
+/// No run works on one package for so long.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Shelf {
     /// Gets the package from one source. Only one process at a time works on a file.
@@ -77,7 +83,7 @@ impl Shelf {
             let Err(error) = expected.iter().try_for_each(|one| sums.check(url, one)) else {
                 break sums;
             };
-            download::forget(&part)?;
+            forget(&part)?;
             // The beginning may have been of another time; from the start once, then no more.
             if !resumed {
                 return Err(error);
@@ -89,11 +95,11 @@ impl Shelf {
             // A file that can't be unpacked is not kept, or it would be continued next time.
             let looked = super::layout::of(&part);
             if looked.is_err() {
-                download::forget(&part)?;
+                forget(&part)?;
             }
             looked.map_err(|error| named(error, &origin))?;
             fs::rename(&part, &place).map_err(ArtifactError::io(&place))?;
-            download::forget(&part)?;
+            forget(&part)?;
             keep(Stamp::of(&place, sums, origin)?.with_strip(strip), &place)
         })
         .await
@@ -178,7 +184,15 @@ impl Shelf {
 /// A folder to work in. It lies in the cache, so that a rename is enough to put what is made
 /// there into its place, and it goes away with the value.
 fn aside(cache: &Path) -> Result<TempDir, ArtifactError> {
-    let made = tempfile::Builder::new().prefix(".work-").tempdir_in(cache);
+    for old in fs::read_dir(cache).into_iter().flatten().flatten() {
+        let is_work = old.file_name().to_string_lossy().starts_with(WORK);
+        let changed = old.metadata().and_then(|data| data.modified());
+        let age = changed.ok().and_then(|changed| changed.elapsed().ok());
+        if is_work && age.is_some_and(|age| age > ABANDONED) {
+            let _ = fs::remove_dir_all(old.path()); // left by a run that was killed; only space
+        }
+    }
+    let made = tempfile::Builder::new().prefix(WORK).tempdir_in(cache);
     made.map_err(ArtifactError::io(cache))
 }
 

@@ -102,44 +102,41 @@ mod tests {
 
     #[test]
     fn the_file_of_this_version_is_found_by_each_of_its_names() {
-        let mut kafka = request("kafka", "3.9.1");
-        kafka.file_names = vec!["kafka_2.1?-3.9.1.t*".into()];
+        let mut mill = request("mill", "3.9.1");
+        mill.file_names = vec!["mill_2.1?-3.9.1.t*".into()];
         let some = |name: &str| Ok(Some(name.to_owned()));
         assert_eq!(
-            choose(&kafka, &["kafka-3.9.10.tgz", "kafka-3.9.1.zip"]),
+            choose(&mill, &["mill-3.9.10.tgz", "mill-3.9.1.zip"]),
             Ok(None)
         );
         assert_eq!(
-            choose(&kafka, &["kafka-3.9.10.tgz", "kafka-3.9.1.tgz"]),
-            some("kafka-3.9.1.tgz")
+            choose(&mill, &["mill-3.9.10.tgz", "mill-3.9.1.tgz"]),
+            some("mill-3.9.1.tgz")
         );
         assert_eq!(
-            choose(
-                &kafka,
-                &["kafka_2.13-3.9.1.tgz", "kafka_2.13-3.9.1-src.tgz"]
-            ),
-            some("kafka_2.13-3.9.1.tgz")
+            choose(&mill, &["mill_2.13-3.9.1.tgz", "mill_2.13-3.9.1-src.tgz"]),
+            some("mill_2.13-3.9.1.tgz")
         );
-        let both = choose(&kafka, &["kafka-3.9.1-a.tar", "kafka-3.9.1-b.tgz"]).unwrap_err();
+        let both = choose(&mill, &["mill-3.9.1-a.tar", "mill-3.9.1-b.tgz"]).unwrap_err();
         assert!(
-            both.ends_with("fit: kafka-3.9.1-a.tar, kafka-3.9.1-b.tgz"),
+            both.ends_with("fit: mill-3.9.1-a.tar, mill-3.9.1-b.tgz"),
             "{both}"
         );
-        let other = choose(&kafka, &["kafka-3.9.1-aarch64.tgz", "kafka-3.9.1-x64.tgz"]);
-        assert_eq!(other, some("kafka-3.9.1-x64.tgz"));
+        let other = choose(&mill, &["mill-3.9.1-aarch64.tgz", "mill-3.9.1-x64.tgz"]);
+        assert_eq!(other, some("mill-3.9.1-x64.tgz"));
     }
 
     #[test]
     fn upstreams_own_name_goes_first() {
-        let mut wanted = request("zookeeper", "3.8.4");
+        let mut wanted = request("loom", "3.8.4");
         wanted.sources = vec![Source::Archive {
-            url: "http://127.0.0.1/x/apache-zookeeper-3.8.4-bin.tar.gz".into(),
+            url: "http://127.0.0.1/x/apache-loom-3.8.4-bin.tar.gz".into(),
             sha512: None,
             sums: None,
             sha256: None,
             strip: 1,
         }];
-        let files = ["zookeeper-3.8.4.tar", "apache-zookeeper-3.8.4-bin.tar.gz"];
+        let files = ["loom-3.8.4.tar", "apache-loom-3.8.4-bin.tar.gz"];
         assert_eq!(choose(&wanted, &files), Ok(Some(files[1].into())));
     }
 }

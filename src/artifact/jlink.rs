@@ -38,7 +38,7 @@ pub(crate) async fn link(jdk: &Jdk, modules: &[String], work: &Path) -> Result<(
         });
     }
     let out = work.join("package");
-    super::shelf::blocking(move || {
+    super::disk::blocking(move || {
         let tree = pack::below(&image).map_err(ArtifactError::io(&image))?;
         pack::into_file(&out, |file| pack::gzipped(&tree, file))
     })

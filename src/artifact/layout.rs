@@ -6,7 +6,7 @@ use super::{ArtifactError, Format};
 use flate2::read::MultiGzDecoder;
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Component, Path};
 
 /// Folders that are part of a tree, never the one it is wrapped in.
@@ -28,7 +28,7 @@ pub(crate) fn of(path: &Path) -> Result<(Format, usize), ArtifactError> {
     let format = kind(&head).map_err(wrong)?;
     let file = BufReader::with_capacity(128 * 1024, file);
     let strip = match format {
-        Format::Tar => strip(file),
+        Format::Tar => ends(path).and_then(|()| strip(file)),
         Format::TarGz => strip(MultiGzDecoder::new(file)),
     };
     Ok((format, strip.map_err(wrong)?))
@@ -46,6 +46,20 @@ fn kind(head: &[u8]) -> Result<Format, String> {
         _ => "no archive",
     };
     Err(format!("is {other}; .tar and .tar.gz files are understood"))
+}
+
+/// A tar file ends with empty blocks; without them it may be cut off between two entries.
+fn ends(path: &Path) -> Result<(), String> {
+    let mut last = [1; 512];
+    let read = File::open(path).and_then(|mut file| {
+        file.seek(SeekFrom::End(-512))?;
+        file.read_exact(&mut last)
+    });
+    match read {
+        Ok(()) if last == [0; 512] => Ok(()),
+        Ok(()) => Err("is damaged or cut short: it has no end mark".into()),
+        Err(error) => Err(format!("is damaged or cut short: {error}")),
+    }
 }
 
 /// Reads all entries' names and tells how many leading components of each are to be dropped.
@@ -105,13 +119,13 @@ mod tests {
     #[test]
     fn the_leading_folder_is_found() {
         assert_eq!(
-            strip_of(&["kafka_2.13-3.9.1/libs/a.jar", "kafka_2.13-3.9.1/NOTICE"]),
+            strip_of(&["mill_2.13-3.9.1/libs/a.jar", "mill_2.13-3.9.1/NOTICE"]),
             Ok(1)
         );
         assert_eq!(strip_of(&["libs/a.jar", "bin/x.sh"]), Ok(0));
         assert_eq!(strip_of(&["lib/a.jar", "lib/b.jar"]), Ok(0));
-        assert_eq!(strip_of(&["influxd"]), Ok(0));
-        assert_eq!(strip_of(&["./kafka/libs/a.jar", "./kafka/NOTICE"]), Ok(2));
+        assert_eq!(strip_of(&["tool"]), Ok(0));
+        assert_eq!(strip_of(&["./mill/libs/a.jar", "./mill/NOTICE"]), Ok(2));
         assert_eq!(strip_of(&["./lib/a.jar", "./bin/x"]), Ok(1));
         assert!(
             strip_of(&["./lib/a.jar", "bin/x"])
@@ -131,7 +145,7 @@ mod tests {
                 .map(|(format, _)| format)
                 .map_err(|e| e.to_string())
         };
-        let whole = gzip(&tar(&["kafka/libs/a.jar"]));
+        let whole = gzip(&tar(&["mill/libs/a.jar"]));
         assert_eq!(why(&whole), Ok(Format::TarGz));
         assert!(
             why(&whole[..whole.len() - 9])
@@ -140,7 +154,8 @@ mod tests {
         );
         assert!(why(b"PK\x03\x04").unwrap_err().contains("a zip file"));
         assert!(why(b"").unwrap_err().contains("empty"));
-        let long = tar(&["kafka/libs/a.jar", "kafka/libs/b.jar"]);
+        let long = tar(&["mill/libs/a.jar", "mill/libs/b.jar"]);
+        assert!(why(&long[..1536]).unwrap_err().contains("no end mark"));
         assert!(why(&long[..1600]).unwrap_err().contains("cut short"));
     }
 }

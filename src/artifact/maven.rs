@@ -11,8 +11,16 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{ChildStdout, Command};
+use tokio::time::timeout;
+
+/// Named in full: looking for a short name waits on a dead network for each place it may be.
+const GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:copy";
+
+/// As long as one big jar may take on a slow line; Maven says nothing in between.
+const SILENCE: Duration = Duration::from_secs(300);
 
 /// The client, and whether it may use the network.
 #[derive(Clone, Debug)]
@@ -52,7 +60,7 @@ impl Maven {
         fs::write(&pom, project(lock, &jars)).map_err(ArtifactError::io(&pom))?;
         self.run(lock, work, progress).await?;
         let (lock, into, out) = (lock.clone(), PathBuf::from(into), work.join("package"));
-        let packed = super::shelf::blocking(move || {
+        let packed = super::disk::blocking(move || {
             let tree = check(&lock, &jars, &into)?;
             pack::into_file(&out, |file| pack::plain(&tree, file))
         });
@@ -67,7 +75,8 @@ impl Maven {
                 "-Dstyle.color=never",
                 "-Daether.connector.connectTimeout=5000",
             ])
-            .args(["-Daether.connector.requestTimeout=60000", "dependency:copy"])
+            // Maven 3.8 waits for a connection as long as the longer of the two says.
+            .args(["-Daether.connector.requestTimeout=10000", GOAL])
             // A jar that was missing yesterday may be there today; offline, what is here is used.
             .arg(if self.offline { "-o" } else { "-U" })
             .current_dir(work)
@@ -77,7 +86,7 @@ impl Maven {
             .kill_on_drop(true);
         let mut child = command.spawn().map_err(|error| self.missing(&error))?;
         let said = match child.stdout.take() {
-            Some(stdout) => listen(stdout, lock, progress).await,
+            Some(stdout) => listen(stdout, lock, progress).await?,
             None => Vec::new(),
         };
         let status = child
@@ -102,7 +111,11 @@ impl Maven {
 }
 
 /// Counts the jars Maven speaks of, and keeps its errors.
-async fn listen(stdout: ChildStdout, lock: &Lock, progress: Listener<'_>) -> Vec<String> {
+async fn listen(
+    stdout: ChildStdout,
+    lock: &Lock,
+    progress: Listener<'_>,
+) -> Result<Vec<String>, Failure> {
     let names: BTreeSet<String> = lock
         .jars
         .iter()
@@ -110,7 +123,18 @@ async fn listen(stdout: ChildStdout, lock: &Lock, progress: Listener<'_>) -> Vec
         .collect();
     let (mut seen, mut errors) = (BTreeSet::new(), Vec::new());
     let mut lines = BufReader::new(stdout).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
+    loop {
+        let line = match timeout(SILENCE, lines.next_line()).await {
+            Ok(Ok(Some(line))) => line,
+            Ok(_) => return Ok(errors),
+            Err(_) => {
+                let why = format!("mvn said nothing for {} seconds", SILENCE.as_secs());
+                return Err(Failure {
+                    error: ArtifactError::Tool { why },
+                    network: true,
+                });
+            }
+        };
         if let Some(error) = line.strip_prefix("[ERROR] ") {
             errors.push(error.trim().to_owned());
         } else if line.contains("Downloaded from") || line.contains("Copying ") {
@@ -125,7 +149,6 @@ async fn listen(stdout: ChildStdout, lock: &Lock, progress: Listener<'_>) -> Vec
             }
         }
     }
-    errors
 }
 
 fn failure(errors: &[String], status: ExitStatus) -> Failure {

@@ -6,6 +6,7 @@
 //! is one tar file with one SHA-256. Nothing here talks to the cluster's hosts, and nothing
 //! prints: callers hear of [`Progress`].
 
+mod disk;
 mod download;
 mod error;
 mod fetch;
@@ -16,6 +17,7 @@ mod layout;
 mod lock;
 mod maven;
 mod pack;
+mod reply;
 mod request;
 mod shelf;
 mod stamp;

@@ -162,9 +162,9 @@ mod tests {
                 (name, header.mode().unwrap(), header.mtime().unwrap())
             })
             .collect();
-        assert_eq!(entries[0], ("bin/".into(), 0o755, 0));
+        assert_eq!(entries[0], ("bin".into(), 0o755, 0));
         assert_eq!(entries[1], ("bin/java".into(), 0o755, 0));
-        assert_eq!(entries[2], ("lib/".into(), 0o755, 0));
+        assert_eq!(entries[2], ("lib".into(), 0o755, 0));
         assert_eq!(entries[3], ("lib/a.jar".into(), 0o644, 0));
         assert!(entries.iter().any(|(name, ..)| *name == deep));
     }

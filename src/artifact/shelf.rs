@@ -1,5 +1,6 @@
 //! The local cache, and the order in which a package's places are asked.
 
+use super::disk::{beside, blocking};
 use super::download::Network;
 use super::error::Tried;
 use super::jdk::{self, Jdk};
@@ -8,7 +9,7 @@ use super::stamp::Stamp;
 use super::sum::{self, Sums};
 use super::request::arch_in_file_name;
 use super::{Arch, Artifact, ArtifactError, Listener, Progress, Request, Source, folder};
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -281,35 +282,4 @@ fn agrees(file: &Path, sums: &Sums, claims: Option<&Source>) -> Result<(), Artif
     expected
         .iter()
         .try_for_each(|expected| sums.check(&file.display().to_string(), expected))
-}
-
-/// Waits until no other process works on the same file of the cache; it ends with the value.
-pub(super) async fn alone(file: &Path, progress: Listener<'_>) -> Result<File, ArtifactError> {
-    let path = beside(file, ".lock");
-    let lock = File::create(&path).map_err(ArtifactError::io(&path))?;
-    match lock.try_lock() {
-        Ok(()) => return Ok(lock),
-        Err(TryLockError::Error(error)) => return Err(ArtifactError::io(&path)(error)),
-        Err(TryLockError::WouldBlock) => progress(Progress::Waiting),
-    }
-    blocking(move || lock.lock().map(|()| lock).map_err(ArtifactError::io(&path))).await
-}
-
-/// Runs what reads or writes big files off the runtime's threads.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ArtifactError> + Send + 'static,
-) -> Result<T, ArtifactError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(ArtifactError::Tool {
-            why: format!("stopped: {error}"),
-        }),
-    }
-}
-
-/// The same path with more at its end.
-pub(super) fn beside(file: &Path, more: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(more);
-    name.into()
 }

@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn upstreams_sum_files_are_read_in_each_form() {
-        let file = "kafka_2.13-3.9.1.tgz";
+        let file = "mill_2.13-3.9.1.tgz";
         let groups: Vec<String> = sum()
             .to_uppercase()
             .as_bytes()
@@ -184,14 +184,14 @@ mod tests {
     #[test]
     fn another_files_sum_is_not_taken() {
         assert_eq!(
-            published(&format!("{}  other.tgz", sum()), "kafka.tgz"),
+            published(&format!("{}  other.tgz", sum()), "mill.tgz"),
             None
         );
         assert_eq!(
-            published(&format!("other.tgz: {}", sum()), "kafka.tgz"),
+            published(&format!("other.tgz: {}", sum()), "mill.tgz"),
             None
         );
-        assert_eq!(published("<html>404</html>", "kafka.tgz"), None);
-        assert_eq!(published("abcdef  kafka.tgz", "kafka.tgz"), None);
+        assert_eq!(published("<html>404</html>", "mill.tgz"), None);
+        assert_eq!(published("abcdef  mill.tgz", "mill.tgz"), None);
     }
 }

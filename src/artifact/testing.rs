@@ -1,5 +1,6 @@
 //! What the tests share: small archives, requests, and an HTTP server that can misbehave.
 
+use super::sum::Sums;
 use super::{Arch, Artifact, ArtifactError, Progress, Request, Shelf, Source};
 use flate2::{Compression, write::GzEncoder};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -46,6 +47,30 @@ pub(crate) fn archive(url: String, sha512: Option<String>) -> Source {
         sha256: None,
         strip: 1,
     }
+}
+
+/// An archive as upstream makes them, with content that gzip can't make small.
+pub(crate) fn release() -> Vec<u8> {
+    let mut noise = Vec::new();
+    let mut state: u32 = 1;
+    while noise.len() < 600_000 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        noise.push((state >> 24) as u8);
+    }
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(noise.len() as u64);
+    header.set_mode(0o644);
+    builder
+        .append_data(&mut header, "mill_2.13-3.9.1/libs/a.jar", &noise[..])
+        .unwrap();
+    gzip(&builder.into_inner().unwrap())
+}
+
+pub(crate) fn sums(bytes: &[u8]) -> Sums {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    Sums::of(file.path()).unwrap()
 }
 
 /// A shelf on an empty folder, and what it told.

@@ -11,7 +11,7 @@ use crate::error::{Failure, Kind};
 use crate::event::{EventKind, HostSummary, Problem, RunSummary};
 use crate::exec::Report;
 use crate::flow::Planned;
-use crate::plan::Plan;
+use crate::plan::{Plan, View};
 use crate::plan::show::{Detail, show};
 use crate::report;
 
@@ -93,28 +93,38 @@ pub async fn carry_out(
         return Err(end_badly(run, applied).await);
     }
     let mut summary = RunSummary { hosts: hosts(&applied), ..RunSummary::default() };
-    let prober = run.flow.prober(view);
     if goal == Goal::Deploy {
-        run.events.phase("verify");
-        if !super::verify::verify(&prober, &run.events).await {
-            let failure = Failure { kind: Kind::Unverified, problems: Vec::new() };
-            return Err(run.end(Some(failure), "deployed, but it does not do all that it should").await);
-        }
-        if let Some(left) = not_settled(&run).await? {
-            let problem = Problem::new(format!("a second plan is not empty:\n{}", show(&left, Detail::Usual)))
-                .help("something changes what sdtd writes; run `sdtd plan` to see it again");
-            let failure = Failure::new(Kind::Failed, problem);
-            return Err(run.end(Some(failure), "deployed and verified, but it does not stay so").await);
+        if let Err((failure, headline)) = prove(&run, &view).await {
+            return Err(run.end(Some(failure), headline).await);
         }
         "deployed and verified".clone_into(&mut summary.headline);
         summary.next = vec![format!("sdtd status {}", run.path.display())];
     } else {
         "done".clone_into(&mut summary.headline);
     }
-    summary.instances = super::status::instances(&prober).await;
-    drop(prober);
+    summary.instances = super::status::instances(&run.flow.prober(view)).await;
     run.finish(summary).await;
     Ok(())
+}
+
+/// Verifies what was deployed, and plans again: the new plan must be empty.
+async fn prove(run: &Run, view: &View) -> Result<(), (Failure, &'static str)> {
+    run.events.phase("verify");
+    if !super::verify::verify(&run.flow.prober(view.clone()), &run.events).await {
+        let failure = Failure { kind: Kind::Unverified, problems: Vec::new() };
+        return Err((failure, "deployed, but it does not do all that it should"));
+    }
+    let unstable = "deployed and verified, but it does not stay so";
+    match not_settled(run).await {
+        Ok(None) => Ok(()),
+        Ok(Some(left)) => {
+            let text = show(&left, Detail::Usual);
+            let problem = Problem::new(format!("a second plan is not empty:\n{text}"))
+                .help("something changes what sdtd writes; `sdtd plan` shows it again");
+            Err((Failure::new(Kind::Failed, problem), unstable))
+        }
+        Err(failure) => Err((failure, unstable)),
+    }
 }
 
 /// Plans again; whether anything is left to do.

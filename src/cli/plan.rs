@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::setup::{self, Missing, Opened, Run};
+use super::setup::{self, Missing, Opened};
 use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
 use crate::event::Problem;
@@ -58,10 +58,7 @@ pub async fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
         Ok(planned) => planned,
         Err(failure) => return Err(run.end(Some(failure), "there is no plan").await),
     };
-    let Run { flow, events, reporters, .. } = run;
-    drop(events);
-    flow.close().await;
-    let _ = reporters.await;
+    run.close().await;
     let Planned { plan, files, .. } = planned;
     if let Some(path) = &args.out {
         save(path, &Saved { plan: plan.clone(), files })?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use etcetera::BaseStrategy;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::{Global, InventoryArg};
 use crate::artifact::Shelf;
@@ -127,6 +127,8 @@ pub struct Run {
     pub events: EventSink,
     /// Who reports them; ends when every sink is gone.
     pub reporters: JoinHandle<Reporters>,
+    /// Who listens for Ctrl-C.
+    pub interrupts: AbortHandle,
     /// Live rows, to be set aside while something is asked.
     pub screen: report::Screen,
     /// The inventory's file.
@@ -179,9 +181,10 @@ pub async fn begin(
         forks: global.forks,
         stop: Stop::default(),
     };
-    interrupts(&flow.stop, &events);
+    let interrupts = interrupts(&flow.stop, &events);
+    let path = loaded.path;
     let run =
-        Run { flow, events, reporters, screen, path: loaded.path, dirs, began, missing: failed };
+        Run { flow, events, reporters, interrupts, screen, path, dirs, began, missing: failed };
     if missing == Missing::Fatal && !run.missing.is_empty() {
         let failure = run.flow.unreachable(&run.missing);
         return Err(run.end(Some(failure), "hosts could not be reached; nothing was changed").await);
@@ -254,9 +257,9 @@ fn ask_password(global: &Global) -> Result<Option<String>, Failure> {
 }
 
 /// The first Ctrl-C ends the run after the steps under way, the second at once.
-fn interrupts(stop: &Stop, events: &EventSink) {
+fn interrupts(stop: &Stop, events: &EventSink) -> AbortHandle {
     let (stop, events) = (stop.clone(), events.clone());
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         while tokio::signal::ctrl_c().await.is_ok() {
             if stop.is_asked() {
                 std::process::exit(i32::from(Kind::Interrupted.code()));
@@ -268,6 +271,7 @@ fn interrupts(stop: &Stop, events: &EventSink) {
             );
         }
     });
+    task.abort_handle()
 }
 
 impl Run {
@@ -291,6 +295,12 @@ impl Run {
     pub async fn finish(self, mut summary: crate::event::RunSummary) {
         summary.took_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.events.emit(EventKind::RunFinished(summary));
+        self.close().await;
+    }
+
+    /// Closes all connections and waits until everything is written.
+    pub async fn close(self) {
+        self.interrupts.abort();
         drop(self.events);
         self.flow.close().await;
         let _ = self.reporters.await;

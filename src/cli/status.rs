@@ -72,10 +72,7 @@ pub async fn run(global: &Global, args: &StatusArgs) -> Result<(), Failure> {
         }
         tokio::time::sleep(AGAIN).await;
     };
-    let Run { flow, events, reporters, .. } = run;
-    drop(events);
-    flow.close().await;
-    let _ = reporters.await;
+    run.close().await;
     result
 }
 

@@ -112,10 +112,7 @@ pub async fn run(global: &Global, args: &TopicsArgs) -> Result<(), Failure> {
     let quiet = Global { quiet: true, json: false, ..global.clone() };
     let run = setup::begin(&quiet, opened, "topics", Missing::Fatal).await?;
     let result = work(global, &args.what, &run).await;
-    let Run { flow, events, reporters, .. } = run;
-    drop(events);
-    flow.close().await;
-    let _ = reporters.await;
+    run.close().await;
     result
 }
 

@@ -244,6 +244,8 @@ pub struct View {
     pub members: Vec<Member>,
     /// How each role is asked.
     pub roles: Vec<RoleView>,
+    /// What stands before every path of a local host.
+    pub roots: BTreeMap<HostName, String>,
     /// Checks of services as wholes.
     pub verify: Vec<(ServiceName, Vec<Probe>)>,
 }

@@ -9,7 +9,7 @@ use crate::catalogue::{Catalogue, RenderError, Renderer};
 use crate::event::Problem;
 use crate::facts::{FactsRequest, HostFacts, RECORD_FORMAT, Record};
 use crate::id::{HostName, ServiceName};
-use crate::inventory::{Cluster, Connection};
+use crate::inventory::{Cluster, Connection, Host};
 use crate::plan::desired::{Context, Desired, hex};
 use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
 use crate::plan::packages::{self, Installed, Packages};
@@ -110,6 +110,7 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
         // A template that can't be rendered is reported when the plan is made.
         if let Ok(Some(desired)) = context.desired(id) {
             request.units.insert(desired.member.unit.clone());
+            request.paths.insert(paths.unit(&desired.member.unit));
             request.paths.extend(desired.files.iter().map(|f| f.path.clone()));
             request.paths.extend(desired.dirs.iter().map(|(path, _)| path.clone()));
             request.paths.extend([desired.unit.path.clone(), desired.wanted.0.clone()]);
@@ -283,7 +284,10 @@ fn view(input: Input<'_>, context: &Context<'_>) -> View {
         }
         verify.push((service.clone(), folder.descriptor.verify.clone()));
     }
-    View { cluster: input.cluster.name.clone(), members: context.members(), roles, verify }
+    let root = |host: &Host| HostPaths::new(&input.cluster.name, host).root;
+    let roots = input.cluster.hosts.values().map(|host| (host.name.clone(), root(host)));
+    let roots = roots.filter(|(_, root)| !root.is_empty()).collect();
+    View { cluster: input.cluster.name.clone(), members: context.members(), roles, roots, verify }
 }
 
 /// The cluster as probes see it, for commands that change nothing.

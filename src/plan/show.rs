@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use similar::{ChangeTag, TextDiff};
 
-use crate::plan::model::{Batch, Plan, Step, UnitChange, Wave};
+use crate::plan::model::{Batch, Plan, Step, UnitChange, View, Wave};
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,7 +51,7 @@ pub enum Detail {
 pub fn show(plan: &Plan, detail: Detail) -> String {
     let mut out = String::new();
     for wave in &plan.waves {
-        show_wave(&mut out, wave, detail);
+        show_wave(&mut out, wave, &plan.view, detail);
     }
     let steps = plan.steps();
     let summary = match (steps, plan.unchanged) {
@@ -62,14 +62,14 @@ pub fn show(plan: &Plan, detail: Detail) -> String {
     out
 }
 
-fn show_wave(out: &mut String, wave: &Wave, detail: Detail) {
+fn show_wave(out: &mut String, wave: &Wave, view: &View, detail: Detail) {
     let order = match wave.width {
         Some(1) => ", one at a time".to_owned(),
         Some(n) => format!(", {n} at a time"),
         None => String::new(),
     };
     let _ = writeln!(out, "{}{order}", wave.title);
-    for (lines, hosts) in alike(wave, detail) {
+    for (lines, hosts) in alike(wave, view, detail) {
         let _ = writeln!(out, "  {hosts}");
         for line in lines.lines() {
             let _ = writeln!(out, "    {line}");
@@ -81,11 +81,14 @@ fn show_wave(out: &mut String, wave: &Wave, detail: Detail) {
     let _ = writeln!(out);
 }
 
-/// Batches that read the same are shown once, for all their hosts.
-fn alike(wave: &Wave, detail: Detail) -> Vec<(String, String)> {
+/// Batches that read the same are shown once, for all their hosts; a local host's paths without its root.
+fn alike(wave: &Wave, view: &View, detail: Detail) -> Vec<(String, String)> {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for batch in &wave.batches {
-        let text = show_batch(batch, detail);
+        let mut text = show_batch(batch, detail);
+        if let Some(root) = view.roots.get(&batch.host) {
+            text = text.replace(root, "");
+        }
         match groups.iter_mut().find(|(lines, _)| *lines == text) {
             Some((_, hosts)) => hosts.push(batch.host.as_str()),
             None => groups.push((text, vec![batch.host.as_str()])),
