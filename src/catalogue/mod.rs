@@ -2,6 +2,8 @@
 
 pub mod descriptor;
 mod load;
+mod reference;
 
 pub use descriptor::{Descriptor, Probe, Role};
 pub use load::{Catalogue, CatalogueError, Folder};
+pub use reference::catalogue_reference;
