@@ -60,7 +60,10 @@ impl Failure {
     /// A failure with one problem.
     #[must_use]
     pub fn new(kind: Kind, problem: Problem) -> Self {
-        Self { kind, problems: vec![problem] }
+        Self {
+            kind,
+            problems: vec![problem],
+        }
     }
 
     /// A failure with one cause.

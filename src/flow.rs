@@ -100,7 +100,12 @@ pub async fn connect(
 async fn connect_one(host: &Host, access: &Access) -> Result<Remote, RemoteError> {
     let (channel, rights) = match &host.connection {
         Connection::Local { .. } => (Channel::Local(Local), Become::No),
-        Connection::Ssh { user, port, key, config } => {
+        Connection::Ssh {
+            user,
+            port,
+            key,
+            config,
+        } => {
             let options = SshOptions {
                 destination: host.address.clone(),
                 user: user.clone(),
@@ -111,7 +116,10 @@ async fn connect_one(host: &Host, access: &Access) -> Result<Remote, RemoteError
             };
             let ssh = Ssh::connect(&options, &access.sockets).await?;
             let password = access.password.clone();
-            (Channel::Ssh(ssh), password.map_or(Become::Sudo, Become::Password))
+            (
+                Channel::Ssh(ssh),
+                password.map_or(Become::Sudo, Become::Password),
+            )
         }
     };
     Ok(Remote::Shell(Shell { channel, rights }))
@@ -138,7 +146,9 @@ impl Flow {
             let (fleet, forks) = (Arc::clone(&self.fleet), Arc::clone(&forks));
             tasks.spawn(async move {
                 let _permit = forks.acquire().await;
-                let Some(remote) = fleet.get(&name) else { return None };
+                let Some(remote) = fleet.get(&name) else {
+                    return None;
+                };
                 let facts = remote.facts(&request).await;
                 Some((name, facts))
             });
@@ -167,7 +177,11 @@ impl Flow {
     pub async fn facts(&self) -> Result<Facts, Failure> {
         self.events.phase("facts");
         let (facts, failed) = self.ask_facts().await;
-        if failed.is_empty() { Ok(facts) } else { Err(self.unreachable(&failed)) }
+        if failed.is_empty() {
+            Ok(facts)
+        } else {
+            Err(self.unreachable(&failed))
+        }
     }
 
     /// The failure of hosts that could not be reached or asked.
@@ -175,9 +189,15 @@ impl Flow {
     pub fn unreachable(&self, failed: &[(HostName, RemoteError)]) -> Failure {
         let problems: Vec<Problem> = failed.iter().map(|(h, e)| host_problem(h, e)).collect();
         for ((host, _), error) in failed.iter().zip(&problems) {
-            self.events.emit(EventKind::HostFailed { host: host.clone(), error: error.clone() });
+            self.events.emit(EventKind::HostFailed {
+                host: host.clone(),
+                error: error.clone(),
+            });
         }
-        Failure { kind: Kind::Unreachable, problems }
+        Failure {
+            kind: Kind::Unreachable,
+            problems,
+        }
     }
 
     /// What a plan is made from.
@@ -187,7 +207,13 @@ impl Flow {
         packages: &'a Packages,
         resources: &'a [ResourceChange],
     ) -> Input<'a> {
-        Input { cluster: &self.cluster, catalogue: &self.catalogue, facts, packages, resources }
+        Input {
+            cluster: &self.cluster,
+            catalogue: &self.catalogue,
+            facts,
+            packages,
+            resources,
+        }
     }
 
     /// The cluster as probes see it.
@@ -199,7 +225,11 @@ impl Flow {
     /// Asks the cluster through the connected hosts.
     #[must_use]
     pub fn prober(&self, view: View) -> Prober {
-        Prober::new(Arc::new(view), Arc::clone(&self.fleet), self.drivers.clone())
+        Prober::new(
+            Arc::new(view),
+            Arc::clone(&self.fleet),
+            self.drivers.clone(),
+        )
     }
 
     /// Facts, packages and topics, and the plan that follows. With `fetch`, packages that are missing on
@@ -222,7 +252,8 @@ impl Flow {
         }
         self.events.phase("plan");
         let resources = self.resources(&facts).await?;
-        let plan = planner::plan(self.input(&facts, &packages, &resources)).map_err(plan_failure)?;
+        let plan =
+            planner::plan(self.input(&facts, &packages, &resources)).map_err(plan_failure)?;
         Ok(Planned { plan, files, facts })
     }
 
@@ -252,7 +283,14 @@ impl Flow {
             }
         }
         found.sort_by(|a, b| a.0.cmp(&b.0));
-        if problems.is_empty() { Ok(found) } else { Err(Failure { kind: Kind::Failed, problems }) }
+        if problems.is_empty() {
+            Ok(found)
+        } else {
+            Err(Failure {
+                kind: Kind::Failed,
+                problems,
+            })
+        }
     }
 
     fn request(&self, (service, arch): &PackageKey) -> Result<Request, Failure> {
@@ -270,8 +308,12 @@ impl Flow {
         let prober = self.prober(self.view(facts));
         for service in self.cluster.services.keys() {
             let folder = self.catalogue.get(service);
-            let Some(action) = folder.and_then(|f| f.descriptor.topics.clone()) else { continue };
-            let Some(driver) = self.drivers.get(&action.driver) else { continue };
+            let Some(action) = folder.and_then(|f| f.descriptor.topics.clone()) else {
+                continue;
+            };
+            let Some(driver) = self.drivers.get(&action.driver) else {
+                continue;
+            };
             let call = prober.call(&action.action, service, None);
             let live = prober.view.of_service(service).any(|m| {
                 let unit = facts.get(&m.id.host).and_then(|f| f.units.get(&m.unit));
@@ -315,7 +357,9 @@ impl Flow {
 
     /// Ends all connections.
     pub async fn close(self) {
-        let Some(fleet) = Arc::into_inner(self.fleet) else { return };
+        let Some(fleet) = Arc::into_inner(self.fleet) else {
+            return;
+        };
         let mut tasks = JoinSet::new();
         for (_, remote) in fleet {
             tasks.spawn(remote.close());
@@ -324,7 +368,11 @@ impl Flow {
     }
 }
 
-async fn fetch_one(shelf: &Shelf, request: &Request, events: &EventSink) -> Result<Artifact, Problem> {
+async fn fetch_one(
+    shelf: &Shelf,
+    request: &Request,
+    events: &EventSink,
+) -> Result<Artifact, Problem> {
     let package = format!("{} {}", request.name, request.version);
     let tell = |progress: crate::artifact::Progress| {
         events.emit(package_event(&package, progress));
@@ -344,7 +392,12 @@ async fn fetch_one(shelf: &Shelf, request: &Request, events: &EventSink) -> Resu
 
 fn package_event(package: &str, progress: crate::artifact::Progress) -> EventKind {
     let (doing, done, total) = progress.parts();
-    EventKind::Package { package: package.to_owned(), doing, done, total }
+    EventKind::Package {
+        package: package.to_owned(),
+        doing,
+        done,
+        total,
+    }
 }
 
 fn package_file(artifact: &Artifact) -> PackageFile {
@@ -361,10 +414,14 @@ fn package_file(artifact: &Artifact) -> PackageFile {
 pub fn plan_failure(error: PlanError) -> Failure {
     match error {
         PlanError::Render(error) => Failure::of(Kind::Usage, error.to_string()),
-        PlanError::Refused(why) => {
-            Failure { kind: Kind::Refused, problems: why.into_iter().map(Problem::new).collect() }
-        }
-        PlanError::Blocked(problems) => Failure { kind: Kind::Failed, problems },
+        PlanError::Refused(why) => Failure {
+            kind: Kind::Refused,
+            problems: why.into_iter().map(Problem::new).collect(),
+        },
+        PlanError::Blocked(problems) => Failure {
+            kind: Kind::Failed,
+            problems,
+        },
     }
 }
 

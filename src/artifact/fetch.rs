@@ -157,13 +157,19 @@ impl Shelf {
             let written = fs::create_dir_all(file.parent().unwrap_or(&root))
                 .and_then(|()| fs::write(&file, text))
                 .and_then(|()| {
-                    let mode = if path.starts_with("bin/") { 0o755 } else { 0o644 };
+                    let mode = if path.starts_with("bin/") {
+                        0o755
+                    } else {
+                        0o644
+                    };
                     fs::set_permissions(&file, fs::Permissions::from_mode(mode))
                 });
             written.map_err(ArtifactError::io(&file))?;
         }
         let tree = pack::below(&root).map_err(ArtifactError::io(&root))?;
-        pack::into_file(&work.path().join("package"), |file| pack::plain(&tree, file))?;
+        pack::into_file(&work.path().join("package"), |file| {
+            pack::plain(&tree, file)
+        })?;
         shelve(work, place, format!("catalogue ({} files)", files.len())).await
     }
 

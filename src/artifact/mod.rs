@@ -27,9 +27,9 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use crate::id::Arch;
 pub use error::{ArtifactError, Tried};
 pub use lock::{Coordinate, Jar, Lock, LockError};
-pub use crate::id::Arch;
 pub use request::{Request, Source};
 pub use shelf::Shelf;
 
@@ -105,9 +105,11 @@ impl Progress {
             Self::Passed { place, why } => (format!("{place}: {why}"), 0, None),
             Self::Waiting => ("waiting for another sdtd".to_owned(), 0, None),
             Self::Bytes { done, total } => ("downloading".to_owned(), *done, *total),
-            Self::Jars { done, total } => {
-                ("fetching jars".to_owned(), *done as u64, Some(*total as u64))
-            }
+            Self::Jars { done, total } => (
+                "fetching jars".to_owned(),
+                *done as u64,
+                Some(*total as u64),
+            ),
         }
     }
 }

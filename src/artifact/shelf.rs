@@ -5,9 +5,9 @@ use super::download::Network;
 use super::error::Tried;
 use super::jdk::{self, Jdk};
 use super::lock::Lock;
+use super::request::arch_in_file_name;
 use super::stamp::Stamp;
 use super::sum::{self, Sums};
-use super::request::arch_in_file_name;
 use super::{Arch, Artifact, ArtifactError, Listener, Progress, Request, Source, folder};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -222,10 +222,7 @@ impl Shelf {
                 } else {
                     "tar.gz"
                 };
-                (
-                    format!("{url} {sha512:?} {sums:?} {sha256:?}"),
-                    ending,
-                )
+                (format!("{url} {sha512:?} {sums:?} {sha256:?}"), ending)
             }
             Source::Maven { lock, into } => {
                 (format!("{into} {}", Lock::parse(lock)?.canonical()), "tar")

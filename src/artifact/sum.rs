@@ -70,7 +70,11 @@ impl Sums {
 impl Expected {
     /// A checksum as it is, its kind told by its length.
     pub(crate) fn by_length(sum: String) -> Self {
-        if sum.len() == SHA256 { Self::Sha256(sum) } else { Self::Sha512(sum) }
+        if sum.len() == SHA256 {
+            Self::Sha256(sum)
+        } else {
+            Self::Sha512(sum)
+        }
     }
 
     /// The checksums of a source, where it has any.

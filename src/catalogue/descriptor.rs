@@ -63,7 +63,9 @@ impl Descriptor {
     /// The role that the inventory's word `key` counts.
     #[must_use]
     pub fn role_by_count_key(&self, key: &str) -> Option<(&RoleName, &Role)> {
-        self.roles.iter().find(|(_, role)| role.count.key() == Some(key))
+        self.roles
+            .iter()
+            .find(|(_, role)| role.count.key() == Some(key))
     }
 }
 
@@ -349,7 +351,9 @@ fn default_mode() -> String {
 }
 
 /// What a change of a file asks of a running instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnChange {
     /// Nothing: it is read when needed.
@@ -453,7 +457,13 @@ fn ten_minutes() -> u64 {
 
 impl Default for Rolling {
     fn default() -> Self {
-        Self { width: 1, last: None, before: Vec::new(), ready: Vec::new(), within: ten_minutes() }
+        Self {
+            width: 1,
+            last: None,
+            before: Vec::new(),
+            ready: Vec::new(),
+            within: ten_minutes(),
+        }
     }
 }
 
@@ -557,10 +567,13 @@ impl TryFrom<String> for DriverAction {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
         match text.split_once('/') {
-            Some((driver, action)) if !driver.is_empty() && !action.is_empty() => {
-                Ok(Self { driver: driver.to_owned(), action: action.to_owned() })
-            }
-            _ => Err(format!("`{text}` is not a driver's action: write `<driver>/<action>`")),
+            Some((driver, action)) if !driver.is_empty() && !action.is_empty() => Ok(Self {
+                driver: driver.to_owned(),
+                action: action.to_owned(),
+            }),
+            _ => Err(format!(
+                "`{text}` is not a driver's action: write `<driver>/<action>`"
+            )),
         }
     }
 }

@@ -59,7 +59,9 @@ impl Folder {
 
     /// All its files, by path.
     pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.files.iter().map(|(path, text)| (path.as_str(), text.as_str()))
+        self.files
+            .iter()
+            .map(|(path, text)| (path.as_str(), text.as_str()))
     }
 }
 
@@ -113,12 +115,21 @@ impl Catalogue {
                 continue;
             }
             let place = format!("{origin}/{name}");
-            let service = name.parse::<ServiceName>().map_err(|source| CatalogueError::Name {
-                path: PathBuf::from(&place),
-                source,
-            })?;
+            let service = name
+                .parse::<ServiceName>()
+                .map_err(|source| CatalogueError::Name {
+                    path: PathBuf::from(&place),
+                    source,
+                })?;
             let descriptor = descriptor(&files, &place)?;
-            self.services.insert(service, Folder { descriptor, origin: place, files });
+            self.services.insert(
+                service,
+                Folder {
+                    descriptor,
+                    origin: place,
+                    files,
+                },
+            );
         }
         Ok(())
     }
@@ -129,17 +140,26 @@ fn descriptor(files: &BTreeMap<String, String>, place: &str) -> Result<Descripto
         place: format!("{place}/service.yaml"),
         message,
     };
-    let text = files.get("service.yaml").ok_or_else(|| wrong("there is no such file".into()))?;
+    let text = files
+        .get("service.yaml")
+        .ok_or_else(|| wrong("there is no such file".into()))?;
     serde_yaml::from_str(text).map_err(|error| wrong(error.to_string()))
 }
 
 fn embedded_files() -> Files {
     let mut folders = Files::new();
     for path in Embedded::iter() {
-        let Some((folder, rest)) = path.split_once('/') else { continue };
-        let Some(file) = Embedded::get(&path) else { continue };
+        let Some((folder, rest)) = path.split_once('/') else {
+            continue;
+        };
+        let Some(file) = Embedded::get(&path) else {
+            continue;
+        };
         let text = String::from_utf8_lossy(&file.data).into_owned();
-        folders.entry(folder.to_owned()).or_default().insert(rest.to_owned(), text);
+        folders
+            .entry(folder.to_owned())
+            .or_default()
+            .insert(rest.to_owned(), text);
     }
     folders
 }
@@ -156,21 +176,34 @@ fn folder_files(dir: &Path) -> Result<Files, CatalogueError> {
     Ok(folders)
 }
 
-fn collect(dir: &Path, prefix: &str, into: &mut BTreeMap<String, String>) -> Result<(), CatalogueError> {
+fn collect(
+    dir: &Path,
+    prefix: &str,
+    into: &mut BTreeMap<String, String>,
+) -> Result<(), CatalogueError> {
     for (path, is_dir) in entries(dir)? {
-        let Some(name) = file_name(&path) else { continue };
+        let Some(name) = file_name(&path) else {
+            continue;
+        };
         if is_dir {
             collect(&path, &format!("{prefix}{name}/"), into)?;
         } else {
-            let text = std::fs::read(&path).map_err(|source| CatalogueError::Read { path, source })?;
-            into.insert(format!("{prefix}{name}"), String::from_utf8_lossy(&text).into_owned());
+            let text =
+                std::fs::read(&path).map_err(|source| CatalogueError::Read { path, source })?;
+            into.insert(
+                format!("{prefix}{name}"),
+                String::from_utf8_lossy(&text).into_owned(),
+            );
         }
     }
     Ok(())
 }
 
 fn entries(dir: &Path) -> Result<Vec<(PathBuf, bool)>, CatalogueError> {
-    let wrap = |source| CatalogueError::Read { path: dir.to_owned(), source };
+    let wrap = |source| CatalogueError::Read {
+        path: dir.to_owned(),
+        source,
+    };
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(wrap)? {
         let path = entry.map_err(wrap)?.path();
@@ -182,5 +215,6 @@ fn entries(dir: &Path) -> Result<Vec<(PathBuf, bool)>, CatalogueError> {
 }
 
 fn file_name(path: &Path) -> Option<String> {
-    path.file_name().map(|name| name.to_string_lossy().into_owned())
+    path.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
 }

@@ -2,8 +2,10 @@
 
 pub mod descriptor;
 mod load;
+mod reference;
 pub mod render;
 
 pub use descriptor::{Descriptor, Probe, Role};
-pub use render::{RenderError, Renderer};
 pub use load::{Catalogue, CatalogueError, Folder};
+pub use reference::catalogue_reference;
+pub use render::{RenderError, Renderer};

@@ -70,13 +70,18 @@ impl Renderer {
 /// Control lines leave no trace in what is rendered.
 fn syntax() -> SyntaxConfig {
     let mut builder = SyntaxConfig::builder();
-    builder.keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true);
+    builder
+        .keep_trailing_newline(true)
+        .trim_blocks(true)
+        .lstrip_blocks(true);
     builder.build().unwrap_or_default()
 }
 
 fn describe(name: &str, text: &str, error: &Error) -> RenderError {
     let line = error.line().unwrap_or(1);
-    let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    let what = error
+        .detail()
+        .map_or_else(|| error.kind().to_string(), str::to_owned);
     let name_of = |range: std::ops::Range<usize>| text.get(range).map(str::trim).map(str::to_owned);
     let expression = error.range().and_then(name_of).filter(|t| !t.is_empty());
     let cause = match (error.kind(), expression) {
@@ -97,7 +102,10 @@ fn overlay(below: Value, above: Value) -> Result<Value, Error> {
     let mut merged = std::collections::BTreeMap::new();
     for map in [&below, &above] {
         if map.kind() != ValueKind::Map {
-            return Err(Error::new(ErrorKind::InvalidOperation, "overlay takes two maps"));
+            return Err(Error::new(
+                ErrorKind::InvalidOperation,
+                "overlay takes two maps",
+            ));
         }
         for key in map.try_iter()? {
             let value = map.get_item(&key)?;
@@ -141,17 +149,28 @@ mod tests {
     fn maps_become_sorted_lines_and_users_keys_win() {
         let text = "{{ {'b': 1, 'a.x': 'false'} | overlay(user) | properties }}\n";
         let values = context! { user => context! { b => 2, c => "d" } };
-        let out = Renderer::new().render("t", text, &values).expect("it renders");
+        let out = Renderer::new()
+            .render("t", text, &values)
+            .expect("it renders");
         assert_eq!(out, "a.x=false\nb=2\nc=d\n");
     }
 
     #[test]
     fn undefined_and_null_are_errors_with_their_line() {
         let renderer = Renderer::new();
-        let error = renderer.render("t", "one\n{{ nope.x }}\n", &context! {}).expect_err("undefined");
-        assert_eq!((error.line, error.source_line.as_deref()), (2, Some("{{ nope.x }}")));
+        let error = renderer
+            .render("t", "one\n{{ nope.x }}\n", &context! {})
+            .expect_err("undefined");
+        assert_eq!(
+            (error.line, error.source_line.as_deref()),
+            (2, Some("{{ nope.x }}"))
+        );
         let null = context! { v => () };
         assert!(renderer.render("t", "{{ v }}", &null).is_err());
-        assert!(renderer.render("t", "{{ {'k': v} | properties }}", &null).is_err());
+        assert!(
+            renderer
+                .render("t", "{{ {'k': v} | properties }}", &null)
+                .is_err()
+        );
     }
 }

@@ -11,8 +11,8 @@ use crate::error::{Failure, Kind};
 use crate::event::{EventKind, HostSummary, Problem, RunSummary};
 use crate::exec::Report;
 use crate::flow::Planned;
-use crate::plan::{Plan, View};
 use crate::plan::show::{Detail, show};
+use crate::plan::{Plan, View};
 use crate::report;
 
 /// The words of `deploy`.
@@ -35,17 +35,33 @@ pub async fn run(global: &Global, args: &DeployArgs) -> Result<(), Failure> {
     let run = setup::begin(global, opened, "deploy", Missing::Fatal).await?;
     let planned = match run.flow.plan(saved.is_none()).await {
         Ok(planned) => planned,
-        Err(failure) => return Err(run.end(Some(failure), "there is no plan; nothing was changed").await),
+        Err(failure) => {
+            return Err(run
+                .end(Some(failure), "there is no plan; nothing was changed")
+                .await);
+        }
     };
     let planned = match saved {
         None => planned,
-        Some(saved) if saved.plan.basis == planned.plan.basis => {
-            Planned { plan: saved.plan, files: saved.files, facts: planned.facts }
-        }
+        Some(saved) if saved.plan.basis == planned.plan.basis => Planned {
+            plan: saved.plan,
+            files: saved.files,
+            facts: planned.facts,
+        },
         Some(_) => {
-            let problem = Problem::new("the cluster or the inventory is no longer what the plan was made for");
-            let failure = Failure::new(Kind::Refused, problem.help("make it again with `sdtd plan --out`"));
-            return Err(run.end(Some(failure), "the saved plan was refused; nothing was changed").await);
+            let problem = Problem::new(
+                "the cluster or the inventory is no longer what the plan was made for",
+            );
+            let failure = Failure::new(
+                Kind::Refused,
+                problem.help("make it again with `sdtd plan --out`"),
+            );
+            return Err(run
+                .end(
+                    Some(failure),
+                    "the saved plan was refused; nothing was changed",
+                )
+                .await);
         }
     };
     setup::remember(&run.dirs, &run.path);
@@ -72,7 +88,11 @@ pub async fn carry_out(
     goal: Goal,
 ) -> Result<(), Failure> {
     let Planned { plan, files, .. } = planned;
-    let detail = if global.verbose { Detail::Full } else { Detail::Usual };
+    let detail = if global.verbose {
+        Detail::Full
+    } else {
+        Detail::Usual
+    };
     run.events.emit(EventKind::Planned {
         text: show(&plan, detail),
         steps: plan.steps(),
@@ -80,11 +100,18 @@ pub async fn carry_out(
     });
     if plan.is_empty() {
         let headline = format!("no change: {} things are as they should be", plan.unchanged);
-        run.finish(RunSummary { headline, ..RunSummary::default() }).await;
+        run.finish(RunSummary {
+            headline,
+            ..RunSummary::default()
+        })
+        .await;
         return Ok(());
     }
     if !confirmed(global, &run)? {
-        let failure = Failure { kind: Kind::Usage, problems: Vec::new() };
+        let failure = Failure {
+            kind: Kind::Usage,
+            problems: Vec::new(),
+        };
         return Err(run.end(Some(failure), "nothing was changed").await);
     }
     let view = plan.view.clone();
@@ -92,7 +119,10 @@ pub async fn carry_out(
     if !applied.is_done() {
         return Err(end_badly(run, applied).await);
     }
-    let mut summary = RunSummary { hosts: hosts(&applied), ..RunSummary::default() };
+    let mut summary = RunSummary {
+        hosts: hosts(&applied),
+        ..RunSummary::default()
+    };
     if goal == Goal::Deploy {
         if let Err((failure, headline)) = prove(&run, &view).await {
             return Err(run.end(Some(failure), headline).await);
@@ -111,7 +141,10 @@ pub async fn carry_out(
 async fn prove(run: &Run, view: &View) -> Result<(), (Failure, &'static str)> {
     run.events.phase("verify");
     if !super::verify::verify(&run.flow.prober(view.clone()), &run.events).await {
-        let failure = Failure { kind: Kind::Unverified, problems: Vec::new() };
+        let failure = Failure {
+            kind: Kind::Unverified,
+            problems: Vec::new(),
+        };
         return Err((failure, "deployed, but it does not do all that it should"));
     }
     let unstable = "deployed and verified, but it does not stay so";
@@ -143,15 +176,23 @@ pub fn confirmed(global: &Global, run: &Run) -> Result<bool, Failure> {
     }
     if !report::can_ask() {
         let problem = Problem::new("nobody is there to say yes to this plan");
-        return Err(Failure::new(Kind::Usage, problem.help("add `--yes` to go on without being asked")));
+        return Err(Failure::new(
+            Kind::Usage,
+            problem.help("add `--yes` to go on without being asked"),
+        ));
     }
     let ask = || report::ask_yes("Go on?");
-    run.screen.suspend(ask).map_err(|e| Failure::of(Kind::Usage, e.to_string()))
+    run.screen
+        .suspend(ask)
+        .map_err(|e| Failure::of(Kind::Usage, e.to_string()))
 }
 
 async fn end_badly(run: Run, applied: Report) -> Failure {
     let (kind, headline) = if applied.interrupted {
-        (Kind::Interrupted, "interrupted; what was begun was finished")
+        (
+            Kind::Interrupted,
+            "interrupted; what was begun was finished",
+        )
     } else {
         (Kind::Failed, "not everything was done")
     };
@@ -165,7 +206,10 @@ async fn end_badly(run: Run, applied: Report) -> Failure {
         ..RunSummary::default()
     };
     run.finish(summary).await;
-    Failure { kind, problems: Vec::new() }
+    Failure {
+        kind,
+        problems: Vec::new(),
+    }
 }
 
 fn hosts(applied: &Report) -> Vec<HostSummary> {
@@ -176,10 +220,17 @@ fn hosts(applied: &Report) -> Vec<HostSummary> {
         failed: Vec::new(),
     };
     for (host, changed) in &applied.changed {
-        hosts.entry(host.clone()).or_insert_with(|| empty(host)).changed += changed;
+        hosts
+            .entry(host.clone())
+            .or_insert_with(|| empty(host))
+            .changed += changed;
     }
     for (host, failed) in &applied.failed {
-        hosts.entry(host.clone()).or_insert_with(|| empty(host)).failed.extend(failed.clone());
+        hosts
+            .entry(host.clone())
+            .or_insert_with(|| empty(host))
+            .failed
+            .extend(failed.clone());
     }
     hosts.into_values().collect()
 }

@@ -38,9 +38,16 @@ pub async fn run(global: &Global, args: &DestroyArgs) -> Result<(), Failure> {
     };
     let plan = {
         let (packages, resources) = (Packages::new(), Vec::new());
-        goals::destroy(run.flow.input(&facts, &packages, &resources), args.keep_data)
+        goals::destroy(
+            run.flow.input(&facts, &packages, &resources),
+            args.keep_data,
+        )
     };
-    let planned = Planned { plan, files: BTreeMap::new(), facts };
+    let planned = Planned {
+        plan,
+        files: BTreeMap::new(),
+        facts,
+    };
     if planned.plan.is_empty() || global.yes {
         return carry_out(global, run, planned, Goal::Apply).await;
     }
@@ -52,14 +59,33 @@ pub async fn run(global: &Global, args: &DestroyArgs) -> Result<(), Failure> {
     let name = run.flow.cluster.name.to_string();
     if !report::can_ask() {
         let problem = Problem::new("nobody is there to confirm that this cluster is to be gone");
-        let failure = Failure::new(Kind::Usage, problem.help("add `--yes` to do it without being asked"));
+        let failure = Failure::new(
+            Kind::Usage,
+            problem.help("add `--yes` to do it without being asked"),
+        );
         return Err(run.end(Some(failure), "nothing was changed").await);
     }
-    let question = format!("All of the above will be deleted. Type the cluster's name to go on ({name}): ");
-    let answer = run.screen.suspend(|| report::ask_line(&question)).unwrap_or_default();
+    let question =
+        format!("All of the above will be deleted. Type the cluster's name to go on ({name}): ");
+    let answer = run
+        .screen
+        .suspend(|| report::ask_line(&question))
+        .unwrap_or_default();
     if answer != name {
-        let failure = Failure { kind: Kind::Usage, problems: Vec::new() };
+        let failure = Failure {
+            kind: Kind::Usage,
+            problems: Vec::new(),
+        };
         return Err(run.end(Some(failure), "nothing was changed").await);
     }
-    carry_out(&Global { yes: true, ..global.clone() }, run, planned, Goal::Apply).await
+    carry_out(
+        &Global {
+            yes: true,
+            ..global.clone()
+        },
+        run,
+        planned,
+        Goal::Apply,
+    )
+    .await
 }

@@ -101,6 +101,15 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Print the JSON Schema of the inventory.
+    Schema,
+    /// Print a reference as Markdown.
+    #[command(hide = true)]
+    Reference {
+        /// Which one.
+        #[arg(value_parser = ["inventory", "catalogue"])]
+        which: String,
+    },
 }
 
 /// Runs the program on the arguments it was given.
@@ -109,7 +118,11 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let code = if error.use_stderr() { Kind::Usage.code() } else { 0 };
+            let code = if error.use_stderr() {
+                Kind::Usage.code()
+            } else {
+                0
+            };
             let _ = error.print();
             return ExitCode::from(code);
         }
@@ -143,13 +156,26 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
             clap_complete::generate(*shell, &mut Cli::command(), "sdtd", &mut text);
             print(&String::from_utf8_lossy(&text))
         }
+        Command::Schema => {
+            let catalogue = setup::catalogue(global)?;
+            let schema = crate::inventory::schema(&catalogue);
+            print(&serde_json::to_string_pretty(&schema).unwrap_or_default())
+        }
+        Command::Reference { which } => {
+            let catalogue = setup::catalogue(global)?;
+            print(&match which.as_str() {
+                "catalogue" => crate::catalogue::catalogue_reference(),
+                _ => crate::inventory::reference(&catalogue),
+            })
+        }
     }
 }
 
 /// Prints a text as it is.
 fn print(text: &str) -> Result<(), Failure> {
     let mut out = Out::stdout(Secrets::default());
-    out.line(text.trim_end()).map_err(|e| Failure::of(Kind::Failed, e.to_string()))
+    out.line(text.trim_end())
+        .map_err(|e| Failure::of(Kind::Failed, e.to_string()))
 }
 
 /// Tells a failure, and gives its exit code. A failure without problems was told of already.

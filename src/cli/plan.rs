@@ -61,18 +61,35 @@ pub async fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
     run.close().await;
     let Planned { plan, files, .. } = planned;
     if let Some(path) = &args.out {
-        save(path, &Saved { plan: plan.clone(), files })?;
+        save(
+            path,
+            &Saved {
+                plan: plan.clone(),
+                files,
+            },
+        )?;
     }
     tell(global, args, &plan)
 }
 
 fn tell(global: &Global, args: &PlanArgs, plan: &Plan) -> Result<(), Failure> {
     let mut out = Out::stdout(Secrets::default());
-    let detail = if global.verbose { Detail::Full } else { Detail::Usual };
-    let told = if global.json { out.json(plan) } else { out.diff(show(plan, detail).trim_end()) };
+    let detail = if global.verbose {
+        Detail::Full
+    } else {
+        Detail::Usual
+    };
+    let told = if global.json {
+        out.json(plan)
+    } else {
+        out.diff(show(plan, detail).trim_end())
+    };
     told.map_err(|e| Failure::of(Kind::Failed, e.to_string()))?;
     if args.check && !plan.is_empty() {
-        return Err(Failure { kind: Kind::Pending, problems: Vec::new() });
+        return Err(Failure {
+            kind: Kind::Pending,
+            problems: Vec::new(),
+        });
     }
     Ok(())
 }
@@ -89,7 +106,11 @@ fn save(path: &std::path::Path, saved: &Saved) -> Result<(), Failure> {
 /// When there is no plan.
 pub fn offline(opened: &Opened) -> Result<Plan, Failure> {
     let cluster = &opened.loaded.cluster;
-    let facts = cluster.hosts.values().map(|host| (host.name.clone(), assumed(host))).collect();
+    let facts = cluster
+        .hosts
+        .values()
+        .map(|host| (host.name.clone(), assumed(host)))
+        .collect();
     let (packages, resources) = (Packages::new(), Vec::new());
     let input = Input {
         cluster,
@@ -136,7 +157,10 @@ pub fn load(path: &std::path::Path) -> Result<Saved, Failure> {
     let saved: Saved = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
     if saved.plan.format != crate::plan::model::FORMAT {
         let problem = Problem::new(format!("{}: a plan of another format", path.display()));
-        return Err(Failure::new(Kind::Refused, problem.help("make it again with `sdtd plan --out`")));
+        return Err(Failure::new(
+            Kind::Refused,
+            problem.help("make it again with `sdtd plan --out`"),
+        ));
     }
     Ok(saved)
 }

@@ -76,6 +76,10 @@ pub async fn run(global: &Global, args: &PowerArgs, power: Power) -> Result<(), 
         let failure = Failure::of(Kind::Usage, format!("`{word}` is nothing of this cluster"));
         return Err(run.end(Some(failure), "nothing was changed").await);
     }
-    let planned = Planned { plan, files: BTreeMap::new(), facts };
+    let planned = Planned {
+        plan,
+        files: BTreeMap::new(),
+        facts,
+    };
     carry_out(global, run, planned, Goal::Apply).await
 }

@@ -38,7 +38,11 @@ impl Dirs {
         if let Some(home) = std::env::var_os("SDTD_HOME").map(PathBuf::from) {
             let home = std::path::absolute(&home).unwrap_or(home);
             let below = |name: &str| home.join(name);
-            return Ok(Self { cache: below("cache"), state: below("state"), data: below("local") });
+            return Ok(Self {
+                cache: below("cache"),
+                state: below("state"),
+                data: below("local"),
+            });
         }
         let base = etcetera::choose_base_strategy()
             .map_err(|e| Failure::of(Kind::Usage, format!("no home directory: {e}")))?;
@@ -81,7 +85,11 @@ pub fn open(global: &Global, arg: &InventoryArg) -> Result<Opened, Failure> {
     let loaded = crate::inventory::load(&path, &catalogue, &env);
     let mut loaded = loaded.map_err(|error| findings(&error))?;
     give_roots(&mut loaded.cluster, &dirs.data);
-    Ok(Opened { loaded, catalogue, dirs })
+    Ok(Opened {
+        loaded,
+        catalogue,
+        dirs,
+    })
 }
 
 fn findings(error: &LoadError) -> Failure {
@@ -94,9 +102,16 @@ fn findings(error: &LoadError) -> Failure {
 }
 
 fn inventory_path(arg: &InventoryArg, dirs: &Dirs) -> Result<PathBuf, Failure> {
-    let given = arg.inventory.clone().or_else(|| std::env::var_os("SDTD_INVENTORY").map(Into::into));
+    let given = arg
+        .inventory
+        .clone()
+        .or_else(|| std::env::var_os("SDTD_INVENTORY").map(Into::into));
     let here = || Some(PathBuf::from("inventory.yaml")).filter(|path| path.is_file());
-    let last = || std::fs::read_to_string(last_file(dirs)).ok().map(|text| text.trim().into());
+    let last = || {
+        std::fs::read_to_string(last_file(dirs))
+            .ok()
+            .map(|text| text.trim().into())
+    };
     given.or_else(here).or_else(last).ok_or_else(|| {
         Failure::new(
             Kind::Usage,
@@ -161,9 +176,14 @@ pub async fn begin(
     missing: Missing,
 ) -> Result<Run, Failure> {
     let began = std::time::Instant::now();
-    let Opened { loaded, catalogue, dirs } = opened;
+    let Opened {
+        loaded,
+        catalogue,
+        dirs,
+    } = opened;
     let password = ask_password(global)?;
-    let (events, reporters, screen) = reporters(global, &dirs, &loaded, password.as_deref(), command);
+    let (events, reporters, screen) =
+        reporters(global, &dirs, &loaded, password.as_deref(), command);
     let access = Access {
         accept_new: global.accept_new,
         password,
@@ -183,11 +203,25 @@ pub async fn begin(
     };
     let interrupts = interrupts(&flow.stop, &events);
     let path = loaded.path;
-    let run =
-        Run { flow, events, reporters, interrupts, screen, path, dirs, began, missing: failed };
+    let run = Run {
+        flow,
+        events,
+        reporters,
+        interrupts,
+        screen,
+        path,
+        dirs,
+        began,
+        missing: failed,
+    };
     if missing == Missing::Fatal && !run.missing.is_empty() {
         let failure = run.flow.unreachable(&run.missing);
-        return Err(run.end(Some(failure), "hosts could not be reached; nothing was changed").await);
+        return Err(run
+            .end(
+                Some(failure),
+                "hosts could not be reached; nothing was changed",
+            )
+            .await);
     }
     Ok(run)
 }
@@ -215,7 +249,11 @@ fn reporters(
 ) -> (EventSink, JoinHandle<Reporters>, report::Screen) {
     let cluster = loaded.cluster.name.to_string();
     let options = Options {
-        format: if global.json { Format::Json } else { Format::Auto },
+        format: if global.json {
+            Format::Json
+        } else {
+            Format::Auto
+        },
         level: global.level(),
         secrets: Secrets::new(password),
         state: Some(dirs.state.join(&cluster)),
@@ -241,8 +279,12 @@ fn reporters(
 
 /// A short path of our own for control sockets: a socket's name may have 108 bytes only.
 fn sockets() -> Result<PathBuf, Failure> {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir());
-    let base = runtime.filter(|dir| dir.as_os_str().len() < 40).unwrap_or_else(|| "/tmp".into());
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR")
+        .map(PathBuf::from)
+        .filter(|dir| dir.is_dir());
+    let base = runtime
+        .filter(|dir| dir.as_os_str().len() < 40)
+        .unwrap_or_else(|| "/tmp".into());
     let made = tempfile::Builder::new().prefix("sdtd-").tempdir_in(&base);
     made.map(tempfile::TempDir::keep)
         .map_err(|e| Failure::of(Kind::Failed, format!("{}: {e}", base.display())))
@@ -253,7 +295,9 @@ fn ask_password(global: &Global) -> Result<Option<String>, Failure> {
         return Ok(None);
     }
     let asked = report::ask_secret("sudo password on the hosts: ");
-    asked.map(Some).map_err(|e| Failure::of(Kind::Usage, format!("no password: {e}")))
+    asked
+        .map(Some)
+        .map_err(|e| Failure::of(Kind::Usage, format!("no password: {e}")))
 }
 
 /// The first Ctrl-C ends the run after the steps under way, the second at once.
@@ -278,7 +322,10 @@ impl Run {
     /// Ends a run: tells its sum, closes all connections, waits until everything is written. Gives the
     /// failure that the command ends with; its problems were told already.
     pub async fn end(self, failure: Option<Failure>, headline: &str) -> Failure {
-        let failure = failure.unwrap_or(Failure { kind: Kind::Failed, problems: Vec::new() });
+        let failure = failure.unwrap_or(Failure {
+            kind: Kind::Failed,
+            problems: Vec::new(),
+        });
         let summary = crate::event::RunSummary {
             exit: failure.kind.code(),
             headline: headline.to_owned(),
@@ -288,7 +335,10 @@ impl Run {
             ..Default::default()
         };
         self.finish(summary).await;
-        Failure { kind: failure.kind, problems: Vec::new() }
+        Failure {
+            kind: failure.kind,
+            problems: Vec::new(),
+        }
     }
 
     /// Ends a run with its sum.

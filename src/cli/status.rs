@@ -63,7 +63,11 @@ struct Document<'a> {
 /// As the exit codes tell: 3 when a host can't be reached, 4 when an instance is not well.
 pub async fn run(global: &Global, args: &StatusArgs) -> Result<(), Failure> {
     let opened = setup::open(global, &args.inventory)?;
-    let quiet = Global { quiet: true, json: false, ..global.clone() };
+    let quiet = Global {
+        quiet: true,
+        json: false,
+        ..global.clone()
+    };
     let run = setup::begin(&quiet, opened, "status", Missing::Tolerated).await?;
     let result = loop {
         let result = once(global, args, &run).await;
@@ -98,16 +102,26 @@ async fn once(global: &Global, args: &StatusArgs, run: &Run) -> Result<(), Failu
             out.line("\u{1b}[2J\u{1b}[H").map_err(wrong)?;
         }
         let table: Vec<Vec<String>> = rows.iter().map(cells).collect();
-        let headers =
-            ["Instance", "State", "Role", "Version", "Up", "Memory", "Address", "Health"];
+        let headers = [
+            "Instance", "State", "Role", "Version", "Up", "Memory", "Address", "Health",
+        ];
         out.table(&headers, &table).map_err(wrong)?;
     }
     if !failed.is_empty() {
-        let problems = failed.iter().map(|(h, e)| crate::flow::host_problem(h, e)).collect();
+        let problems = failed
+            .iter()
+            .map(|(h, e)| crate::flow::host_problem(h, e))
+            .collect();
         let problems = if global.json { Vec::new() } else { problems };
-        return Err(Failure { kind: Kind::Unreachable, problems });
+        return Err(Failure {
+            kind: Kind::Unreachable,
+            problems,
+        });
     }
-    let unwell = Failure { kind: Kind::Unverified, problems: Vec::new() };
+    let unwell = Failure {
+        kind: Kind::Unverified,
+        problems: Vec::new(),
+    };
     if healthy { Ok(()) } else { Err(unwell) }
 }
 
@@ -118,7 +132,9 @@ fn cells(row: &Row) -> Vec<String> {
         row.role.clone(),
         row.version.clone(),
         row.uptime_s.map(|s| took(s * 1000)).unwrap_or_default(),
-        row.memory_mb.map(|mb| format!("{mb} MiB")).unwrap_or_default(),
+        row.memory_mb
+            .map(|mb| format!("{mb} MiB"))
+            .unwrap_or_default(),
         row.address.clone(),
         row.health.clone(),
     ]
@@ -129,7 +145,9 @@ async fn rows(prober: &Prober, facts: &Facts) -> Vec<Row> {
     let mut tasks = JoinSet::new();
     for (n, member) in prober.view.members.iter().enumerate() {
         let (prober, member) = (prober.clone(), member.clone());
-        let known = facts.get(&member.id.host).map(|f| f.units.get(&member.unit).cloned());
+        let known = facts
+            .get(&member.id.host)
+            .map(|f| f.units.get(&member.unit).cloned());
         tasks.spawn(async move { (n, row(&prober, &member, known).await) });
     }
     let mut rows = tasks.join_all().await;
@@ -145,7 +163,11 @@ async fn row(prober: &Prober, member: &Member, known: Option<Option<UnitFact>>) 
         Some(Some(unit)) => unit.state.clone(),
     };
     let asked = async {
-        if unit.active { asked(prober, member).await } else { Asked::not(&state) }
+        if unit.active {
+            asked(prober, member).await
+        } else {
+            Asked::not(&state)
+        }
     };
     let late = Asked::not("no answer in time");
     let asked = tokio::time::timeout(DEADLINE, asked).await.unwrap_or(late);
@@ -173,13 +195,25 @@ struct Asked {
 
 impl Asked {
     fn not(why: &str) -> Self {
-        Self { role: String::new(), version: None, healthy: false, health: why.to_owned() }
+        Self {
+            role: String::new(),
+            version: None,
+            healthy: false,
+            health: why.to_owned(),
+        }
     }
 }
 
 async fn asked(prober: &Prober, member: &Member) -> Asked {
-    let Some(role) = prober.view.role(&member.id) else { return Asked::not("unknown role") };
-    let mut asked = Asked { role: String::new(), version: None, healthy: true, health: String::new() };
+    let Some(role) = prober.view.role(&member.id) else {
+        return Asked::not("unknown role");
+    };
+    let mut asked = Asked {
+        role: String::new(),
+        version: None,
+        healthy: true,
+        health: String::new(),
+    };
     if let Some(probe) = &role.status.role {
         let answer = prober.ask(probe, member).await;
         answer.value().unwrap_or("-").clone_into(&mut asked.role);
@@ -201,7 +235,10 @@ async fn asked(prober: &Prober, member: &Member) -> Asked {
 }
 
 fn address(member: &Member) -> String {
-    member.client_port().map_or_else(|| member.address.clone(), |port| format!("{}:{port}", member.address))
+    member.client_port().map_or_else(
+        || member.address.clone(),
+        |port| format!("{}:{port}", member.address),
+    )
 }
 
 /// All instances as the sum of a run shows them.
@@ -210,7 +247,11 @@ pub async fn instances(prober: &Prober) -> Vec<InstanceSummary> {
     for member in &prober.view.members {
         let asked = tokio::time::timeout(DEADLINE, asked(prober, member)).await;
         let asked = asked.unwrap_or_else(|_| Asked::not("no answer in time"));
-        let state = if asked.healthy { asked.role } else { asked.health };
+        let state = if asked.healthy {
+            asked.role
+        } else {
+            asked.health
+        };
         rows.push(InstanceSummary {
             instance: member.id.clone(),
             address: address(member),

@@ -87,7 +87,9 @@ enum What {
 
 fn setting(text: &str) -> Result<(String, String), String> {
     let parts = text.split_once('=').filter(|(key, _)| !key.is_empty());
-    parts.map(|(k, v)| (k.to_owned(), v.to_owned())).ok_or_else(|| "write KEY=VALUE".to_owned())
+    parts
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .ok_or_else(|| "write KEY=VALUE".to_owned())
 }
 
 impl What {
@@ -98,7 +100,9 @@ impl What {
             | Self::Create { inventory, .. }
             | Self::Alter { inventory, .. }
             | Self::Apply { inventory } => inventory.clone(),
-            Self::Delete { inventory, .. } => InventoryArg { inventory: inventory.clone() },
+            Self::Delete { inventory, .. } => InventoryArg {
+                inventory: inventory.clone(),
+            },
         }
     }
 }
@@ -109,7 +113,11 @@ impl What {
 /// As the exit codes tell.
 pub async fn run(global: &Global, args: &TopicsArgs) -> Result<(), Failure> {
     let opened = setup::open(global, &args.what.inventory())?;
-    let quiet = Global { quiet: true, json: false, ..global.clone() };
+    let quiet = Global {
+        quiet: true,
+        json: false,
+        ..global.clone()
+    };
     let run = setup::begin(&quiet, opened, "topics", Missing::Fatal).await?;
     let result = work(global, &args.what, &run).await;
     run.close().await;
@@ -135,13 +143,19 @@ impl Keeper {
 
     async fn topic(&self, name: &str) -> Result<TopicInfo, Failure> {
         let mut all = self.topics().await?;
-        let near = crate::inventory::nearest::did_you_mean(name, all.iter().map(|t| t.name.as_str()));
+        let near =
+            crate::inventory::nearest::did_you_mean(name, all.iter().map(|t| t.name.as_str()));
         let at = all.iter().position(|topic| topic.name == name);
-        at.map(|at| all.swap_remove(at)).ok_or_else(|| Failure::new(Kind::Failed, Problem {
-            cause: format!("there is no topic `{name}`"),
-            log: Vec::new(),
-            help: near,
-        }))
+        at.map(|at| all.swap_remove(at)).ok_or_else(|| {
+            Failure::new(
+                Kind::Failed,
+                Problem {
+                    cause: format!("there is no topic `{name}`"),
+                    log: Vec::new(),
+                    help: near,
+                },
+            )
+        })
     }
 }
 
@@ -155,12 +169,23 @@ async fn keeper(run: &Run) -> Result<Keeper, Failure> {
     for service in run.flow.cluster.services.keys() {
         let folder = run.flow.catalogue.get(service);
         let action = folder.and_then(|f| f.descriptor.topics.clone());
-        let driver = action.as_ref().and_then(|a| run.flow.drivers.get(&a.driver)).cloned();
+        let driver = action
+            .as_ref()
+            .and_then(|a| run.flow.drivers.get(&a.driver))
+            .cloned();
         if let (Some(action), Some(driver)) = (action, driver) {
-            return Ok(Keeper { service: service.clone(), action, driver, prober });
+            return Ok(Keeper {
+                service: service.clone(),
+                action,
+                driver,
+                prober,
+            });
         }
     }
-    Err(Failure::of(Kind::Usage, "no service of this inventory keeps topics"))
+    Err(Failure::of(
+        Kind::Usage,
+        "no service of this inventory keeps topics",
+    ))
 }
 
 async fn work(global: &Global, what: &What, run: &Run) -> Result<(), Failure> {
@@ -168,9 +193,23 @@ async fn work(global: &Global, what: &What, run: &Run) -> Result<(), Failure> {
     match what {
         What::List { all, .. } => list(global, &keeper, *all).await,
         What::Describe { name, .. } => describe(global, &keeper.topic(name).await?),
-        What::Create { name, partitions, replication, config, .. } => {
-            if keeper.topics().await?.iter().any(|topic| &topic.name == name) {
-                return Err(Failure::of(Kind::Failed, format!("there is a topic `{name}` already")));
+        What::Create {
+            name,
+            partitions,
+            replication,
+            config,
+            ..
+        } => {
+            if keeper
+                .topics()
+                .await?
+                .iter()
+                .any(|topic| &topic.name == name)
+            {
+                return Err(Failure::of(
+                    Kind::Failed,
+                    format!("there is a topic `{name}` already"),
+                ));
             }
             let brokers = keeper.prober.view.of_service(&keeper.service).count();
             let copies = i16::try_from(brokers.min(3)).unwrap_or(3);
@@ -181,7 +220,12 @@ async fn work(global: &Global, what: &What, run: &Run) -> Result<(), Failure> {
             };
             bring_about(global, run, &keeper, [(name.clone(), topic)].into()).await
         }
-        What::Alter { name, partitions, config, .. } => {
+        What::Alter {
+            name,
+            partitions,
+            config,
+            ..
+        } => {
             let now = keeper.topic(name).await?;
             let topic = Topic {
                 partitions: partitions.unwrap_or(i32::try_from(now.partitions.len()).unwrap_or(1)),
@@ -211,7 +255,11 @@ async fn list(global: &Global, keeper: &Keeper, all: bool) -> Result<(), Failure
     if global.json {
         return out().json(&topics).map_err(unwritten);
     }
-    let in_sync = |t: &TopicInfo| t.partitions.iter().all(|p| p.in_sync.len() == p.replicas.len());
+    let in_sync = |t: &TopicInfo| {
+        t.partitions
+            .iter()
+            .all(|p| p.in_sync.len() == p.replicas.len())
+    };
     let row = |t: &TopicInfo| {
         let settings: Vec<String> = t.config.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let state = if in_sync(t) { "in sync" } else { "NOT in sync" };
@@ -224,23 +272,52 @@ async fn list(global: &Global, keeper: &Keeper, all: bool) -> Result<(), Failure
         ]
     };
     let rows: Vec<Vec<String>> = topics.iter().map(row).collect();
-    out().table(&["Topic", "Partitions", "Replication", "State", "Settings"], &rows).map_err(unwritten)
+    out()
+        .table(
+            &["Topic", "Partitions", "Replication", "State", "Settings"],
+            &rows,
+        )
+        .map_err(unwritten)
 }
 
 fn describe(global: &Global, topic: &TopicInfo) -> Result<(), Failure> {
     if global.json {
         return out().json(topic).map_err(unwritten);
     }
-    let mut lines = vec![format!("{}: {} partitions, {} copies", topic.name, topic.partitions.len(), topic.replication)];
-    lines.extend(topic.config.iter().map(|(key, value)| format!("  {key} = {value}")));
+    let mut lines = vec![format!(
+        "{}: {} partitions, {} copies",
+        topic.name,
+        topic.partitions.len(),
+        topic.replication
+    )];
+    lines.extend(
+        topic
+            .config
+            .iter()
+            .map(|(key, value)| format!("  {key} = {value}")),
+    );
     out().lines(&lines).map_err(unwritten)?;
-    let ids = |ids: &[i32]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let ids = |ids: &[i32]| {
+        ids.iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     let row = |p: &crate::driver::PartitionInfo| {
-        let leader = p.leader.map_or_else(|| "none".to_owned(), |id| id.to_string());
-        vec![p.index.to_string(), leader, ids(&p.replicas), ids(&p.in_sync)]
+        let leader = p
+            .leader
+            .map_or_else(|| "none".to_owned(), |id| id.to_string());
+        vec![
+            p.index.to_string(),
+            leader,
+            ids(&p.replicas),
+            ids(&p.in_sync),
+        ]
     };
     let rows: Vec<Vec<String>> = topic.partitions.iter().map(row).collect();
-    out().table(&["Partition", "Leader", "Replicas", "In sync"], &rows).map_err(unwritten)
+    out()
+        .table(&["Partition", "Leader", "Replicas", "In sync"], &rows)
+        .map_err(unwritten)
 }
 
 /// Compares, says what will change, asks, and does it.
@@ -253,28 +330,56 @@ async fn bring_about(
     let changes = keeper.driver.compare(keeper.call(), &wanted, true).await;
     let changes: Vec<ResourceChange> = changes.map_err(|p| Failure::new(Kind::Refused, p))?;
     if changes.is_empty() {
-        return out().line("No change: the topics are as they should be.").map_err(unwritten);
+        return out()
+            .line("No change: the topics are as they should be.")
+            .map_err(unwritten);
     }
     let lines: Vec<String> = changes.iter().map(|change| change.text.clone()).collect();
     out().lines(&lines).map_err(unwritten)?;
     if !super::deploy::confirmed(global, run)? {
-        return Err(Failure { kind: Kind::Usage, problems: Vec::new() });
+        return Err(Failure {
+            kind: Kind::Usage,
+            problems: Vec::new(),
+        });
     }
     for change in &changes {
-        keeper.driver.change(keeper.call(), change).await.map_err(failed)?;
+        keeper
+            .driver
+            .change(keeper.call(), change)
+            .await
+            .map_err(failed)?;
     }
-    out().line(&format!("{} done.", report::count(changes.len(), "change"))).map_err(unwritten)
+    out()
+        .line(&format!("{} done.", report::count(changes.len(), "change")))
+        .map_err(unwritten)
 }
 
-async fn delete(global: &Global, run: &Run, keeper: &Keeper, names: &[String]) -> Result<(), Failure> {
+async fn delete(
+    global: &Global,
+    run: &Run,
+    keeper: &Keeper,
+    names: &[String],
+) -> Result<(), Failure> {
     for name in names {
         let topic = keeper.topic(name).await?;
-        let line = format!("delete {name}: {} partitions and all messages in them", topic.partitions.len());
+        let line = format!(
+            "delete {name}: {} partitions and all messages in them",
+            topic.partitions.len()
+        );
         out().line(&line).map_err(unwritten)?;
     }
     if !super::deploy::confirmed(global, run)? {
-        return Err(Failure { kind: Kind::Usage, problems: Vec::new() });
+        return Err(Failure {
+            kind: Kind::Usage,
+            problems: Vec::new(),
+        });
     }
-    keeper.driver.delete_topics(keeper.call(), names).await.map_err(failed)?;
-    out().line(&format!("{} deleted.", report::count(names.len(), "topic"))).map_err(unwritten)
+    keeper
+        .driver
+        .delete_topics(keeper.call(), names)
+        .await
+        .map_err(failed)?;
+    out()
+        .line(&format!("{} deleted.", report::count(names.len(), "topic")))
+        .map_err(unwritten)
 }

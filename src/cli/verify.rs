@@ -41,13 +41,23 @@ pub async fn run(global: &Global, args: &VerifyArgs) -> Result<(), Failure> {
     let good = verify(&prober, &run.events).await;
     if !good {
         drop(prober);
-        let failure = Failure { kind: Kind::Unverified, problems: Vec::new() };
-        return Err(run.end(Some(failure), "it does not do all that it should").await);
+        let failure = Failure {
+            kind: Kind::Unverified,
+            problems: Vec::new(),
+        };
+        return Err(run
+            .end(Some(failure), "it does not do all that it should")
+            .await);
     }
     let instances = super::status::instances(&prober).await;
     drop(prober);
     let headline = "verified".to_owned();
-    run.finish(RunSummary { headline, instances, ..RunSummary::default() }).await;
+    run.finish(RunSummary {
+        headline,
+        instances,
+        ..RunSummary::default()
+    })
+    .await;
     Ok(())
 }
 
@@ -97,8 +107,14 @@ fn told(events: &EventSink, who: &str, probe: &Probe, answer: Answer) -> bool {
     let good = answer.is_yes();
     let outcome = match answer {
         Answer::Yes(detail) => Outcome::Ok { detail },
-        Answer::NotYet(why) | Answer::Broken(why) => Outcome::Failed { error: Problem::new(why) },
+        Answer::NotYet(why) | Answer::Broken(why) => Outcome::Failed {
+            error: Problem::new(why),
+        },
     };
-    events.emit(EventKind::Checked { who: who.to_owned(), what: probe.to_string(), outcome });
+    events.emit(EventKind::Checked {
+        who: who.to_owned(),
+        what: probe.to_string(),
+        outcome,
+    });
     good
 }

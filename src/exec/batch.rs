@@ -14,7 +14,8 @@ impl Executor {
     /// What failed, with what the host said.
     pub(super) async fn batch(&self, wave: &Wave, batch: &Batch) -> Result<usize, Problem> {
         let host = &batch.host;
-        let (Some(remote), Some(places)) = (self.prober.fleet.get(host), self.places.get(host)) else {
+        let (Some(remote), Some(places)) = (self.prober.fleet.get(host), self.places.get(host))
+        else {
             return Err(Problem::new(format!("{host} is not connected")));
         };
         self.events.emit(EventKind::BatchStarted {
@@ -29,12 +30,18 @@ impl Executor {
         let mut changed = 0;
         let mut failed = None;
         let mut tell = |number: usize, answer: StepAnswer| {
-            let Some(step) = number.checked_sub(1).and_then(|n| batch.steps.get(n)) else { return };
+            let Some(step) = number.checked_sub(1).and_then(|n| batch.steps.get(n)) else {
+                return;
+            };
             let outcome = match answer {
                 StepAnswer::Changed => Outcome::Changed,
                 StepAnswer::Ok => Outcome::ok(),
-                StepAnswer::Stale(lines) => Outcome::Failed { error: stale(batch, step, lines) },
-                StepAnswer::Failed(lines) => Outcome::Failed { error: refused(batch, step, lines) },
+                StepAnswer::Stale(lines) => Outcome::Failed {
+                    error: stale(batch, step, lines),
+                },
+                StepAnswer::Failed(lines) => Outcome::Failed {
+                    error: refused(batch, step, lines),
+                },
             };
             changed += usize::from(outcome == Outcome::Changed);
             if let Outcome::Failed { error } = &outcome {
@@ -56,10 +63,21 @@ impl Executor {
 
     /// Sends the package of a step, where it has one.
     async fn ship(&self, batch: &Batch, step: &Step, remote: &Remote) -> Result<(), Problem> {
-        let Step::Package { name, version, sha256, size, .. } = step else { return Ok(()) };
+        let Step::Package {
+            name,
+            version,
+            sha256,
+            size,
+            ..
+        } = step
+        else {
+            return Ok(());
+        };
         let what = format!("{name} {version}");
         let Some(file) = self.packages.get(sha256) else {
-            return Err(Problem::new(format!("the package {what} was not fetched to this machine")));
+            return Err(Problem::new(format!(
+                "the package {what} was not fetched to this machine"
+            )));
         };
         let places = &self.places[&batch.host];
         let tell = |done: u64| {
@@ -70,20 +88,38 @@ impl Executor {
                 total: *size,
             });
         };
-        let shipment = Shipment { file, sha256, size: *size };
+        let shipment = Shipment {
+            file,
+            sha256,
+            size: *size,
+        };
         let sent = remote.send(places, shipment, &tell).await;
         sent.map(|_| ()).map_err(|error| lost(batch, &error))
     }
 }
 
 fn stale(batch: &Batch, step: &Step, log: Vec<String>) -> Problem {
-    let cause = format!("{}: {step}: the host is no longer as the plan found it", batch.host);
-    Problem { cause, log, help: Some("run the same command again: it plans anew".to_owned()) }
+    let cause = format!(
+        "{}: {step}: the host is no longer as the plan found it",
+        batch.host
+    );
+    Problem {
+        cause,
+        log,
+        help: Some("run the same command again: it plans anew".to_owned()),
+    }
 }
 
 fn refused(batch: &Batch, step: &Step, log: Vec<String>) -> Problem {
-    let why = log.last().map(|line| format!(": {line}")).unwrap_or_default();
-    Problem { cause: format!("{}: {step} failed{why}", batch.host), log, help: None }
+    let why = log
+        .last()
+        .map(|line| format!(": {line}"))
+        .unwrap_or_default();
+    Problem {
+        cause: format!("{}: {step} failed{why}", batch.host),
+        log,
+        help: None,
+    }
 }
 
 fn lost(batch: &Batch, error: &RemoteError) -> Problem {

@@ -26,13 +26,20 @@ impl Executor {
     ///
     /// # Errors
     /// When one is broken or does not hold in time: what it said last.
-    pub(super) async fn gate(&self, wave: &Wave, probes: &[Probe], member: &Member) -> Result<(), Problem> {
+    pub(super) async fn gate(
+        &self,
+        wave: &Wave,
+        probes: &[Probe],
+        member: &Member,
+    ) -> Result<(), Problem> {
         let mut patience = Patience::new(wave.within);
         for probe in probes {
             loop {
                 match self.prober.ask(probe, member).await {
                     Answer::Yes(_) => break,
-                    Answer::Broken(why) => return Err(Problem::new(format!("{}: {why}", member.id))),
+                    Answer::Broken(why) => {
+                        return Err(Problem::new(format!("{}: {why}", member.id)));
+                    }
                     Answer::NotYet(why) => {
                         self.tell_waiting(&mut patience, wave, member, &why);
                         if patience.is_over() || self.is_stopped() {
@@ -65,10 +72,13 @@ impl Executor {
                 };
                 self.tell_waiting(&mut patience, wave, member, &why);
                 if life.is_due() && self.died(&mut life, member).await {
-                    return Err(self.with_log(member, format!("{} dies at start", member.id)).await);
+                    return Err(self
+                        .with_log(member, format!("{} dies at start", member.id))
+                        .await);
                 }
                 if patience.is_over() {
-                    let cause = format!("{} is not ready after {} s: {why}", member.id, wave.within);
+                    let cause =
+                        format!("{} is not ready after {} s: {why}", member.id, wave.within);
                     return Err(self.with_log(member, cause).await);
                 }
                 tokio::time::sleep(PAUSE).await;
@@ -91,7 +101,9 @@ impl Executor {
     /// starts it again, so that is done here.
     async fn died(&self, life: &mut Life, member: &Member) -> bool {
         life.looked = Some(Instant::now());
-        let Some(unit) = self.unit_now(member).await else { return false };
+        let Some(unit) = self.unit_now(member).await else {
+            return false;
+        };
         let failing = !unit.active || unit.restarts > 0;
         let since = *life.failing_since.get_or_insert_with(Instant::now);
         if !failing {
@@ -116,25 +128,37 @@ impl Executor {
             pidfiles: places.pidfiles,
             ..FactsRequest::default()
         };
-        let mut facts = self.prober.fleet.get(&member.id.host)?.facts(&request).await.ok()?;
+        let mut facts = self
+            .prober
+            .fleet
+            .get(&member.id.host)?
+            .facts(&request)
+            .await
+            .ok()?;
         Some(facts.units.remove(&member.unit).unwrap_or_default())
     }
 
     async fn start_again(&self, member: &Member) {
-        let (Some(places), Some(remote)) =
-            (self.places.get(&member.id.host), self.prober.fleet.get(&member.id.host))
-        else {
+        let (Some(places), Some(remote)) = (
+            self.places.get(&member.id.host),
+            self.prober.fleet.get(&member.id.host),
+        ) else {
             return;
         };
-        let step = Step::Unit { unit: member.unit.clone(), to: UnitChange::Start, within: 30 };
+        let step = Step::Unit {
+            unit: member.unit.clone(),
+            to: UnitChange::Start,
+            within: 30,
+        };
         let _ = remote.apply(places, (1, &[step]), &mut |_, _| {}).await;
     }
 
     async fn with_log(&self, member: &Member, cause: String) -> Problem {
         let mut problem = Problem::new(cause);
-        if let (Some(places), Some(remote)) =
-            (self.places.get(&member.id.host), self.prober.fleet.get(&member.id.host))
-        {
+        if let (Some(places), Some(remote)) = (
+            self.places.get(&member.id.host),
+            self.prober.fleet.get(&member.id.host),
+        ) {
             problem.log = remote.tail(places, member, LOG_LINES).await;
         }
         problem.help(format!(
@@ -153,7 +177,10 @@ struct Patience {
 impl Patience {
     fn new(seconds: u64) -> Self {
         let now = Instant::now();
-        Self { until: now + Duration::from_secs(seconds), told: now }
+        Self {
+            until: now + Duration::from_secs(seconds),
+            told: now,
+        }
     }
 
     fn is_over(&self) -> bool {

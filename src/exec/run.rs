@@ -24,8 +24,12 @@ struct Board {
 impl Board {
     fn new(plan: &Plan) -> Self {
         let state = || watch::channel(None);
-        let of_wave =
-            |wave: &Wave| wave.batches.iter().map(|b| (b.host.clone(), state())).collect();
+        let of_wave = |wave: &Wave| {
+            wave.batches
+                .iter()
+                .map(|b| (b.host.clone(), state()))
+                .collect()
+        };
         Self {
             waves: plan.waves.iter().map(|_| state()).collect(),
             batches: plan.waves.iter().map(of_wave).collect(),
@@ -83,10 +87,17 @@ impl Executor {
         }
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
-                board.note(|r| r.general.push(Problem::new(format!("a task ended badly: {error}"))));
+                board.note(|r| {
+                    r.general
+                        .push(Problem::new(format!("a task ended badly: {error}")))
+                });
             }
         }
-        let mut report = board.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut report = board
+            .report
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         report.interrupted = self.is_stopped();
         report
     }
@@ -94,26 +105,47 @@ impl Executor {
     async fn wave(self: &Arc<Self>, plan: &Arc<Plan>, index: usize, board: &Arc<Board>) {
         let wave = &plan.waves[index];
         let outcome = if !board.wait_waves(&wave.after).await {
-            Outcome::Skipped { reason: "what it needs was not done".to_owned() }
+            Outcome::Skipped {
+                reason: "what it needs was not done".to_owned(),
+            }
         } else if self.is_stopped() {
-            Outcome::Skipped { reason: "the run was interrupted".to_owned() }
+            Outcome::Skipped {
+                reason: "the run was interrupted".to_owned(),
+            }
         } else {
-            let (title, batches) = (wave.title.clone(), wave.batches.len() + wave.resources.len());
-            self.events.emit(EventKind::WaveStarted { wave: title, batches });
+            let (title, batches) = (
+                wave.title.clone(),
+                wave.batches.len() + wave.resources.len(),
+            );
+            self.events.emit(EventKind::WaveStarted {
+                wave: title,
+                batches,
+            });
             self.wave_work(plan, index, board).await
         };
         for batch in &wave.batches {
             // What was not reached is over too; what was done keeps its own end.
-            if board.batches[index].get(&batch.host).is_some_and(|(_, s)| s.borrow().is_none()) {
+            if board.batches[index]
+                .get(&batch.host)
+                .is_some_and(|(_, s)| s.borrow().is_none())
+            {
                 board.end_batch(index, &batch.host, false);
             }
         }
         let done = matches!(outcome, Outcome::Changed | Outcome::Ok { .. });
-        self.events.emit(EventKind::WaveFinished { wave: wave.title.clone(), outcome });
+        self.events.emit(EventKind::WaveFinished {
+            wave: wave.title.clone(),
+            outcome,
+        });
         board.waves[index].0.send_replace(Some(done));
     }
 
-    async fn wave_work(self: &Arc<Self>, plan: &Arc<Plan>, index: usize, board: &Arc<Board>) -> Outcome {
+    async fn wave_work(
+        self: &Arc<Self>,
+        plan: &Arc<Plan>,
+        index: usize,
+        board: &Arc<Board>,
+    ) -> Outcome {
         let wave = &plan.waves[index];
         let mut problems = match wave.width {
             Some(width) => self.in_turns(plan, index, usize::from(width), board).await,
@@ -123,13 +155,20 @@ impl Executor {
             problems += self.resources(wave, board).await;
         }
         if problems > 0 {
-            return Outcome::Failed { error: Problem::new(format!("{problems} failed")) };
+            return Outcome::Failed {
+                error: Problem::new(format!("{problems} failed")),
+            };
         }
         Outcome::Changed
     }
 
     /// Every host on its own, then the readiness of all.
-    async fn all_at_once(self: &Arc<Self>, plan: &Arc<Plan>, index: usize, board: &Arc<Board>) -> usize {
+    async fn all_at_once(
+        self: &Arc<Self>,
+        plan: &Arc<Plan>,
+        index: usize,
+        board: &Arc<Board>,
+    ) -> usize {
         let mut tasks = JoinSet::new();
         for n in 0..plan.waves[index].batches.len() {
             let (this, plan, board) = (Arc::clone(self), Arc::clone(plan), Arc::clone(board));
@@ -153,7 +192,12 @@ impl Executor {
                 });
             }
         }
-        problems += tasks.join_all().await.iter().filter(|ready| !**ready).count();
+        problems += tasks
+            .join_all()
+            .await
+            .iter()
+            .filter(|ready| !**ready)
+            .count();
         problems
     }
 
@@ -188,7 +232,9 @@ impl Executor {
     }
 
     async fn turn(&self, wave: &Wave, index: usize, batch: &Batch, board: &Board) -> bool {
-        let Some(member) = self.member(batch) else { return self.one(wave, index, batch, board).await };
+        let Some(member) = self.member(batch) else {
+            return self.one(wave, index, batch, board).await;
+        };
         if let Err(problem) = self.gate(wave, &wave.before, member).await {
             return self.conclude(batch, Err(problem), board);
         }
@@ -206,7 +252,9 @@ impl Executor {
             return 0;
         }
         for (n, batch) in left.iter().enumerate() {
-            let Some(member) = self.member(batch) else { return n };
+            let Some(member) = self.member(batch) else {
+                return n;
+            };
             if !self.prober.ask(last, member).await.is_yes() {
                 return n;
             }
@@ -262,10 +310,15 @@ impl Executor {
         for change in &wave.resources {
             let result = match self.prober.drivers.get(&change.action.driver) {
                 Some(driver) => {
-                    let call = self.prober.call(&change.action.action, &change.service, None);
+                    let call = self
+                        .prober
+                        .call(&change.action.action, &change.service, None);
                     driver.change(call, change).await
                 }
-                None => Err(Problem::new(format!("there is no driver `{}`", change.action.driver))),
+                None => Err(Problem::new(format!(
+                    "there is no driver `{}`",
+                    change.action.driver
+                ))),
             };
             let outcome = match result {
                 Ok(()) => Outcome::Changed,

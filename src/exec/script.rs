@@ -33,7 +33,11 @@ impl Places {
 pub fn script(places: &Places, first: usize, steps: &[Step]) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "state={}", quote(&places.state));
-    let units = if places.pidfiles { format!("{}/units", places.state) } else { String::new() };
+    let units = if places.pidfiles {
+        format!("{}/units", places.state)
+    } else {
+        String::new()
+    };
     let _ = writeln!(text, "units={}", quote(&units));
     text.push_str(include_str!("steps.sh"));
     let mut calls = String::new();
@@ -51,39 +55,103 @@ fn call(places: &Places, n: usize, step: &Step, functions: &mut String, calls: &
     match step {
         Step::User { name } => words.extend(["add_user".into(), quote(name)]),
         Step::Dir { path, owner, mode } => {
-            words.extend(["make_dir".into(), quote(path), owner_word(owner.as_ref()), quote(mode)]);
+            words.extend([
+                "make_dir".into(),
+                quote(path),
+                owner_word(owner.as_ref()),
+                quote(mode),
+            ]);
         }
-        Step::File { path, before, after, owner, mode, .. } => {
+        Step::File {
+            path,
+            before,
+            after,
+            owner,
+            mode,
+            ..
+        } => {
             let function = text_function(functions, n, after);
-            let sum_before = before.as_ref().map_or_else(|| "-".to_owned(), |t| sha256(t));
-            words.extend(["put_file".into(), quote(path), owner_word(owner.as_ref()), quote(mode)]);
+            let sum_before = before
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), |t| sha256(t));
+            words.extend([
+                "put_file".into(),
+                quote(path),
+                owner_word(owner.as_ref()),
+                quote(mode),
+            ]);
             words.extend([sum_before, sha256(after), function]);
         }
-        Step::Block { path, name, after, .. } => {
+        Step::Block {
+            path, name, after, ..
+        } => {
             let (begin, end) = (block_begin(name), block_end(name));
-            let text = after.as_ref().map(|text| format!("{begin}\n{text}\n{end}\n"));
+            let text = after
+                .as_ref()
+                .map(|text| format!("{begin}\n{text}\n{end}\n"));
             let function = text_function(functions, n, &text.unwrap_or_default());
-            words.extend(["put_block".into(), quote(path), quote(&begin), quote(&end), function]);
+            words.extend([
+                "put_block".into(),
+                quote(path),
+                quote(&begin),
+                quote(&end),
+                function,
+            ]);
         }
-        Step::Package { sha256, store, strip, gzip, owner, tools, .. } => {
+        Step::Package {
+            sha256,
+            store,
+            strip,
+            gzip,
+            owner,
+            tools,
+            ..
+        } => {
             let function = tools_function(functions, n, tools);
             let gzip = if *gzip { "yes" } else { "''" };
-            words.extend(["unpack".into(), quote(&places.arrival(sha256)), quote(sha256)]);
-            words.extend([quote(store), strip.to_string(), gzip.into(), owner_word(owner.as_ref())]);
+            words.extend([
+                "unpack".into(),
+                quote(&places.arrival(sha256)),
+                quote(sha256),
+            ]);
+            words.extend([
+                quote(store),
+                strip.to_string(),
+                gzip.into(),
+                owner_word(owner.as_ref()),
+            ]);
             words.push(function);
         }
         Step::Link { path, to, .. } => {
             words.extend(["make_link".into(), quote(path), quote(to)]);
         }
-        Step::Once { hook, marker, user, env: values, within, .. } => {
+        Step::Once {
+            hook,
+            marker,
+            user,
+            env: values,
+            within,
+            ..
+        } => {
             for (key, value) in values {
                 let _ = writeln!(env, "export {key}={}", quote(value));
             }
             let user = owner_word(user.as_ref());
-            words.extend(["once".into(), quote(marker), user, within.to_string(), quote(hook)]);
+            words.extend([
+                "once".into(),
+                quote(marker),
+                user,
+                within.to_string(),
+                quote(hook),
+            ]);
         }
         Step::Unit { unit, to, within } => {
-            words.extend(["unit".into(), unit_word(*to).into(), quote(unit), within.to_string()]);
+            words.extend([
+                "unit".into(),
+                unit_word(*to).into(),
+                quote(unit),
+                within.to_string(),
+            ]);
         }
         Step::Remove { path, .. } => words.extend(["remove".into(), quote(path)]),
     }
@@ -124,7 +192,11 @@ fn tools_function(
     let _ = writeln!(functions, "tools_{n}() {{\n:");
     for (path, text) in tools {
         let (end, body) = here_document(text);
-        let _ = writeln!(functions, "tool \"$1\"/{} <<'{end}' || return 1\n{body}{end}", quote(path));
+        let _ = writeln!(
+            functions,
+            "tool \"$1\"/{} <<'{end}' || return 1\n{body}{end}",
+            quote(path)
+        );
     }
     functions.push_str("}\n");
     format!("tools_{n}")
@@ -148,6 +220,10 @@ fn here_document(text: &str) -> (String, String) {
     while text.lines().any(|line| line == end) {
         end.push('_');
     }
-    let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let newline = if text.is_empty() || text.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
     (end, format!("{text}{newline}"))
 }

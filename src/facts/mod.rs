@@ -4,8 +4,6 @@ mod model;
 mod parse;
 mod request;
 
-pub use model::{
-    DirFact, Disk, FileFact, HostFacts, Listener, RECORD_FORMAT, Record, UnitFact,
-};
+pub use model::{DirFact, Disk, FileFact, HostFacts, Listener, RECORD_FORMAT, Record, UnitFact};
 pub use parse::{FactsError, parse};
 pub use request::{FactsRequest, quote};

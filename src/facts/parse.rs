@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::id::Arch;
 use crate::facts::model::{
     DirFact, Disk, FileFact, HostFacts, Listener, RECORD_FORMAT, Record, UnitFact,
 };
+use crate::id::Arch;
 
 /// Why an answer was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +20,9 @@ pub enum FactsError {
     #[error("sdtd's record on it can't be read: {0}")]
     Record(String),
     /// Its record was written by a newer sdtd.
-    #[error("sdtd's record on it has format {0}, this sdtd knows up to {RECORD_FORMAT}: use a newer sdtd")]
+    #[error(
+        "sdtd's record on it has format {0}, this sdtd knows up to {RECORD_FORMAT}: use a newer sdtd"
+    )]
     Newer(u32),
 }
 
@@ -30,7 +32,10 @@ pub enum FactsError {
 /// When the answer is torn, the architecture is unknown, or the record is of a newer format.
 pub fn parse(answer: &str) -> Result<HostFacts, FactsError> {
     let mut reader = Reader::default();
-    let mut lines = answer.lines().skip_while(|line| *line != "begin\t1").peekable();
+    let mut lines = answer
+        .lines()
+        .skip_while(|line| *line != "begin\t1")
+        .peekable();
     if lines.next().is_none() {
         return Err(FactsError::Torn("no beginning".to_owned()));
     }
@@ -77,12 +82,21 @@ impl Reader {
             }
             ["disk", path, total, free] => {
                 let mb = |kb: &str| kb.parse::<u64>().unwrap_or(0) / 1024;
-                self.disks.insert(path.to_owned(), Disk { total_mb: mb(total), free_mb: mb(free) });
+                self.disks.insert(
+                    path.to_owned(),
+                    Disk {
+                        total_mb: mb(total),
+                        free_mb: mb(free),
+                    },
+                );
             }
             ["has-user", name] => _ = self.users.insert(name.to_owned()),
             ["link", path, to] => _ = self.links.insert(path.to_owned(), to.to_owned()),
             ["dir", path, mode, owner] => {
-                let fact = DirFact { mode: four_digits(mode), owner: owner.to_owned() };
+                let fact = DirFact {
+                    mode: four_digits(mode),
+                    owner: owner.to_owned(),
+                };
                 self.dirs.insert(path.to_owned(), fact);
             }
             ["file", path, mode, owner, size] => {
@@ -101,11 +115,13 @@ impl Reader {
             ["process", pid, uptime, anon_kb] => {
                 let number = |t: &str| t.parse::<u64>().unwrap_or(0);
                 if let Ok(pid) = pid.parse() {
-                    self.processes.insert(pid, (number(uptime), number(anon_kb) / 1024));
+                    self.processes
+                        .insert(pid, (number(uptime), number(anon_kb) / 1024));
                 }
             }
             ["listen", local, ref who @ ..] => {
-                self.listening.extend(listener(local, who.first().copied().unwrap_or_default()));
+                self.listening
+                    .extend(listener(local, who.first().copied().unwrap_or_default()));
             }
             ["listen-hex", local] => self.listening.extend(hex_listener(local)),
             [name, value] => _ = self.values.insert(name.to_owned(), value.to_owned()),
@@ -142,8 +158,13 @@ impl Reader {
             machine_id: text("machine"),
             arch,
             os: text("os"),
-            memory_mb: number("memory").ok_or_else(|| missing("memory"))?.unsigned_abs() / 1024,
-            cpus: number("cpus").and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
+            memory_mb: number("memory")
+                .ok_or_else(|| missing("memory"))?
+                .unsigned_abs()
+                / 1024,
+            cpus: number("cpus")
+                .and_then(|n| u32::try_from(n).ok())
+                .unwrap_or(1),
             time: number("time").ok_or_else(|| missing("time"))?,
             user: text("user"),
             systemd: self.values.contains_key("systemd"),
@@ -172,7 +193,11 @@ impl Reader {
         if !debian.is_empty() {
             return Arch::from_debian(debian).ok_or_else(|| FactsError::Arch(debian.clone()));
         }
-        let userland = if machine == "aarch64" && bits == "32" { "armv7l" } else { machine };
+        let userland = if machine == "aarch64" && bits == "32" {
+            "armv7l"
+        } else {
+            machine
+        };
         Arch::from_uname(userland).ok_or_else(|| FactsError::Arch(machine.clone()))
     }
 }
@@ -207,10 +232,25 @@ fn file_text(lines: &[&str], size: &str) -> String {
 fn listener(local: &str, who: &str) -> Option<Listener> {
     let (address, port) = local.rsplit_once(':')?;
     let process = who.split('"').nth(1).map(str::to_owned);
-    let digits = |t: &str| t.chars().take_while(char::is_ascii_digit).collect::<String>();
-    let pid = who.split_once("pid=").and_then(|(_, rest)| digits(rest).parse().ok());
-    let address = address.trim_matches(['[', ']']).split('%').next()?.to_owned();
-    Some(Listener { address, port: port.parse().ok()?, pid, process })
+    let digits = |t: &str| {
+        t.chars()
+            .take_while(char::is_ascii_digit)
+            .collect::<String>()
+    };
+    let pid = who
+        .split_once("pid=")
+        .and_then(|(_, rest)| digits(rest).parse().ok());
+    let address = address
+        .trim_matches(['[', ']'])
+        .split('%')
+        .next()?
+        .to_owned();
+    Some(Listener {
+        address,
+        port: port.parse().ok()?,
+        pid,
+        process,
+    })
 }
 
 /// `0100007F:0016`, as `/proc/net/tcp` has it.
@@ -220,5 +260,10 @@ fn hex_listener(local: &str) -> Option<Listener> {
         Ok(v4) if address.len() == 8 => std::net::Ipv4Addr::from(v4.swap_bytes()).to_string(),
         _ => "*".to_owned(),
     };
-    Some(Listener { address, port: u16::from_str_radix(port, 16).ok()?, pid: None, process: None })
+    Some(Listener {
+        address,
+        port: u16::from_str_radix(port, 16).ok()?,
+        pid: None,
+        process: None,
+    })
 }

@@ -38,13 +38,24 @@ impl FactsRequest {
             ("units", &self.units),
             ("markers", &self.markers),
         ];
-        let single = [("state", self.state.as_str()), ("store", self.store.as_str())];
+        let single = [
+            ("state", self.state.as_str()),
+            ("store", self.store.as_str()),
+        ];
         for (name, value) in single {
             let _ = writeln!(script, "{name}={}", quote(value));
         }
-        let _ = writeln!(script, "pidfiles={}", if self.pidfiles { "yes" } else { "''" });
+        let _ = writeln!(
+            script,
+            "pidfiles={}",
+            if self.pidfiles { "yes" } else { "''" }
+        );
         for (name, values) in lists {
-            let all = values.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
+            let all = values
+                .iter()
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .join("\n");
             let _ = writeln!(script, "{name}={}", quote(&all));
         }
         script.push_str(include_str!("facts.sh"));

@@ -71,6 +71,11 @@ pub(super) fn is_loopback(text: &str) -> bool {
     text == "localhost" || text.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// 127.0.0.2 for the first local host, and so on.
+pub(super) fn nth_loopback(nth: u32) -> String {
+    Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST).saturating_add(nth)).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -157,21 +157,18 @@ fn problem(word: &str, amount: &Amount, count: &Count, hosts: usize) -> Option<(
         return Some((cause, format!("write `{word}: {fits}`, or add hosts")));
     }
     if *odd && n.is_multiple_of(2) {
-        let cause = format!(
-            "`{word}` must be odd: {n} survive no more failures than {}",
-            n.saturating_sub(1)
-        );
+        let less = n.saturating_sub(1).max(1);
+        let cause = format!("`{word}` must be odd: {n} survive no more failures than {less}");
         let more = if n < hosts {
             format!(" or {}", n + 1)
         } else {
             String::new()
         };
-        let less = if n > 1 {
-            (n - 1).to_string()
-        } else {
-            "1".to_owned()
+        let help = match amount {
+            Amount::Count(_) => format!("write {less}{more}"),
+            Amount::Hosts(_) => format!("list {less}{more} hosts"),
         };
-        return Some((cause, format!("take {less}{more}")));
+        return Some((cause, help));
     }
     None
 }
@@ -184,13 +181,17 @@ pub(super) fn default(
     hosts: &Hosts,
 ) -> Option<Amount> {
     let Count::Key {
-        name, default, odd, ..
+        name,
+        default,
+        odd,
+        min,
+        ..
     } = count
     else {
         return None;
     };
     let Some(default) = default else {
-        let help = format!("write how many: `{name}: 1`, or on which hosts: `{name}: [pi1]`");
+        let help = format!("write how many: `{name}: {min}`, or a list of hosts");
         reader.push(Finding::error(span, format!("`{name}` is missing")).help(help));
         return None;
     };

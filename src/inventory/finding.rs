@@ -18,6 +18,9 @@ pub enum Severity {
     Warning,
 }
 
+/// So many findings are drawn; the others are counted.
+const MAX_DRAWN: usize = 200;
+
 /// Something wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
@@ -154,11 +157,11 @@ impl Findings {
             Style::Plain => Renderer::plain(),
             Style::Coloured => Renderer::styled(),
         };
-        let drawn = self
-            .findings
-            .iter()
-            .map(|finding| self.draw(&renderer, finding));
-        let mut blocks: Vec<String> = drawn.collect();
+        let drawn = self.findings.iter().take(MAX_DRAWN);
+        let mut blocks: Vec<String> = drawn.map(|finding| self.draw(&renderer, finding)).collect();
+        if self.findings.len() > MAX_DRAWN {
+            blocks.push(format!("… and {} more", self.findings.len() - MAX_DRAWN));
+        }
         if let Some(count) = self.count() {
             blocks.push(count);
         }
@@ -188,17 +191,38 @@ impl Findings {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let first = AnnotationKind::Primary.span(self.clip(finding.span));
+        // The renderer counts lines from the beginning of what it gets: give it the lines that it will show.
+        let places =
+            || std::iter::once(finding.span).chain(finding.also.iter().map(|also| also.span));
+        let from = places()
+            .map(|span| floor(&self.text, span.start))
+            .min()
+            .unwrap_or_default();
+        let from = self.text[..from].rfind('\n').map_or(0, |at| at + 1);
+        let to = places()
+            .map(|span| self.clip(span).end)
+            .max()
+            .unwrap_or_default();
+        let to = self.text[to..]
+            .find('\n')
+            .map_or(self.text.len(), |at| to + at);
+        let line = places().map(|span| span.line).min().unwrap_or(1);
+        let range = |span| {
+            let range = self.clip(span);
+            range.start - from..range.end - from
+        };
+        let first = AnnotationKind::Primary.span(range(finding.span));
         let first = match &finding.label {
             Some(label) => first.label(label.as_str()),
             None => first,
         };
         let others = finding.also.iter().map(|also| {
             AnnotationKind::Context
-                .span(self.clip(also.span))
+                .span(range(also.span))
                 .label(also.label.as_str())
         });
-        let snippet = Snippet::source(self.text.as_str())
+        let snippet = Snippet::source(&self.text[from..to])
+            .line_start(line)
             .path(self.path.to_string_lossy().into_owned())
             .annotation(first)
             .annotations(others);

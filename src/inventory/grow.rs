@@ -186,7 +186,11 @@ impl Builder {
         Ok(())
     }
 
-    fn entry(&mut self, entry: Entry) {
+    fn entry(&mut self, mut entry: Entry) {
+        // A value that is not written at all has no place of its own.
+        if entry.node.value == Value::Null && entry.node.span.start == entry.node.span.end {
+            entry.node.span = entry.key_span;
+        }
         let Some(frame) = self.stack.last_mut() else {
             return;
         };

@@ -1,6 +1,5 @@
 //! Reads `ssh:` and `hosts:`.
 
-use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
@@ -11,22 +10,15 @@ use crate::id::HostName;
 use super::address;
 use super::finding::Finding;
 use super::model::{Connection, Host};
-use super::nearest::{did_you_mean, shown};
+use super::nearest::{did_you_mean, nearest, shown};
 use super::reader::{Reader, written};
+use super::seen::{Named, Seen};
+use super::ssh::{self, Ssh};
 use super::tree::{Entry, Node, Span, Value};
 use super::words;
 
 /// The hosts, by name, in the order written.
 pub(super) type Hosts = IndexMap<HostName, Host>;
-
-/// What `ssh:` says.
-#[derive(Debug, Clone, Default)]
-struct Ssh {
-    user: Option<String>,
-    port: Option<u16>,
-    key: Option<PathBuf>,
-    config: Option<PathBuf>,
-}
 
 /// What one host says.
 #[derive(Default)]
@@ -45,7 +37,7 @@ struct Draft<'n> {
 pub(super) fn read(reader: &mut Reader<'_>, root: &Node) -> Hosts {
     let common = root
         .entry("ssh")
-        .map(|entry| ssh(reader, &entry.node, "`ssh`", words::SSH));
+        .map(|entry| ssh::read(reader, &entry.node, "`ssh`", words::SSH));
     let mut hosts = Hosts::new();
     let Some(all) = root.entry("hosts") else {
         let help = "add `hosts:` with a line such as `pi1: pi1.local` for each";
@@ -118,6 +110,10 @@ fn draft<'n>(reader: &mut Reader<'_>, entry: &'n Entry) -> Draft<'n> {
         draft.addressed = true;
         return draft;
     }
+    // What is no map, or holds a misspelt `address`, has its finding: one more about the address would only distract.
+    let misspelt = |entry: &Entry| nearest(&entry.key, [words::HOST[0].name]).is_some();
+    draft.addressed =
+        !matches!(entry.node.value, Value::Map(_)) || entry.node.entries().iter().any(misspelt);
     for word in reader.words(&entry.node, &what, words::HOST) {
         let node = &word.node;
         match word.key.as_str() {
@@ -130,7 +126,7 @@ fn draft<'n>(reader: &mut Reader<'_>, entry: &'n Entry) -> Draft<'n> {
             "memory" => draft.memory_mb = reader.size(node, "memory"),
             "root" => draft.root = reader.path(node, "`root`").map(|path| (path, node.span)),
             _ => {
-                let ssh = ssh(reader, node, &format!("`ssh` of {what}"), words::HOST_SSH);
+                let ssh = ssh::read(reader, node, &format!("`ssh` of {what}"), words::HOST_SSH);
                 draft.ssh = Some((ssh, word.key_span));
             }
         }
@@ -169,42 +165,6 @@ fn address<'n>(reader: &mut Reader<'_>, node: &'n Node) -> Option<(&'n str, Span
     }
 }
 
-fn ssh(reader: &mut Reader<'_>, node: &Node, what: &str, known: &[words::Word]) -> Ssh {
-    let mut ssh = Ssh::default();
-    for word in reader.words(node, what, known) {
-        let node = &word.node;
-        match word.key.as_str() {
-            "user" => ssh.user = user(reader, node),
-            "port" => ssh.port = reader.port(node, "`port`"),
-            "key" => ssh.key = reader.path(node, "`key`"),
-            _ => ssh.config = reader.path(node, "`config`"),
-        }
-    }
-    ssh
-}
-
-fn user(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
-    let text = reader.some_text(node, "`user`")?;
-    let good = |c: char| c.is_alphanumeric() || "._-@+\\$".contains(c);
-    if text.starts_with('-') || !text.chars().all(good) {
-        let cause = format!("{} is not a login name", written(node));
-        reader.push(
-            Finding::error(node.span, cause).help("write the name you log in with, such as `pi`"),
-        );
-        return None;
-    }
-    Some(text.to_owned())
-}
-
-/// What was given so far, to find what is given twice.
-#[derive(Default)]
-struct Seen {
-    addresses: HashMap<String, (HostName, Span)>,
-    roots: HashMap<PathBuf, (HostName, Span)>,
-}
-
-type Named<'a> = (&'a HostName, Span);
-
 fn finish(
     reader: &mut Reader<'_>,
     seen: &mut Seen,
@@ -215,7 +175,7 @@ fn finish(
     let (name, span) = named;
     let given = draft.address;
     let address = if draft.local {
-        local_address(reader, given).unwrap_or_else(|| nth_loopback(locals))
+        local_address(reader, given).unwrap_or_else(|| address::nth_loopback(locals))
     } else {
         if !draft.addressed {
             let help = format!("add `address: {name}.local`, or its IP address");
@@ -224,9 +184,8 @@ fn finish(
         given.map(|(text, _)| text.to_owned()).unwrap_or_default()
     };
     if given.is_some() || draft.local {
-        same_address(
+        seen.address(
             reader,
-            seen,
             (name, given.map_or(span, |(_, span)| span)),
             &address,
         );
@@ -262,23 +221,6 @@ fn local_address(reader: &mut Reader<'_>, given: Option<(&str, Span)>) -> Option
     Some(text.to_owned())
 }
 
-/// 127.0.0.2 for the first local host, and so on.
-fn nth_loopback(nth: u32) -> String {
-    Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST).saturating_add(nth)).to_string()
-}
-
-fn same_address(reader: &mut Reader<'_>, seen: &mut Seen, (name, span): Named<'_>, address: &str) {
-    let key = address.trim_end_matches('.').to_lowercase();
-    if let Some((other, first)) = seen.addresses.get(&key) {
-        let finding = Finding::error(span, format!("hosts `{other}` and `{name}` have the same address, {}", shown(address)))
-            .also(*first, format!("`{other}` has it here"))
-            .help("each host needs an address of its own; for several servers on one board, list one host");
-        reader.push(finding);
-    } else {
-        seen.addresses.insert(key, (name.clone(), span));
-    }
-}
-
 fn local(
     reader: &mut Reader<'_>,
     seen: &mut Seen,
@@ -300,21 +242,7 @@ fn local(
                 .help("name a directory of its own, or leave `root` out");
             reader.push(finding);
         }
-        let clash = seen
-            .roots
-            .iter()
-            .find(|(other, _)| path.starts_with(other) || other.starts_with(path));
-        if let Some((_, (other, first))) = clash {
-            let finding = Finding::error(
-                *span,
-                format!("the roots of `{other}` and `{name}` lie in each other"),
-            )
-            .also(*first, format!("that of `{other}`"))
-            .help("give each local host a directory of its own");
-            reader.push(finding);
-        } else {
-            seen.roots.insert(path.clone(), (name.clone(), *span));
-        }
+        seen.root(reader, (name, *span), path);
     }
     Connection::Local {
         root: root.map(|(path, _)| path.clone()),

@@ -113,11 +113,18 @@ fn not_utf8(path: &Path, error: &std::string::FromUtf8Error) -> Findings {
 /// When anything is an error: all findings, errors and warnings.
 pub fn check(text: &str, context: &Context<'_>) -> Result<(Cluster, Vec<Finding>), Vec<Finding>> {
     let (mut root, mut findings) = tree::parse(text).map_err(|finding| vec![*finding])?;
+    let parsed = findings.len();
     if let Value::Map(entries) = &mut root.value {
         for entry in entries.iter_mut().filter(|entry| entry.key != "x") {
             vars::substitute(&mut entry.node, context.env, &mut findings);
         }
     }
+    // What stands where a variable is missing is nobody's fault: one finding for the place is enough.
+    let missing: Vec<Span> = findings[parsed..]
+        .iter()
+        .map(|finding| finding.span)
+        .collect();
+    let known = findings.len();
     let mut reader = Reader {
         context: *context,
         findings,
@@ -127,6 +134,10 @@ pub fn check(text: &str, context: &Context<'_>) -> Result<(Cluster, Vec<Finding>
     if let Some(cluster) = &cluster {
         findings.extend(rules::check(cluster, &root, context.catalogue));
     }
+    let mut place = 0..;
+    findings.retain(|finding| {
+        place.next().is_some_and(|at| at < known) || !missing.contains(&finding.span)
+    });
     let is_error = |finding: &Finding| finding.severity == Severity::Error;
     let sorted = |findings| Findings::new(Path::new(""), "", findings).findings;
     match cluster {

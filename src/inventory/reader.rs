@@ -103,40 +103,43 @@ impl Reader<'_> {
         Some(text)
     }
 
-    /// A whole number within bounds.
-    pub(super) fn number(&mut self, node: &Node, what: &str, from: i64, to: i64) -> Option<i64> {
-        let text = self.text(node, what)?;
+    /// A whole number within bounds, behind a word.
+    pub(super) fn number(&mut self, node: &Node, word: &str, from: i64, to: i64) -> Option<i64> {
+        let word = shown(word);
+        let text = self.text(node, &word)?;
         let number = text.parse::<i64>().ok().filter(|_| !text.starts_with('+'));
         if number.is_some_and(|number| (from..=to).contains(&number)) {
             return number;
         }
-        let cause = match number {
-            Some(_) if to == i64::MAX => format!("{what} must be {from} or more"),
-            Some(_) => format!("{what} must be between {from} and {to}"),
-            None => format!(
-                "{what} must be a whole number, and this is {}",
-                written(node)
+        let (cause, help) = match number {
+            Some(_) => (
+                format!("{word} cannot be {}", written(node)),
+                format!("write {from} to {to}"),
+            ),
+            None => (
+                format!(
+                    "{word} must be a whole number, and this is {}",
+                    written(node)
+                ),
+                "write a number, such as `3`".to_owned(),
             ),
         };
-        self.push(Finding::error(node.span, cause).help(format!(
-            "write a number, such as `{what}: {}`",
-            from.max(3).min(to)
-        )));
+        self.push(Finding::error(node.span, cause).help(help));
         None
     }
 
-    /// A port.
-    pub(super) fn port(&mut self, node: &Node, what: &str) -> Option<u16> {
-        let text = self.text(node, what)?;
+    /// A port, behind a word.
+    pub(super) fn port(&mut self, node: &Node, word: &str) -> Option<u16> {
+        let word = shown(word);
+        let text = self.text(node, &word)?;
         let port = text
             .parse::<u16>()
             .ok()
             .filter(|port| *port > 0 && !text.starts_with('+'));
         if port.is_none() {
-            let cause = format!("{what} must be a port, and this is {}", written(node));
-            self.push(
-                Finding::error(node.span, cause).help("ports are whole numbers from 1 to 65535"),
-            );
+            let cause = format!("{word} must be a port, and this is {}", written(node));
+            let help = "ports are whole numbers from 1 to 65535";
+            self.push(Finding::error(node.span, cause).help(help));
         }
         port
     }
@@ -157,27 +160,25 @@ impl Reader<'_> {
         }
     }
 
-    /// A size in MiB.
-    pub(super) fn size(&mut self, node: &Node, what: &str) -> Option<u64> {
+    /// A size in MiB, behind a word.
+    pub(super) fn size(&mut self, node: &Node, word: &str) -> Option<u64> {
         const LEAST: u64 = 16;
-        let text = self.text(node, what)?;
-        let finding = match mebibytes(text) {
+        let word = shown(word);
+        let text = self.text(node, &word)?;
+        let (cause, help) = match mebibytes(text) {
             Some(size) if (LEAST..=1 << 30).contains(&size) => return Some(size),
-            Some(_) => Finding::error(node.span, format!("{what} of {} cannot be", written(node)))
-                .help(format!(
-                    "the least that is taken is {LEAST}M, the most 1024T"
-                )),
-            None if text.parse::<f64>().is_ok() => {
-                Finding::error(node.span, format!("{what} {} has no unit", written(node)))
-                    .help("write `256M` for megabytes or `1G` for gigabytes")
-            }
-            None => Finding::error(
-                node.span,
-                format!("{what} must be a size, and this is {}", written(node)),
-            )
-            .help("write a number and its unit: `256M`, `1G` or `1.5G` (M is 1024 × 1024 bytes)"),
+            Some(_) => ("cannot be", "it must be at least 16M, and at most 1024T"),
+            None if text.parse::<f64>().is_ok() => (
+                "has no unit:",
+                "write `256M` for megabytes or `1G` for gigabytes",
+            ),
+            None => (
+                "must be a size, and this is",
+                "write a number and its unit: `256M`, `1G` or `1.5G` (M is 1024 × 1024 bytes)",
+            ),
         };
-        self.push(finding);
+        let cause = format!("{word} {cause} {}", written(node));
+        self.push(Finding::error(node.span, cause).help(help));
         None
     }
 

@@ -5,7 +5,7 @@ use crate::id::{HostName, RoleName, ServiceName};
 
 use super::address;
 use super::finding::Finding;
-use super::model::{Cluster, Connection, Service};
+use super::model::{Cluster, Connection, Host, Service};
 use super::services::placement;
 use super::tree::{Node, Span};
 
@@ -56,8 +56,8 @@ fn placed<'a>(cluster: &'a Cluster, catalogue: &'a Catalogue) -> Vec<Placed<'a>>
 }
 
 fn racks(cluster: &Cluster, root: &Node, findings: &mut Vec<Finding>) {
-    let (with, without): (Vec<_>, Vec<_>) =
-        cluster.hosts.values().partition(|host| host.rack.is_some());
+    let says = |host: &Host| root.find(&["hosts", host.name.as_str(), "rack"]).is_some();
+    let (with, without): (Vec<_>, Vec<_>) = cluster.hosts.values().partition(|host| says(host));
     let (Some(with), Some(without)) = (with.first(), without.first()) else {
         return;
     };
@@ -80,7 +80,7 @@ fn racks(cluster: &Cluster, root: &Node, findings: &mut Vec<Finding>) {
 
 /// A loopback address means another machine on each host.
 fn reach(cluster: &Cluster, root: &Node, findings: &mut Vec<Finding>) {
-    let is_local = |host: &&super::model::Host| matches!(host.connection, Connection::Local { .. });
+    let is_local = |host: &&Host| matches!(host.connection, Connection::Local { .. });
     let local = cluster.hosts.values().find(is_local);
     for host in cluster.hosts.values().filter(|host| !is_local(host)) {
         if let Some(local) = local {
@@ -193,10 +193,14 @@ fn data(placed: &[Placed<'_>], root: &Node, findings: &mut Vec<Finding>) {
                     .iter()
                     .find(|(other_host, other, ..)| other_host == host && nested(folder, other));
                 if let Some((_, other, first, by)) = clash {
-                    let cause = format!(
-                        "data folder `{folder}` of {service} is within `{other}` of {}, or around it",
-                        by.service.name
-                    );
+                    let cause = if folder == other {
+                        format!("data folder `{folder}` is given twice on host `{host}`")
+                    } else {
+                        format!(
+                            "data folders `{other}` of {} and `{folder}` of {service} lie in each other",
+                            by.service.name
+                        )
+                    };
                     let finding = Finding::error(span, cause)
                         .also(*first, "the other one")
                         .help("give each a folder of its own");
@@ -240,10 +244,10 @@ fn overrides(cluster: &Cluster, placed: &[Placed<'_>], root: &Node, findings: &m
             let finding = if roles.iter().any(|at| at.may.contains(&host)) {
                 Finding::warning(
                     span(),
-                    format!("whether `{name}` is on host `{host}` is not said"),
+                    format!("`{host}` may not be among the hosts that sdtd chooses for `{name}`"),
                 )
                 .help(format!(
-                    "list the hosts of `{name}`, instead of how many, if it must be there"
+                    "list the hosts of `{name}`, instead of how many, if `{host}` must be one"
                 ))
             } else {
                 Finding::error(span(), format!("`{name}` is not placed on host `{host}`"))

@@ -12,12 +12,15 @@ use crate::id::ServiceName;
 use super::amount;
 use super::config::{self, Keys};
 use super::finding::Finding;
+use super::folders::folders;
 use super::hosts::Hosts;
 use super::model::{Amount, HostOverride, Service};
 use super::nearest::{did_you_mean, listed, shown};
 use super::reader::{Reader, written};
+use super::service_words::{
+    ServiceTakes, ServiceWord, override_words, service_words, takes_many_folders,
+};
 use super::tree::{Entry, Node, Span, Value};
-use super::words::{ServiceTakes, ServiceWord, override_words, service_words, takes_many_folders};
 
 /// A service of which the inventory says nothing.
 pub(super) fn defaults(name: &ServiceName, folder: &Folder) -> Service {
@@ -80,7 +83,11 @@ pub(super) fn read(
     let words = service_words(&folder.descriptor);
     let entries = match node.value {
         Value::Null => &[],
-        _ => reader.map(node, &format!("service `{name}`")),
+        Value::Scalar(_) | Value::Seq(_) => {
+            bare(reader, &owner, node);
+            return service;
+        }
+        _ => node.entries(),
     };
     let mut on = None;
     for entry in entries {
@@ -121,6 +128,23 @@ pub(super) fn read(
         .roles
         .sort_by_cached_key(|role, _| folder.descriptor.roles.get_index_of(role));
     service
+}
+
+/// A number or list where words belong: most likely the count.
+fn bare(reader: &mut Reader<'_>, owner: &Owner<'_>, node: &Node) {
+    let key = owner
+        .descriptor()
+        .roles
+        .values()
+        .find_map(|role| role.count.key());
+    let on = owner
+        .descriptor()
+        .roles
+        .values()
+        .any(|role| matches!(role.count, Count::Everywhere));
+    let word = key.unwrap_or(if on { "on" } else { "version" });
+    let help = format!("write `{}: {{ {word}: … }}`", owner.name);
+    reader.wrong_type(node, &format!("service `{}`", owner.name), "a map", &help);
 }
 
 fn one_word(
@@ -209,68 +233,6 @@ fn ports(reader: &mut Reader<'_>, owner: &Owner<'_>, node: &Node) -> BTreeMap<St
         }
     }
     ports
-}
-
-fn folders(reader: &mut Reader<'_>, node: &Node, many: bool) -> Vec<String> {
-    let nodes = match &node.value {
-        Value::Seq(items) if items.is_empty() => {
-            reader.push(
-                Finding::error(node.span, "`data` is empty")
-                    .help("name a folder, or remove the word"),
-            );
-            return Vec::new();
-        }
-        Value::Seq(items) if items.len() > 1 && !many => {
-            let help = "name a single folder";
-            reader.push(
-                Finding::error(node.span, "this service keeps its data in one folder").help(help),
-            );
-            return Vec::new();
-        }
-        Value::Seq(items) => items.as_slice(),
-        _ => std::slice::from_ref(node),
-    };
-    nodes
-        .iter()
-        .filter_map(|node| folder(reader, node))
-        .collect()
-}
-
-fn folder(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
-    const LOST: [&str; 7] = [
-        "/tmp", "/var/tmp", "/run", "/var/run", "/dev", "/proc", "/sys",
-    ];
-    let text = reader.some_text(node, "`data`")?;
-    let path = text.trim_end_matches('/');
-    let within = |folder: &&str| {
-        path.strip_prefix(*folder)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    let (cause, help) = if !text.starts_with('/') {
-        (
-            "a data folder is a whole path on the hosts",
-            "begin it with `/`, such as `/mnt/usb/data`",
-        )
-    } else if path.is_empty() || path.split('/').any(|part| part == ".." || part == ".") {
-        (
-            "a data folder is a folder of its own, without `.` and `..`",
-            "write a path such as `/mnt/usb/data`",
-        )
-    } else if path.contains(|c: char| c.is_whitespace() || ",:\"'\\$".contains(c)) {
-        (
-            "a data folder has no spaces, commas, colons or quotes",
-            "write a path such as `/mnt/usb/data`",
-        )
-    } else if LOST.iter().any(within) {
-        (
-            "what is there is lost when the host starts again",
-            "take a folder on a disk, such as `/var/lib/data`",
-        )
-    } else {
-        return Some(path.to_owned());
-    };
-    reader.push(Finding::error(node.span, cause).help(help));
-    None
 }
 
 fn overrides(

@@ -1,7 +1,5 @@
 //! Reads `services:`: the words of each service by its descriptor, and what they need.
 
-use std::collections::BTreeSet;
-
 use indexmap::IndexMap;
 
 use crate::catalogue::Folder;
@@ -10,7 +8,7 @@ use crate::id::{HostName, ServiceName};
 use super::finding::Finding;
 use super::hosts::Hosts;
 use super::model::{Amount, Service};
-use super::nearest::{did_you_mean, listed, shown};
+use super::nearest::{did_you_mean, listed, nearest, shown};
 use super::reader::Reader;
 use super::service;
 use super::tree::{Entry, Node, Value};
@@ -40,7 +38,6 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Node, hosts: &Hosts) -> Servi
         reader.push(Finding::error(all.key_span, "there are no services").help(help));
     }
     let mut services = Services::new();
-    let mut named = BTreeSet::new();
     for entry in entries {
         let found = entry.key.parse::<ServiceName>().ok();
         let Some((name, folder)) =
@@ -54,10 +51,8 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Node, hosts: &Hosts) -> Servi
                 )
             });
             reader.push(Finding::error(entry.key_span, cause).help(help));
-            named.insert(entry.key.clone());
             continue;
         };
-        named.insert(entry.key.clone());
         let service = service::read(reader, &entry.node, (&name, folder, entry.key_span), hosts);
         services.insert(name, service);
     }
@@ -86,7 +81,8 @@ fn add_needs(reader: &mut Reader<'_>, entries: &[Entry], services: &mut Services
         );
     }
     while let Some((of, need)) = queue.pop() {
-        if services.contains_key(&need) || entries.iter().any(|entry| entry.key == need.as_str()) {
+        if services.contains_key(&need) || entries.iter().any(|entry| meant(entry, &need, services))
+        {
             continue;
         }
         let span = entries
@@ -128,6 +124,12 @@ fn add_needs(reader: &mut Reader<'_>, entries: &[Entry], services: &mut Services
             }
         }
     }
+}
+
+/// Whether an entry names the service, or most likely meant to.
+fn meant(entry: &Entry, name: &ServiceName, services: &Services) -> bool {
+    let unread = || !services.contains_key(entry.key.as_str());
+    entry.key == name.as_str() || (unread() && nearest(&entry.key, [name.as_str()]).is_some())
 }
 
 /// The services, each after those that it needs; otherwise in the order written.

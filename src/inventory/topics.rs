@@ -98,7 +98,9 @@ fn keeper<'a>(catalogue: &'a Catalogue, services: &'a Services) -> Option<Keeper
 }
 
 fn no_keeper(reader: &mut Reader<'_>, catalogue: &Catalogue, root: &Node, all: &Entry) {
-    let able = catalogue.iter().filter(|(_, folder)| folder.descriptor.topics.is_some());
+    let able = catalogue
+        .iter()
+        .filter(|(_, folder)| folder.descriptor.topics.is_some());
     let able: Vec<_> = able.map(|(name, _)| name).collect();
     let written = |name: &ServiceName| root.find(&["services", name.as_str()]).is_some();
     if able.iter().any(|name| written(name)) {

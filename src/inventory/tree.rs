@@ -3,7 +3,7 @@
 //! Scalars keep the text that the user wrote (`3.10` stays `3.10`, `no` stays `no`): what a text means is
 //! decided where it is read. What is read here is bounded in size, depth and aliases.
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError};
 
 use super::finding::Finding;
 use super::grow::Builder;
@@ -225,12 +225,30 @@ fn not_yaml(text: &str, error: &ScanError) -> Box<Finding> {
         end: start,
     };
     let line = text.lines().nth(span.line - 1).unwrap_or_default();
-    let help = if line.trim_start_matches(' ').starts_with('\t') {
-        "YAML is indented with spaces: replace the tab"
-    } else {
-        "look at the indentation, quotes and brackets of this line and of the one above"
+    let (cause, help) = match error.kind() {
+        ErrorKind::UnknownAnchor => (
+            "this alias has no anchor".to_owned(),
+            "write `&name` before the value it repeats, further up; quote a text that begins with `*`",
+        ),
+        ErrorKind::RecursionLimitExceeded => (
+            format!("this is nested more than {MAX_DEPTH} levels deep"),
+            "is this the right file?",
+        ),
+        _ if line.trim_start_matches(' ').starts_with('\t') => {
+            (not(error), "YAML is indented with spaces: replace the tab")
+        }
+        _ if line.contains("${") => (
+            not(error),
+            "within `{ … }` and `[ … ]`, quote what holds a variable: `\"${NAME}\"`",
+        ),
+        _ => (
+            not(error),
+            "look at the indentation, quotes and brackets of this line and of the one above",
+        ),
     };
-    Finding::error(span, format!("this is not YAML: {}", error.info()))
-        .help(help)
-        .into()
+    Finding::error(span, cause).help(help).into()
+}
+
+fn not(error: &ScanError) -> String {
+    format!("this is not YAML: {}", error.info())
 }

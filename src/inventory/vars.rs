@@ -82,9 +82,10 @@ fn variable<'a>(inner: &'a str, span: Span, env: &'a Env, findings: &mut Vec<Fin
         (None, Some(default)) => default,
         (None, None) => {
             let near = did_you_mean(name, env.keys().map(String::as_str));
-            let help = near.unwrap_or_else(|| format!("write a default: `${{{name}:-…}}`"));
+            let near = near.map(|near| format!("{near} Else ")).unwrap_or_default();
             let cause = format!("the environment has no variable `{name}`");
-            findings.push(Finding::error(span, cause).help(format!("set `{name}`, or {help}")));
+            let help = format!("{near}set it, or write a default: `${{{name}:-…}}`");
+            findings.push(Finding::error(span, cause).help(help));
             ""
         }
     }

@@ -44,7 +44,9 @@ impl Driver for KafkaDriver {
             "role" => role(&client, call).await,
             "healthy" => healthy(&client, call).await,
             "round-trip" => round_trip(&client, call).await,
-            other => Ok(Answer::Broken(format!("the driver has no action `{other}`"))),
+            other => Ok(Answer::Broken(format!(
+                "the driver has no action `{other}`"
+            ))),
         };
         answer.unwrap_or_else(|error| Answer::NotYet(error.to_string()))
     }
@@ -58,7 +60,9 @@ impl Driver for KafkaDriver {
         let specs: Vec<TopicSpec> = wanted.iter().map(spec).collect();
         let changes = if live {
             let client = client(call);
-            compare(&client, &specs).await.map_err(|e| Problem::new(format!("topics: {e}")))?
+            compare(&client, &specs)
+                .await
+                .map_err(|e| Problem::new(format!("topics: {e}")))?
         } else {
             specs.into_iter().map(TopicChange::Create).collect()
         };
@@ -68,7 +72,9 @@ impl Driver for KafkaDriver {
             .map(TopicChange::to_string)
             .collect();
         if !refused.is_empty() {
-            return Err(Problem::new(refused.join("; ")).help("put the inventory's `topics:` right"));
+            return Err(
+                Problem::new(refused.join("; ")).help("put the inventory's `topics:` right")
+            );
         }
         let resource = |change: TopicChange| ResourceChange {
             service: call.service.clone(),
@@ -79,20 +85,31 @@ impl Driver for KafkaDriver {
             text: change.to_string(),
             change: serde_json::to_value(&change).unwrap_or_default(),
         };
-        Ok(changes.into_iter().filter(TopicChange::is_change).map(resource).collect())
+        Ok(changes
+            .into_iter()
+            .filter(TopicChange::is_change)
+            .map(resource)
+            .collect())
     }
 
     async fn topics(&self, call: Call<'_>) -> Result<Vec<TopicInfo>, Problem> {
         let client = client(call);
         let metadata = client.metadata().await?;
-        let resources: Vec<Resource> =
-            metadata.topics.iter().map(|t| Resource::Topic(t.name.clone())).collect();
+        let resources: Vec<Resource> = metadata
+            .topics
+            .iter()
+            .map(|t| Resource::Topic(t.name.clone()))
+            .collect();
         let configs = if resources.is_empty() {
             Configs::default()
         } else {
             client.describe_configs(&resources, &[]).await?
         };
-        Ok(metadata.topics.iter().map(|topic| info(topic, &configs)).collect())
+        Ok(metadata
+            .topics
+            .iter()
+            .map(|topic| info(topic, &configs))
+            .collect())
     }
 
     async fn delete_topics(&self, call: Call<'_>, names: &[String]) -> Result<(), Problem> {
@@ -119,7 +136,11 @@ impl Driver for KafkaDriver {
 pub fn client(call: Call<'_>) -> Client {
     let brokers = call.view.of_service(call.service);
     let endpoint = |m: &crate::plan::Member| Some(Endpoint::new(&m.address, m.client_port()?));
-    Client::new(Arc::clone(call.dial), brokers.filter_map(endpoint).collect()).with_timeout(REQUEST)
+    Client::new(
+        Arc::clone(call.dial),
+        brokers.filter_map(endpoint).collect(),
+    )
+    .with_timeout(REQUEST)
 }
 
 /// The ids that should be registered.
@@ -129,7 +150,9 @@ fn expected(call: Call<'_>) -> Vec<i32> {
 }
 
 fn own_id(call: Call<'_>) -> Option<i32> {
-    call.member.and_then(|m| m.number).and_then(|n| i32::try_from(n).ok())
+    call.member
+        .and_then(|m| m.number)
+        .and_then(|n| i32::try_from(n).ok())
 }
 
 async fn controller(client: &Client, call: Call<'_>) -> super::Result<Answer> {
@@ -157,17 +180,33 @@ async fn whole(client: &Client, call: Call<'_>) -> super::Result<Answer> {
     }
     let blocked = health::isr_gate(&metadata, own_id(call).unwrap_or(-1));
     if !blocked.is_empty() {
-        let named: Vec<String> = blocked.iter().take(NAMED).map(ToString::to_string).collect();
+        let named: Vec<String> = blocked
+            .iter()
+            .take(NAMED)
+            .map(ToString::to_string)
+            .collect();
         let more = blocked.len().saturating_sub(NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        return Ok(Answer::NotYet(format!("not in sync: {}{more}", named.join("; "))));
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        return Ok(Answer::NotYet(format!(
+            "not in sync: {}{more}",
+            named.join("; ")
+        )));
     }
     for id in expected(call) {
         if let Err(error) = client.metadata_from(id, Some(&[])).await {
-            return Ok(Answer::NotYet(format!("broker {id} does not answer: {error}")));
+            return Ok(Answer::NotYet(format!(
+                "broker {id} does not answer: {error}"
+            )));
         }
     }
-    Ok(Answer::Yes(Some(format!("{} partitions in sync", metadata.partitions().count()))))
+    Ok(Answer::Yes(Some(format!(
+        "{} partitions in sync",
+        metadata.partitions().count()
+    ))))
 }
 
 fn missing(metadata: &Metadata, call: Call<'_>) -> Option<String> {
@@ -180,7 +219,9 @@ fn missing(metadata: &Metadata, call: Call<'_>) -> Option<String> {
 }
 
 async fn in_sync(client: &Client, call: Call<'_>) -> super::Result<Answer> {
-    let Some(id) = own_id(call) else { return Ok(no_number()) };
+    let Some(id) = own_id(call) else {
+        return Ok(no_number());
+    };
     // Asked of the broker itself: that it answers is part of the question.
     let metadata = client.metadata().await?;
     if metadata.broker(id).is_none() {
@@ -192,33 +233,51 @@ async fn in_sync(client: &Client, call: Call<'_>) -> super::Result<Answer> {
         Readiness::Unregistered => Answer::NotYet("it is not registered".to_owned()),
         Readiness::CatchingUp(behind) => {
             let first = behind.first().map(ToString::to_string).unwrap_or_default();
-            Answer::NotYet(format!("catching up with {} partitions: {first}", behind.len()))
+            Answer::NotYet(format!(
+                "catching up with {} partitions: {first}",
+                behind.len()
+            ))
         }
     })
 }
 
 async fn registered(client: &Client, call: Call<'_>) -> super::Result<Answer> {
-    let Some(id) = own_id(call) else { return Ok(no_number()) };
+    let Some(id) = own_id(call) else {
+        return Ok(no_number());
+    };
     let metadata = client.metadata().await?;
     Ok(match metadata.broker(id) {
-        Some(broker) => Answer::Yes(Some(format!("broker {id} at {}:{}", broker.host, broker.port))),
+        Some(broker) => Answer::Yes(Some(format!(
+            "broker {id} at {}:{}",
+            broker.host, broker.port
+        ))),
         None => Answer::NotYet(format!("broker {id} is not registered")),
     })
 }
 
 async fn role(client: &Client, call: Call<'_>) -> super::Result<Answer> {
-    let Some(id) = own_id(call) else { return Ok(no_number()) };
+    let Some(id) = own_id(call) else {
+        return Ok(no_number());
+    };
     if client.metadata().await?.broker(id).is_none() {
         return Ok(Answer::NotYet("it is not registered".to_owned()));
     }
     let is_controller = client.active_controller().await? == Some(id);
-    let word = if is_controller { "controller" } else { "broker" };
+    let word = if is_controller {
+        "controller"
+    } else {
+        "broker"
+    };
     Ok(Answer::Yes(Some(format!("{word} {id}"))))
 }
 
 async fn healthy(client: &Client, call: Call<'_>) -> super::Result<Answer> {
     let answer = in_sync(client, call).await?;
-    Ok(if answer.is_yes() { Answer::Yes(Some("in sync".to_owned())) } else { answer })
+    Ok(if answer.is_yes() {
+        Answer::Yes(Some("in sync".to_owned()))
+    } else {
+        answer
+    })
 }
 
 fn no_number() -> Answer {
@@ -236,13 +295,24 @@ async fn round_trip(client: &Client, call: Call<'_>) -> super::Result<Answer> {
         .filter(|id| !report.brokers.contains_key(id))
         .map(|id| format!("broker {id} is not registered"))
         .collect();
-    let mut wrong: Vec<String> = report.failures().map(|(id, e)| format!("broker {id}: {e}")).collect();
+    let mut wrong: Vec<String> = report
+        .failures()
+        .map(|(id, e)| format!("broker {id}: {e}"))
+        .collect();
     wrong.extend(absent);
-    wrong.extend(report.leftover.iter().map(|e| format!("the probe topic was not removed: {e}")));
+    wrong.extend(
+        report
+            .leftover
+            .iter()
+            .map(|e| format!("the probe topic was not removed: {e}")),
+    );
     if !wrong.is_empty() {
         return Ok(Answer::NotYet(wrong.join("; ")));
     }
-    Ok(Answer::Yes(Some(format!("through each of {} brokers", report.brokers.len()))))
+    Ok(Answer::Yes(Some(format!(
+        "through each of {} brokers",
+        report.brokers.len()
+    ))))
 }
 
 /// The C client, where every broker can be reached from here without a forward.
@@ -253,10 +323,16 @@ async fn direct(call: Call<'_>) -> Option<Box<dyn Exchange>> {
         .of_service(call.service)
         .filter_map(|m| Some((m.address.clone(), m.client_port()?)))
         .collect();
-    let list: Vec<String> = endpoints.iter().map(|(host, port)| format!("{host}:{port}")).collect();
+    let list: Vec<String> = endpoints
+        .iter()
+        .map(|(host, port)| format!("{host}:{port}"))
+        .collect();
     let reach = move || {
         endpoints.iter().all(|(host, port)| {
-            let mut addresses = (host.as_str(), *port).to_socket_addrs().into_iter().flatten();
+            let mut addresses = (host.as_str(), *port)
+                .to_socket_addrs()
+                .into_iter()
+                .flatten();
             addresses.any(|a| std::net::TcpStream::connect_timeout(&a, DIRECT).is_ok())
         })
     };
@@ -275,8 +351,10 @@ async fn compare(client: &Client, specs: &[TopicSpec]) -> super::Result<Vec<Topi
     }
     let names: Vec<&str> = specs.iter().map(|s| s.name.as_str()).collect();
     let metadata = client.metadata().await?;
-    let there: Vec<&str> =
-        names.into_iter().filter(|name| metadata.topic(name).is_some()).collect();
+    let there: Vec<&str> = names
+        .into_iter()
+        .filter(|name| metadata.topic(name).is_some())
+        .collect();
     let configs = if there.is_empty() {
         super::config::Configs::default()
     } else {
@@ -286,7 +364,10 @@ async fn compare(client: &Client, specs: &[TopicSpec]) -> super::Result<Vec<Topi
 }
 
 fn info(topic: &super::Topic, configs: &Configs) -> TopicInfo {
-    let own = configs.get(&Resource::Topic(topic.name.clone())).into_iter().flatten();
+    let own = configs
+        .get(&Resource::Topic(topic.name.clone()))
+        .into_iter()
+        .flatten();
     let own = own.filter(|entry| entry.source == Source::Topic);
     let value = |entry: &Entry| (entry.name.clone(), entry.value.clone().unwrap_or_default());
     let partition = |p: &super::Partition| PartitionInfo {

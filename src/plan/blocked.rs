@@ -13,8 +13,13 @@ use crate::plan::desired::{Context, Desired};
 pub fn blocked(context: &Context<'_>, desired: &[Desired]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for one in desired {
-        let Some(facts) = context.facts.get(&one.member.id.host) else { continue };
-        let runs = facts.units.get(&one.member.unit).is_some_and(|unit| unit.active);
+        let Some(facts) = context.facts.get(&one.member.id.host) else {
+            continue;
+        };
+        let runs = facts
+            .units
+            .get(&one.member.unit)
+            .is_some_and(|unit| unit.active);
         if !runs {
             problems.extend(ports_taken(context, one, facts));
         }
@@ -57,12 +62,21 @@ fn boards_too_small(context: &Context<'_>, desired: &[Desired]) -> Vec<Problem> 
     for one in desired {
         let id = &one.member.id;
         let memory = context.catalogue.get(&id.service).and_then(|f| {
-            f.descriptor.roles.get(&id.role).and_then(|role| role.memory)
+            f.descriptor
+                .roles
+                .get(&id.role)
+                .and_then(|role| role.memory)
         });
         if let Some(memory) = memory {
             let heap = context.heap_mb(id).unwrap_or(0);
-            let what = format!("{}.{}: heap {heap}M + {}M", id.service, id.role, memory.overhead);
-            needs.entry(&id.host).or_default().push((what, heap + memory.overhead));
+            let what = format!(
+                "{}.{}: heap {heap}M + {}M",
+                id.service, id.role, memory.overhead
+            );
+            needs
+                .entry(&id.host)
+                .or_default()
+                .push((what, heap + memory.overhead));
         }
     }
     let problem = |(host, parts): (&HostName, Vec<(String, u64)>)| {

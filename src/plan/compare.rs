@@ -26,15 +26,18 @@ impl Steps {
     /// A user.
     pub fn user(&mut self, facts: &HostFacts, name: Option<&String>) {
         if let Some(name) = name {
-            self.push_if(!facts.users.contains(name), || Step::User { name: name.clone() });
+            self.push_if(!facts.users.contains(name), || Step::User {
+                name: name.clone(),
+            });
         }
     }
 
     /// A folder.
     pub fn dir(&mut self, facts: &HostFacts, path: &str, owner: Option<&String>, mode: &str) {
-        let same = facts.dirs.get(path).is_some_and(|dir| {
-            dir.mode == mode && owner.is_none_or(|owner| &dir.owner == owner)
-        });
+        let same = facts
+            .dirs
+            .get(path)
+            .is_some_and(|dir| dir.mode == mode && owner.is_none_or(|owner| &dir.owner == owner));
         self.push_if(!same, || Step::Dir {
             path: path.to_owned(),
             owner: owner.cloned(),
@@ -62,7 +65,11 @@ impl Steps {
 
     /// A marked block in a file of somebody else's.
     pub fn block(&mut self, facts: &HostFacts, path: &str, name: &str, after: Option<String>) {
-        let text = facts.files.get(path).map(|file| file.text.as_str()).unwrap_or_default();
+        let text = facts
+            .files
+            .get(path)
+            .map(|file| file.text.as_str())
+            .unwrap_or_default();
         let before = block_in(text, name);
         self.push_if(before != after, || Step::Block {
             path: path.to_owned(),
@@ -84,7 +91,11 @@ impl Steps {
 
     /// A unit.
     pub fn unit(&mut self, unit: &str, to: UnitChange, within: u64) {
-        self.steps.push(Step::Unit { unit: unit.to_owned(), to, within });
+        self.steps.push(Step::Unit {
+            unit: unit.to_owned(),
+            to,
+            within,
+        });
     }
 }
 
@@ -106,5 +117,10 @@ pub fn block_in(text: &str, name: &str) -> Option<String> {
     let (begin, end) = (block_begin(name), block_end(name));
     let mut lines = text.lines().skip_while(|line| *line != begin);
     lines.next()?;
-    Some(lines.take_while(|line| *line != end).collect::<Vec<_>>().join("\n"))
+    Some(
+        lines
+            .take_while(|line| *line != end)
+            .collect::<Vec<_>>()
+            .join("\n"),
+    )
 }

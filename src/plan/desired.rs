@@ -92,17 +92,30 @@ impl<'a> Context<'a> {
     fn words(&self, name: &'a ServiceName) -> Option<Words<'_>> {
         let folder = self.catalogue.get(name)?;
         let service = self.cluster.services.get(name)?;
-        Some(Words { name, folder, service })
+        Some(Words {
+            name,
+            folder,
+            service,
+        })
     }
 
     fn number(&self, id: &InstanceId) -> Option<u32> {
-        self.placement.instances.iter().find(|(i, _)| i == id).and_then(|(_, n)| *n)
+        self.placement
+            .instances
+            .iter()
+            .find(|(i, _)| i == id)
+            .and_then(|(_, n)| *n)
     }
 
     /// The user that runs a service on a host; none where sdtd has no rights to change users.
     #[must_use]
     pub fn user(&self, host: &Host, service: &ServiceName) -> Option<String> {
-        let own = |f: &Folder| f.descriptor.user.clone().unwrap_or_else(|| service.to_string());
+        let own = |f: &Folder| {
+            f.descriptor
+                .user
+                .clone()
+                .unwrap_or_else(|| service.to_string())
+        };
         match host.connection {
             Connection::Local { .. } => None,
             Connection::Ssh { .. } => self.catalogue.get(service).map(own),
@@ -125,9 +138,15 @@ impl<'a> Context<'a> {
         let unit = id.unit();
         let mut env = BTreeMap::new();
         env.insert("SDTD_INSTANCE".to_owned(), id.to_string());
-        env.insert("SDTD_NUMBER".to_owned(), number.map(|n| n.to_string()).unwrap_or_default());
+        env.insert(
+            "SDTD_NUMBER".to_owned(),
+            number.map(|n| n.to_string()).unwrap_or_default(),
+        );
         env.insert("SDTD_CONFIG".to_owned(), paths.config(words.name));
-        env.insert("SDTD_DATA".to_owned(), self.data(words, id, &paths).join(":"));
+        env.insert(
+            "SDTD_DATA".to_owned(),
+            self.data(words, id, &paths).join(":"),
+        );
         for (name, port) in &ports {
             let name = name.to_uppercase().replace('-', "_");
             env.insert(format!("SDTD_PORT_{name}"), port.to_string());
@@ -151,7 +170,12 @@ impl<'a> Context<'a> {
     }
 
     fn data(&self, words: &Words<'_>, id: &InstanceId, paths: &HostPaths) -> Vec<String> {
-        let own = words.service.hosts.get(&id.host).map(|o| &o.data).filter(|d| !d.is_empty());
+        let own = words
+            .service
+            .hosts
+            .get(&id.host)
+            .map(|o| &o.data)
+            .filter(|d| !d.is_empty());
         let given = own.unwrap_or(&words.service.data);
         if given.is_empty() {
             vec![format!("{}/{}", paths.data(words.name), id.role)]
@@ -176,9 +200,18 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn heap_mb(&self, id: &InstanceId) -> Option<u64> {
         let service = self.cluster.services.get(&id.service)?;
-        let role = self.catalogue.get(&id.service)?.descriptor.roles.get(&id.role)?;
+        let role = self
+            .catalogue
+            .get(&id.service)?
+            .descriptor
+            .roles
+            .get(&id.role)?;
         let rule = role.memory?.heap?;
-        let own = service.hosts.get(&id.host).and_then(|o| o.heap_mb).or(service.heap_mb);
+        let own = service
+            .hosts
+            .get(&id.host)
+            .and_then(|o| o.heap_mb)
+            .or(service.heap_mb);
         let by_board = || (self.memory_mb(&id.host) * rule.percent / 100).clamp(rule.min, rule.max);
         Some(own.unwrap_or_else(by_board))
     }
@@ -187,7 +220,8 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn memory_mb(&self, host: &HostName) -> u64 {
         let said = self.cluster.hosts.get(host).and_then(|h| h.memory_mb);
-        said.or_else(|| self.facts.get(host).map(|f| f.memory_mb)).unwrap_or(1024)
+        said.or_else(|| self.facts.get(host).map(|f| f.memory_mb))
+            .unwrap_or(1024)
     }
 
     /// The values that every template of an instance may read.
@@ -204,9 +238,17 @@ impl<'a> Context<'a> {
         service.insert("name".to_owned(), json!(words.name));
         service.insert("version".to_owned(), json!(words.service.version));
         service.insert("config".to_owned(), json!(config));
-        service.insert("user".to_owned(), json!(member.user.clone().unwrap_or_default()));
+        service.insert(
+            "user".to_owned(),
+            json!(member.user.clone().unwrap_or_default()),
+        );
         let home = self.homes.get(&(id.host.clone(), words.name.clone()));
-        let link = words.folder.descriptor.package.as_ref().map(|p| paths.at(&p.into));
+        let link = words
+            .folder
+            .descriptor
+            .package
+            .as_ref()
+            .map(|p| paths.at(&p.into));
         let mut instance = json!({
             "name": id.to_string(), "unit": member.unit, "role": id.role, "ports": member.ports,
             "data": self.data(words, id, &paths),
@@ -242,20 +284,30 @@ impl<'a> Context<'a> {
     fn role_values(&self, service: &ServiceName, role: &str) -> serde_json::Value {
         let of_role = |m: &Member| &m.id.service == service && m.id.role.as_str() == role;
         let value = |m: Member| {
-            let rack = self.cluster.hosts.get(&m.id.host).and_then(|h| h.rack.clone());
+            let rack = self
+                .cluster
+                .hosts
+                .get(&m.id.host)
+                .and_then(|h| h.rack.clone());
             let client = m.client_port().map(|port| format!("{}:{port}", m.address));
             json!({
                 "id": m.number, "name": m.id.to_string(), "host": m.id.host, "address": m.address,
                 "rack": rack.unwrap_or_default(), "ports": m.ports, "client": client,
             })
         };
-        self.members().into_iter().filter(of_role).map(value).collect()
+        self.members()
+            .into_iter()
+            .filter(of_role)
+            .map(value)
+            .collect()
     }
 
     fn services_values(&self, host: &HostName) -> serde_json::Value {
         let mut all = serde_json::Map::new();
         for (name, service) in &self.cluster.services {
-            let Some(folder) = self.catalogue.get(name) else { continue };
+            let Some(folder) = self.catalogue.get(name) else {
+                continue;
+            };
             let home = self.homes.get(&(host.clone(), name.clone()));
             let mut one = json!({ "version": service.version, "home": home });
             for role in folder.descriptor.roles.keys() {
@@ -274,9 +326,15 @@ impl<'a> Context<'a> {
         let Some((name, _)) = self.cluster.services.get_key_value(&id.service) else {
             return Ok(None);
         };
-        let Some(words) = self.words(name) else { return Ok(None) };
-        let Some(role) = words.folder.descriptor.roles.get(&id.role) else { return Ok(None) };
-        let Some(host) = self.cluster.hosts.get(&id.host) else { return Ok(None) };
+        let Some(words) = self.words(name) else {
+            return Ok(None);
+        };
+        let Some(role) = words.folder.descriptor.roles.get(&id.role) else {
+            return Ok(None);
+        };
+        let Some(host) = self.cluster.hosts.get(&id.host) else {
+            return Ok(None);
+        };
         let member = self.member(id, &words, role, host);
         let values = self.values(id, &words, host, &member);
         let paths = HostPaths::new(&self.cluster.name, host);
@@ -311,12 +369,17 @@ impl<'a> Context<'a> {
             return Err(RenderError {
                 template: format!("{}/service.yaml", words.folder.origin),
                 line: 1,
-                cause: format!("it names the template `{}`, and there is no such file", spec.template),
+                cause: format!(
+                    "it names the template `{}`, and there is no such file",
+                    spec.template
+                ),
                 source_line: None,
             });
         };
         Ok(DesiredFile {
-            path: self.renderer.render(&format!("{name} (to)"), &spec.to, values)?,
+            path: self
+                .renderer
+                .render(&format!("{name} (to)"), &spec.to, values)?,
             text: self.renderer.render(&name, text, values)?,
             mode: spec.mode.clone(),
             on_change: spec.on_change,
@@ -335,8 +398,14 @@ impl<'a> Context<'a> {
         let paths = HostPaths::new(&self.cluster.name, host);
         let place = format!("{}/service.yaml (run)", words.folder.origin);
         let words_of = |list: &[String]| -> Result<Vec<String>, RenderError> {
-            let rendered = list.iter().map(|text| self.renderer.render(&place, text, values));
-            Ok(rendered.collect::<Result<Vec<_>, _>>()?.into_iter().filter(|w| !w.is_empty()).collect())
+            let rendered = list
+                .iter()
+                .map(|text| self.renderer.render(&place, text, values));
+            Ok(rendered
+                .collect::<Result<Vec<_>, _>>()?
+                .into_iter()
+                .filter(|w| !w.is_empty())
+                .collect())
         };
         let mut env = indexmap::IndexMap::new();
         for (key, text) in &role.run.env {
@@ -357,14 +426,26 @@ impl<'a> Context<'a> {
         }});
         let local = matches!(host.connection, Connection::Local { .. });
         let (template, path, mode) = if local {
-            ("pidfile.sh.j2", format!("{}/ctl", paths.unit(&member.unit)), "0755")
+            (
+                "pidfile.sh.j2",
+                format!("{}/ctl", paths.unit(&member.unit)),
+                "0755",
+            )
         } else {
-            ("systemd.service.j2", paths.systemd_unit(&member.unit), "0644")
+            (
+                "systemd.service.j2",
+                paths.systemd_unit(&member.unit),
+                "0644",
+            )
         };
         let text = self.catalogue.shared(template).unwrap_or_default();
         Ok(DesiredFile {
             path,
-            text: self.renderer.render(&format!("_lib/{template}"), text, &Value::from(Serde(unit)))?,
+            text: self.renderer.render(
+                &format!("_lib/{template}"),
+                text,
+                &Value::from(Serde(unit)),
+            )?,
             mode: mode.to_owned(),
             on_change: OnChange::Restart,
             owned: false,
@@ -392,13 +473,19 @@ impl<'a> Context<'a> {
     /// # Errors
     /// When a template can't be rendered.
     pub fn profile(&self, host: &Host, name: &ServiceName) -> Result<Option<String>, RenderError> {
-        let Some(Descriptor { profile: Some(profile), package, .. }) =
-            self.catalogue.get(name).map(|f| &f.descriptor)
+        let Some(Descriptor {
+            profile: Some(profile),
+            package,
+            ..
+        }) = self.catalogue.get(name).map(|f| &f.descriptor)
         else {
             return Ok(None);
         };
         let paths = HostPaths::new(&self.cluster.name, host);
-        let link = package.as_ref().map(|p| paths.at(&p.into)).unwrap_or_default();
+        let link = package
+            .as_ref()
+            .map(|p| paths.at(&p.into))
+            .unwrap_or_default();
         let values = Value::from(Serde(json!({
             "paths": { "link": link, "config": paths.config(name), "logs": paths.logs(name) },
         })));
@@ -419,12 +506,21 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// When a template can't be rendered.
-    pub fn tools(&self, host: &Host, name: &ServiceName) -> Result<BTreeMap<String, String>, RenderError> {
+    pub fn tools(
+        &self,
+        host: &Host,
+        name: &ServiceName,
+    ) -> Result<BTreeMap<String, String>, RenderError> {
         let mut tools = BTreeMap::new();
-        let Some(folder) = self.catalogue.get(name) else { return Ok(tools) };
+        let Some(folder) = self.catalogue.get(name) else {
+            return Ok(tools);
+        };
         let paths = HostPaths::new(&self.cluster.name, host);
         let link = |service: &ServiceName| {
-            let package = self.catalogue.get(service).and_then(|f| f.descriptor.package.as_ref());
+            let package = self
+                .catalogue
+                .get(service)
+                .and_then(|f| f.descriptor.package.as_ref());
             package.map(|p| paths.at(&p.into)).unwrap_or_default()
         };
         // Links, not trees: a tool must go on working when its Java is replaced.
@@ -442,7 +538,8 @@ impl<'a> Context<'a> {
             let command = self.renderer.render(&place, &tool.command, &values)?;
             let text = self.catalogue.shared("tool.sh.j2").unwrap_or_default();
             let script =
-                self.renderer.render("_lib/tool.sh.j2", text, &minijinja::context! { command })?;
+                self.renderer
+                    .render("_lib/tool.sh.j2", text, &minijinja::context! { command })?;
             tools.insert(format!("bin/{}", tool.name), script);
         }
         Ok(tools)

@@ -38,7 +38,12 @@ pub fn stop(input: Input<'_>, selection: &Selection) -> Plan {
         let change = |member: &Member| {
             runs(input, member).then_some((UnitChange::Stop, "it runs".to_owned()))
         };
-        push(&mut waves, "stop", role, batches(&view, role, selection, change));
+        push(
+            &mut waves,
+            "stop",
+            role,
+            batches(&view, role, selection, change),
+        );
     }
     chained(input, view, waves)
 }
@@ -52,8 +57,16 @@ pub fn start(input: Input<'_>, selection: &Selection) -> Plan {
         let change = |member: &Member| {
             (!runs(input, member)).then_some((UnitChange::Start, "it does not run".to_owned()))
         };
-        push(&mut waves, "start", role, batches(&view, role, selection, change));
-        if let Some(wave) = waves.last_mut().filter(|w: &&mut Wave| w.role.as_ref() == Some(&role.role)) {
+        push(
+            &mut waves,
+            "start",
+            role,
+            batches(&view, role, selection, change),
+        );
+        if let Some(wave) = waves
+            .last_mut()
+            .filter(|w: &&mut Wave| w.role.as_ref() == Some(&role.role))
+        {
             wave.ready.clone_from(&role.ready);
             wave.within = role.ready_within;
         }
@@ -69,13 +82,20 @@ pub fn restart(input: Input<'_>, selection: &Selection) -> Plan {
     let mut waves = std::mem::take(&mut plan.waves);
     for role in &view.roles {
         let change = |member: &Member| {
-            runs(input, member).then_some((UnitChange::Restart, "a restart was asked for".to_owned()))
+            runs(input, member)
+                .then_some((UnitChange::Restart, "a restart was asked for".to_owned()))
         };
         let before = waves.len();
-        push(&mut waves, "restart", role, batches(&view, role, selection, change));
-        if let (Some(wave), Some(rolling)) =
-            (waves.get_mut(before), rolling_of(input.catalogue, &role.role))
-        {
+        push(
+            &mut waves,
+            "restart",
+            role,
+            batches(&view, role, selection, change),
+        );
+        if let (Some(wave), Some(rolling)) = (
+            waves.get_mut(before),
+            rolling_of(input.catalogue, &role.role),
+        ) {
             wave.width = Some(rolling.width);
             wave.before = rolling.before;
             wave.ready = rolling.ready;
@@ -92,7 +112,9 @@ pub fn destroy(input: Input<'_>, keep_data: bool) -> Plan {
     let mut plan = stop(input, &Selection::default());
     let mut batches = Vec::new();
     for (name, host) in &input.cluster.hosts {
-        let Some(facts) = input.facts.get(name) else { continue };
+        let Some(facts) = input.facts.get(name) else {
+            continue;
+        };
         let paths = HostPaths::new(&input.cluster.name, host);
         let local = matches!(host.connection, Connection::Local { .. });
         let steps = removals(input, (name, facts), (&paths, local), keep_data);
@@ -124,7 +146,11 @@ fn removals(
     let record = facts.record.as_ref();
     let units = record.map(|r| r.units.clone()).unwrap_or_default();
     for unit in &units {
-        steps.push(Step::Unit { unit: unit.clone(), to: UnitChange::Disable, within: 30 });
+        steps.push(Step::Unit {
+            unit: unit.clone(),
+            to: UnitChange::Disable,
+            within: 30,
+        });
     }
     let data: BTreeSet<String> = record.map(|r| r.data.clone()).unwrap_or_default();
     let mut gone: BTreeSet<String> = record.map(|r| r.owns.clone()).unwrap_or_default();
@@ -151,33 +177,56 @@ fn removals(
         facts.files.contains_key(path)
             || facts.dirs.contains_key(path)
             || facts.links.contains_key(path)
-            || facts.store.iter().any(|tree| path.ends_with(&format!("/{tree}")))
+            || facts
+                .store
+                .iter()
+                .any(|tree| path.ends_with(&format!("/{tree}")))
     };
     let removed = gone.into_iter().filter(|path| !kept(path) && there(path));
     steps.extend(removed.map(|path| Step::Remove { path, data: false }));
     if !keep_data {
-        let data = data.into_iter().filter(|path| facts.dirs.contains_key(path));
+        let data = data
+            .into_iter()
+            .filter(|path| facts.dirs.contains_key(path));
         steps.extend(data.map(|path| Step::Remove { path, data: true }));
     }
     let mark = format!("sdtd {}", input.cluster.name);
-    let profile = facts.files.get(&paths.profile()).and_then(|file| block_in(&file.text, &mark));
+    let profile = facts
+        .files
+        .get(&paths.profile())
+        .and_then(|file| block_in(&file.text, &mark));
     if profile.is_some() {
-        steps.push(Step::Block { path: paths.profile(), name: mark, before: profile, after: None });
+        steps.push(Step::Block {
+            path: paths.profile(),
+            name: mark,
+            before: profile,
+            after: None,
+        });
     }
     if facts.dirs.contains_key(&paths.state()) {
         // With kept data the record stays: it says which numbers and versions the data belong to.
-        let path = if keep_data { format!("{}/units", paths.state()) } else { paths.state() };
+        let path = if keep_data {
+            format!("{}/units", paths.state())
+        } else {
+            paths.state()
+        };
         steps.push(Step::Remove { path, data: false });
     }
     if local && !keep_data {
-        steps.push(Step::Remove { path: paths.root.clone(), data: true });
+        steps.push(Step::Remove {
+            path: paths.root.clone(),
+            data: true,
+        });
     }
     let _ = name;
     steps
 }
 
 fn runs(input: Input<'_>, member: &Member) -> bool {
-    let unit = input.facts.get(&member.id.host).and_then(|f| f.units.get(&member.unit));
+    let unit = input
+        .facts
+        .get(&member.id.host)
+        .and_then(|f| f.units.get(&member.unit));
     unit.is_some_and(|unit| unit.active)
 }
 
@@ -189,7 +238,11 @@ fn batches(
 ) -> Vec<Batch> {
     let batch = |member: &Member| {
         let (to, because) = change(member)?;
-        let step = Step::Unit { unit: member.unit.clone(), to, within: role.stop_within };
+        let step = Step::Unit {
+            unit: member.unit.clone(),
+            to,
+            within: role.stop_within,
+        };
         Some(Batch {
             host: member.id.host.clone(),
             instance: Some(member.id.clone()),
@@ -197,17 +250,28 @@ fn batches(
             steps: vec![step],
         })
     };
-    view.of_role(&role.role).filter(|m| selection.takes(m)).filter_map(batch).collect()
+    view.of_role(&role.role)
+        .filter(|m| selection.takes(m))
+        .filter_map(batch)
+        .collect()
 }
 
 fn empty(title: &str) -> Wave {
-    Wave { title: title.to_owned(), ..Wave::default() }
+    Wave {
+        title: title.to_owned(),
+        ..Wave::default()
+    }
 }
 
 fn push(waves: &mut Vec<Wave>, what: &str, role: &RoleView, batches: Vec<Batch>) {
     if !batches.is_empty() {
         let title = format!("{what} {}", role.role);
-        waves.push(Wave { title, role: Some(role.role.clone()), batches, ..Wave::default() });
+        waves.push(Wave {
+            title,
+            role: Some(role.role.clone()),
+            batches,
+            ..Wave::default()
+        });
     }
 }
 
@@ -216,5 +280,11 @@ fn chained(input: Input<'_>, view: View, mut waves: Vec<Wave>) -> Plan {
     for (n, wave) in waves.iter_mut().enumerate() {
         wave.after = n.checked_sub(1).into_iter().collect();
     }
-    Plan { format: FORMAT, basis: super::planner::basis(input), view, waves, unchanged: 0 }
+    Plan {
+        format: FORMAT,
+        basis: super::planner::basis(input),
+        view,
+        waves,
+        unchanged: 0,
+    }
 }

@@ -12,5 +12,7 @@ pub mod planner;
 pub mod show;
 mod waves;
 
-pub use model::{Batch, Member, Plan, ResourceChange, RoleRef, RoleView, Step, UnitChange, View, Wave};
+pub use model::{
+    Batch, Member, Plan, ResourceChange, RoleRef, RoleView, Step, UnitChange, View, Wave,
+};
 pub use planner::{Input, PlanError, plan};

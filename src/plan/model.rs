@@ -37,7 +37,10 @@ impl Plan {
     #[must_use]
     pub fn steps(&self) -> usize {
         let in_wave = |w: &Wave| w.batches.iter().map(|b| b.steps.len()).sum::<usize>();
-        self.waves.iter().map(|w| in_wave(w) + w.resources.len()).sum()
+        self.waves
+            .iter()
+            .map(|w| in_wave(w) + w.resources.len())
+            .sum()
     }
 }
 
@@ -260,7 +263,9 @@ impl View {
 
     /// The members of a service.
     pub fn of_service<'a>(&'a self, service: &'a ServiceName) -> impl Iterator<Item = &'a Member> {
-        self.members.iter().filter(move |m| &m.id.service == service)
+        self.members
+            .iter()
+            .filter(move |m| &m.id.service == service)
     }
 
     /// One member.
@@ -272,7 +277,9 @@ impl View {
     /// How a role is asked.
     #[must_use]
     pub fn role(&self, id: &InstanceId) -> Option<&RoleView> {
-        self.roles.iter().find(|r| r.role.service == id.service && r.role.role == id.role)
+        self.roles
+            .iter()
+            .find(|r| r.role.service == id.service && r.role.role == id.role)
     }
 }
 

@@ -55,10 +55,15 @@ pub fn services_on(
         placement.on(host).map(|id| id.service.clone()).collect();
     let running: Vec<ServiceName> = found.iter().cloned().collect();
     for service in running {
-        let needs = catalogue.get(&service).map(|f| f.descriptor.needs.clone()).unwrap_or_default();
+        let needs = catalogue
+            .get(&service)
+            .map(|f| f.descriptor.needs.clone())
+            .unwrap_or_default();
         let packages = needs.into_iter().filter(|need| {
             cluster.services.contains_key(need)
-                && catalogue.get(need).is_some_and(|f| f.descriptor.roles.is_empty())
+                && catalogue
+                    .get(need)
+                    .is_some_and(|f| f.descriptor.roles.is_empty())
         });
         found.extend(packages);
     }
@@ -83,10 +88,23 @@ pub fn installed(
     let named = |sha: &str| format!("{prefix}{}", sha.get(..12).unwrap_or(sha));
     if wanted.package.is_none() {
         let linked = facts.links.get(&paths.at(&package.into));
-        let linked = linked.and_then(|to| to.rsplit('/').next()).filter(|n| facts.store.contains(*n));
-        let there = linked.filter(|name| name.starts_with(&prefix)).map(str::to_owned);
-        let other = || facts.store.iter().find(|name| name.starts_with(&prefix)).cloned();
-        let same_hash = || file.map(|f| named(&f.sha256)).filter(|n| facts.store.contains(n));
+        let linked = linked
+            .and_then(|to| to.rsplit('/').next())
+            .filter(|n| facts.store.contains(*n));
+        let there = linked
+            .filter(|name| name.starts_with(&prefix))
+            .map(str::to_owned);
+        let other = || {
+            facts
+                .store
+                .iter()
+                .find(|name| name.starts_with(&prefix))
+                .cloned()
+        };
+        let same_hash = || {
+            file.map(|f| named(&f.sha256))
+                .filter(|n| facts.store.contains(n))
+        };
         if let Some(name) = there.or_else(same_hash).or_else(other) {
             return Some(Installed { name, send: None });
         }
@@ -106,12 +124,21 @@ pub fn needed(
 ) -> BTreeSet<PackageKey> {
     let mut keys = BTreeSet::new();
     for (name, host) in &cluster.hosts {
-        let Some(facts) = facts.get(name) else { continue };
+        let Some(facts) = facts.get(name) else {
+            continue;
+        };
         let paths = HostPaths::new(&cluster.name, host);
         for service in services_on(name, cluster, catalogue, placement) {
-            let tree =
-                installed((cluster, catalogue), &service, (&paths, facts), &Packages::new());
-            let own = cluster.services.get(&service).is_some_and(|s| s.package.is_some());
+            let tree = installed(
+                (cluster, catalogue),
+                &service,
+                (&paths, facts),
+                &Packages::new(),
+            );
+            let own = cluster
+                .services
+                .get(&service)
+                .is_some_and(|s| s.package.is_some());
             if tree.is_some_and(|tree| tree.send.is_some()) || own {
                 keys.insert((service, facts.arch));
             }
@@ -136,10 +163,16 @@ pub fn request(
         cause,
         source_line: None,
     };
-    let folder = catalogue.get(&service.name).ok_or_else(|| wrong("there is no such service".into()))?;
+    let folder = catalogue
+        .get(&service.name)
+        .ok_or_else(|| wrong("there is no such service".into()))?;
     let package = folder.descriptor.package.as_ref();
     let package = package.ok_or_else(|| wrong("it has no package".into()))?;
-    let release = folder.descriptor.versions.get(&service.version).map(|v| v.values.clone());
+    let release = folder
+        .descriptor
+        .versions
+        .get(&service.version)
+        .map(|v| v.values.clone());
     let values = minijinja::context! {
         version => service.version.clone(),
         release => release.unwrap_or_default(),
@@ -153,7 +186,12 @@ pub fn request(
     let mut sources = Vec::new();
     for source in &package.sources {
         sources.push(match source {
-            descriptor::Source::Archive { url, sha512, sha256, sums } => artifact::Source::Archive {
+            descriptor::Source::Archive {
+                url,
+                sha512,
+                sha256,
+                sums,
+            } => artifact::Source::Archive {
                 url: text(url)?,
                 sha512: maybe(sha512)?,
                 sums: maybe(sums)?,
@@ -168,13 +206,17 @@ pub fn request(
                     into: text(into)?,
                 }
             }
-            descriptor::Source::Jlink { modules } => {
-                artifact::Source::Jlink { modules: modules.clone() }
-            }
+            descriptor::Source::Jlink { modules } => artifact::Source::Jlink {
+                modules: modules.clone(),
+            },
             descriptor::Source::Folder { path } => {
                 let prefix = format!("{}/", text(path)?);
-                let inside = |(p, t): (&str, &str)| Some((p.strip_prefix(&prefix)?.to_owned(), t.to_owned()));
-                artifact::Source::Files { files: folder.files().filter_map(inside).collect() }
+                let inside = |(p, t): (&str, &str)| {
+                    Some((p.strip_prefix(&prefix)?.to_owned(), t.to_owned()))
+                };
+                artifact::Source::Files {
+                    files: folder.files().filter_map(inside).collect(),
+                }
             }
         });
     }
@@ -184,6 +226,10 @@ pub fn request(
         arch,
         sources,
         given: service.package.clone(),
-        file_names: package.file_names.iter().map(|n| text(n)).collect::<Result<_, _>>()?,
+        file_names: package
+            .file_names
+            .iter()
+            .map(|n| text(n))
+            .collect::<Result<_, _>>()?,
     })
 }

@@ -17,11 +17,15 @@ impl HostPaths {
     pub fn new(cluster: &ClusterName, host: &Host) -> Self {
         let root = match &host.connection {
             Connection::Ssh { .. } => String::new(),
-            Connection::Local { root } => {
-                root.as_ref().map(|root| root.display().to_string()).unwrap_or_default()
-            }
+            Connection::Local { root } => root
+                .as_ref()
+                .map(|root| root.display().to_string())
+                .unwrap_or_default(),
         };
-        Self { root, cluster: cluster.clone() }
+        Self {
+            root,
+            cluster: cluster.clone(),
+        }
     }
 
     /// A path of the host.
@@ -87,7 +91,11 @@ impl HostPaths {
     /// The file that login shells read: everybody's on a real host, one of its own on a local one.
     #[must_use]
     pub fn profile(&self) -> String {
-        if self.root.is_empty() { "/etc/profile".to_owned() } else { self.at("/env.sh") }
+        if self.root.is_empty() {
+            "/etc/profile".to_owned()
+        } else {
+            self.at("/env.sh")
+        }
     }
 
     /// The file of a systemd unit.

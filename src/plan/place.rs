@@ -21,7 +21,10 @@ pub struct Placement {
 impl Placement {
     /// The instances on a host.
     pub fn on<'a>(&'a self, host: &'a HostName) -> impl Iterator<Item = &'a InstanceId> {
-        self.instances.iter().map(|(id, _)| id).filter(move |id| &id.host == host)
+        self.instances
+            .iter()
+            .map(|(id, _)| id)
+            .filter(move |id| &id.host == host)
     }
 }
 
@@ -38,10 +41,18 @@ pub fn place(cluster: &Cluster, catalogue: &Catalogue, records: &[&Record]) -> P
             *known = (*known).max(*highest);
         }
     }
-    let mut placer =
-        Placer { cluster, recorded, done: Placement { numbers, ..Placement::default() } };
+    let mut placer = Placer {
+        cluster,
+        recorded,
+        done: Placement {
+            numbers,
+            ..Placement::default()
+        },
+    };
     for (name, service) in &cluster.services {
-        let Some(folder) = catalogue.get(name) else { continue };
+        let Some(folder) = catalogue.get(name) else {
+            continue;
+        };
         for (role_name, role) in &folder.descriptor.roles {
             if let Some(amount) = service.roles.get(role_name) {
                 placer.role((name, role_name, role), amount);
@@ -59,7 +70,11 @@ struct Placer<'a> {
 }
 
 impl Placer<'_> {
-    fn role(&mut self, (service, role_name, role): (&ServiceName, &RoleName, &Role), amount: &Amount) {
+    fn role(
+        &mut self,
+        (service, role_name, role): (&ServiceName, &RoleName, &Role),
+        amount: &Amount,
+    ) {
         let id = |host: &HostName| InstanceId {
             service: service.clone(),
             role: role_name.clone(),
@@ -84,7 +99,11 @@ impl Placer<'_> {
             .collect();
         if let Some(rule) = role.id {
             for (_, number) in placed.iter_mut().filter(|(_, number)| number.is_none()) {
-                let next = self.done.numbers.get(&key).map_or(rule.from, |highest| highest + 1);
+                let next = self
+                    .done
+                    .numbers
+                    .get(&key)
+                    .map_or(rule.from, |highest| highest + 1);
                 self.done.numbers.insert(key.clone(), next);
                 *number = Some(next);
             }
@@ -97,8 +116,12 @@ impl Placer<'_> {
     fn choose(&self, kept: &[HostName], n: usize) -> Vec<HostName> {
         let mut chosen: Vec<HostName> = kept.to_vec();
         let load = |host: &HostName| self.done.on(host).count();
-        let mut free: Vec<&HostName> =
-            self.cluster.hosts.keys().filter(|h| !kept.contains(h)).collect();
+        let mut free: Vec<&HostName> = self
+            .cluster
+            .hosts
+            .keys()
+            .filter(|h| !kept.contains(h))
+            .collect();
         free.sort_by_key(|host| load(host));
         chosen.extend(free.into_iter().take(n.saturating_sub(kept.len())).cloned());
         let order = |h: &HostName| self.cluster.hosts.get_index_of(h);

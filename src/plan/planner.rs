@@ -63,11 +63,20 @@ pub fn requests(cluster: &Cluster, catalogue: &Catalogue) -> BTreeMap<HostName, 
     // Every role on every host: where the roles are is known only after the records are read.
     let mut everywhere = Placement::default();
     for (service, _) in &cluster.services {
-        let Some(folder) = catalogue.get(service) else { continue };
+        let Some(folder) = catalogue.get(service) else {
+            continue;
+        };
         for role in folder.descriptor.roles.keys() {
             for host in cluster.hosts.keys() {
                 let (service, role, host) = (service.clone(), role.clone(), host.clone());
-                everywhere.instances.push((crate::id::InstanceId { service, role, host }, Some(1)));
+                everywhere.instances.push((
+                    crate::id::InstanceId {
+                        service,
+                        role,
+                        host,
+                    },
+                    Some(1),
+                ));
             }
         }
     }
@@ -80,11 +89,20 @@ pub fn requests(cluster: &Cluster, catalogue: &Catalogue) -> BTreeMap<HostName, 
         homes: cluster
             .hosts
             .keys()
-            .flat_map(|h| cluster.services.keys().map(|s| ((h.clone(), s.clone()), "-".to_owned())))
+            .flat_map(|h| {
+                cluster
+                    .services
+                    .keys()
+                    .map(|s| ((h.clone(), s.clone()), "-".to_owned()))
+            })
             .collect(),
         renderer: Renderer::new(),
     };
-    cluster.hosts.keys().map(|host| (host.clone(), request(&context, host))).collect()
+    cluster
+        .hosts
+        .keys()
+        .map(|host| (host.clone(), request(&context, host)))
+        .collect()
 }
 
 fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
@@ -96,26 +114,44 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
         pidfiles: matches!(host.connection, Connection::Local { .. }),
         ..FactsRequest::default()
     };
-    request.paths.extend([paths.profile(), paths.state(), paths.store(), paths.incoming()]);
+    request.paths.extend([
+        paths.profile(),
+        paths.state(),
+        paths.store(),
+        paths.incoming(),
+    ]);
     request.disks.insert(paths.store());
     for service in context.cluster.services.keys() {
         let folder = context.catalogue.get(service);
         request.users.extend(context.user(host, service));
         let package = folder.and_then(|f| f.descriptor.package.as_ref());
         request.paths.extend(package.map(|p| paths.at(&p.into)));
-        let hooks = folder.into_iter().flat_map(|f| f.files()).filter(|(p, _)| is_hook(p));
-        request.paths.extend(hooks.map(|(p, _)| format!("{}/{p}", paths.hooks(service))));
+        let hooks = folder
+            .into_iter()
+            .flat_map(|f| f.files())
+            .filter(|(p, _)| is_hook(p));
+        request
+            .paths
+            .extend(hooks.map(|(p, _)| format!("{}/{p}", paths.hooks(service))));
     }
     for id in context.placement.on(name) {
         // A template that can't be rendered is reported when the plan is made.
         if let Ok(Some(desired)) = context.desired(id) {
             request.units.insert(desired.member.unit.clone());
             request.paths.insert(paths.unit(&desired.member.unit));
-            request.paths.extend(desired.files.iter().map(|f| f.path.clone()));
-            request.paths.extend(desired.dirs.iter().map(|(path, _)| path.clone()));
-            request.paths.extend([desired.unit.path.clone(), desired.wanted.0.clone()]);
+            request
+                .paths
+                .extend(desired.files.iter().map(|f| f.path.clone()));
+            request
+                .paths
+                .extend(desired.dirs.iter().map(|(path, _)| path.clone()));
+            request
+                .paths
+                .extend([desired.unit.path.clone(), desired.wanted.0.clone()]);
             request.disks.extend(desired.data.iter().cloned());
-            request.markers.extend(desired.once.iter().map(|once| once.marker.clone()));
+            request
+                .markers
+                .extend(desired.once.iter().map(|once| once.marker.clone()));
         }
     }
     request
@@ -167,7 +203,13 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
     }
     waves.resources(input.resources);
     let (waves, unchanged) = waves.done();
-    Ok(Plan { format: FORMAT, basis: basis(input), view, waves, unchanged })
+    Ok(Plan {
+        format: FORMAT,
+        basis: basis(input),
+        view,
+        waves,
+        unchanged,
+    })
 }
 
 /// The tree that each host runs each service from.
@@ -176,7 +218,9 @@ pub type Trees = BTreeMap<(HostName, ServiceName), Installed>;
 fn trees(input: Input<'_>, placement: &Placement) -> Trees {
     let mut trees = Trees::new();
     for (name, host) in &input.cluster.hosts {
-        let Some(facts) = input.facts.get(name) else { continue };
+        let Some(facts) = input.facts.get(name) else {
+            continue;
+        };
         let paths = HostPaths::new(&input.cluster.name, host);
         for service in packages::services_on(name, input.cluster, input.catalogue, placement) {
             let words = (input.cluster, input.catalogue);
@@ -190,7 +234,10 @@ fn trees(input: Input<'_>, placement: &Placement) -> Trees {
 fn homes(input: Input<'_>, trees: &Trees) -> BTreeMap<(HostName, ServiceName), String> {
     let home = |((host, service), tree): (&(HostName, ServiceName), &Installed)| {
         let paths = HostPaths::new(&input.cluster.name, &input.cluster.hosts[host]);
-        ((host.clone(), service.clone()), format!("{}/{}", paths.store(), tree.name))
+        (
+            (host.clone(), service.clone()),
+            format!("{}/{}", paths.store(), tree.name),
+        )
     };
     trees.iter().map(home).collect()
 }
@@ -200,7 +247,10 @@ fn refused(input: Input<'_>) -> Vec<String> {
     let mut refused = BTreeSet::new();
     for record in input.facts.values().filter_map(|f| f.record.as_ref()) {
         for (name, service) in &input.cluster.services {
-            let old = record.versions.get(name.as_str()).filter(|old| **old != service.version);
+            let old = record
+                .versions
+                .get(name.as_str())
+                .filter(|old| **old != service.version);
             refused.extend(old.map(|old| {
                 let new = &service.version;
                 format!("{name} runs {old} and the inventory wants {new}: changing the version of a live cluster is not offered yet")
@@ -241,8 +291,9 @@ fn records(
     let mut records = BTreeMap::new();
     for host in input.cluster.hosts.keys() {
         let here = || desired.iter().filter(|d| &d.member.id.host == host);
-        let mut owns: BTreeSet<String> =
-            here().flat_map(|d| d.files.iter().map(|f| f.path.clone())).collect();
+        let mut owns: BTreeSet<String> = here()
+            .flat_map(|d| d.files.iter().map(|f| f.path.clone()))
+            .collect();
         owns.extend(here().map(|d| d.unit.path.clone()));
         let record = Record {
             format: RECORD_FORMAT,
@@ -270,10 +321,15 @@ fn view(input: Input<'_>, context: &Context<'_>) -> View {
     let mut roles = Vec::new();
     let mut verify = Vec::new();
     for service in input.cluster.services.keys() {
-        let Some(folder) = input.catalogue.get(service) else { continue };
+        let Some(folder) = input.catalogue.get(service) else {
+            continue;
+        };
         for (role, words) in &folder.descriptor.roles {
             roles.push(RoleView {
-                role: RoleRef { service: service.clone(), role: role.clone() },
+                role: RoleRef {
+                    service: service.clone(),
+                    role: role.clone(),
+                },
                 quorum: words.quorum.clone(),
                 status: words.status.clone(),
                 verify: words.verify.clone(),
@@ -285,9 +341,19 @@ fn view(input: Input<'_>, context: &Context<'_>) -> View {
         verify.push((service.clone(), folder.descriptor.verify.clone()));
     }
     let root = |host: &Host| HostPaths::new(&input.cluster.name, host).root;
-    let roots = input.cluster.hosts.values().map(|host| (host.name.clone(), root(host)));
+    let roots = input
+        .cluster
+        .hosts
+        .values()
+        .map(|host| (host.name.clone(), root(host)));
     let roots = roots.filter(|(_, root)| !root.is_empty()).collect();
-    View { cluster: input.cluster.name.clone(), members: context.members(), roles, roots, verify }
+    View {
+        cluster: input.cluster.name.clone(),
+        members: context.members(),
+        roles,
+        roots,
+        verify,
+    }
 }
 
 /// The cluster as probes see it, for commands that change nothing.
@@ -310,7 +376,11 @@ pub fn view_of(input: Input<'_>) -> View {
 #[must_use]
 pub fn rolling_of(catalogue: &Catalogue, role: &RoleRef) -> Option<Rolling> {
     let folder = catalogue.get(&role.service)?;
-    folder.descriptor.roles.get(&role.role).map(|words| words.rolling.clone())
+    folder
+        .descriptor
+        .roles
+        .get(&role.role)
+        .map(|words| words.rolling.clone())
 }
 
 fn roles_in_order(view: &View) -> Vec<RoleRef> {

@@ -11,9 +11,15 @@ impl fmt::Display for Step {
         match self {
             Self::User { name } => write!(f, "user {name}"),
             Self::Dir { path, .. } => write!(f, "folder {path}"),
-            Self::File { path, before: None, .. } => write!(f, "new file {path}"),
+            Self::File {
+                path, before: None, ..
+            } => write!(f, "new file {path}"),
             Self::File { path, .. } => write!(f, "file {path}"),
-            Self::Block { path, after: Some(_), .. } => write!(f, "block in {path}"),
+            Self::Block {
+                path,
+                after: Some(_),
+                ..
+            } => write!(f, "block in {path}"),
             Self::Block { path, .. } => write!(f, "take the block out of {path}"),
             Self::Package { name, version, .. } => write!(f, "package {name} {version}"),
             Self::Link { path, to, .. } => write!(f, "link {path} to {to}"),
@@ -94,7 +100,10 @@ fn alike(wave: &Wave, view: &View, detail: Detail) -> Vec<(String, String)> {
             None => groups.push((text, vec![batch.host.as_str()])),
         }
     }
-    groups.into_iter().map(|(lines, hosts)| (lines, hosts.join(", "))).collect()
+    groups
+        .into_iter()
+        .map(|(lines, hosts)| (lines, hosts.join(", ")))
+        .collect()
 }
 
 fn show_batch(batch: &Batch, detail: Detail) -> String {
@@ -110,7 +119,12 @@ fn show_batch(batch: &Batch, detail: Detail) -> String {
 
 fn show_step(out: &mut String, step: &Step, detail: Detail) {
     match step {
-        Step::File { before: Some(before), after, secret, .. } => {
+        Step::File {
+            before: Some(before),
+            after,
+            secret,
+            ..
+        } => {
             let _ = writeln!(out, "~ {step}");
             out.push_str(&diff(before, after, *secret));
         }
@@ -133,7 +147,9 @@ fn show_step(out: &mut String, step: &Step, detail: Detail) {
             };
             let _ = writeln!(out, "+ {step} ({from})");
         }
-        Step::Link { before: Some(_), .. } => _ = writeln!(out, "~ {step}"),
+        Step::Link {
+            before: Some(_), ..
+        } => _ = writeln!(out, "~ {step}"),
         Step::Remove { .. } => _ = writeln!(out, "- {step}"),
         Step::User { .. } | Step::Dir { .. } | Step::Link { .. } => {
             let _ = writeln!(out, "+ {step}");
@@ -147,8 +163,14 @@ fn diff(before: &str, after: &str, secret: bool) -> String {
     let text = TextDiff::from_lines(before, after);
     let mut out = String::new();
     if secret {
-        let changed = text.iter_all_changes().filter(|c| c.tag() != ChangeTag::Equal).count();
-        let _ = writeln!(out, "  ({changed} lines differ; not shown, they hold secrets)");
+        let changed = text
+            .iter_all_changes()
+            .filter(|c| c.tag() != ChangeTag::Equal)
+            .count();
+        let _ = writeln!(
+            out,
+            "  ({changed} lines differ; not shown, they hold secrets)"
+        );
         return out;
     }
     for group in text.grouped_ops(1) {
@@ -168,4 +190,3 @@ fn mib(bytes: u64) -> String {
     let tenths = bytes * 10 / (1024 * 1024);
     format!("{}.{} MiB", tenths / 10, tenths % 10)
 }
-

@@ -68,7 +68,12 @@ impl<'a> Waves<'a> {
 
     fn batch(&mut self, host: &HostName, steps: Steps) -> Option<Batch> {
         self.unchanged += steps.unchanged;
-        let batch = |steps| Batch { host: host.clone(), instance: None, because: Vec::new(), steps };
+        let batch = |steps| Batch {
+            host: host.clone(),
+            instance: None,
+            because: Vec::new(),
+            steps,
+        };
         (!steps.steps.is_empty()).then(|| batch(steps.steps))
     }
 
@@ -79,7 +84,9 @@ impl<'a> Waves<'a> {
     pub fn prepare(&mut self, records: &BTreeMap<HostName, Record>) -> Result<(), PlanError> {
         let mut batches = Vec::new();
         for (name, host) in &self.context.cluster.hosts {
-            let Some(facts) = self.context.facts.get(name) else { continue };
+            let Some(facts) = self.context.facts.get(name) else {
+                continue;
+            };
             let paths = HostPaths::new(&self.context.cluster.name, host);
             let root = root_owner(&paths);
             let mut steps = Steps::default();
@@ -104,7 +111,11 @@ impl<'a> Waves<'a> {
             steps.block(facts, &paths.profile(), &mark, block);
             batches.extend(self.batch(name, steps));
         }
-        let wave = Wave { title: "prepare hosts".to_owned(), batches, ..Wave::default() };
+        let wave = Wave {
+            title: "prepare hosts".to_owned(),
+            batches,
+            ..Wave::default()
+        };
         self.prepared = self.push(wave);
         Ok(())
     }
@@ -113,7 +124,12 @@ impl<'a> Waves<'a> {
         let host = &self.context.cluster.hosts[name];
         let paths = HostPaths::new(&self.context.cluster.name, host);
         for service in self.services_on(name) {
-            let files = self.context.catalogue.get(&service).into_iter().flat_map(|f| f.files());
+            let files = self
+                .context
+                .catalogue
+                .get(&service)
+                .into_iter()
+                .flat_map(|f| f.files());
             for (path, text) in files.filter(|(path, _)| is_hook(path)) {
                 let path = format!("{}/{path}", paths.hooks(&service));
                 let file = plain_file(path, text.to_owned(), "0755");
@@ -123,8 +139,13 @@ impl<'a> Waves<'a> {
     }
 
     fn services_on(&self, host: &HostName) -> BTreeSet<ServiceName> {
-        let here = self.trees.keys().filter(|(h, _)| h == host).map(|(_, s)| s.clone());
-        here.chain(self.context.placement.on(host).map(|id| id.service.clone())).collect()
+        let here = self
+            .trees
+            .keys()
+            .filter(|(h, _)| h == host)
+            .map(|(_, s)| s.clone());
+        here.chain(self.context.placement.on(host).map(|id| id.service.clone()))
+            .collect()
     }
 
     /// Packages and the links to them, one wave a service.
@@ -152,7 +173,11 @@ impl<'a> Waves<'a> {
         Ok(())
     }
 
-    fn install_on(&self, name: &HostName, service: &ServiceName) -> Result<Option<Steps>, PlanError> {
+    fn install_on(
+        &self,
+        name: &HostName,
+        service: &ServiceName,
+    ) -> Result<Option<Steps>, PlanError> {
         let key = (name.clone(), service.clone());
         let (Some(tree), Some(facts)) = (self.trees.get(&key), self.context.facts.get(name)) else {
             return Ok(None);
@@ -191,15 +216,21 @@ impl<'a> Waves<'a> {
     /// # Errors
     /// None today; kept for steps that render.
     pub fn role(&mut self, role: &RoleRef) -> Result<(), PlanError> {
-        let Some(folder) = self.context.catalogue.get(&role.service) else { return Ok(()) };
-        let Some(words) = folder.descriptor.roles.get(&role.role) else { return Ok(()) };
+        let Some(folder) = self.context.catalogue.get(&role.service) else {
+            return Ok(());
+        };
+        let Some(words) = folder.descriptor.roles.get(&role.role) else {
+            return Ok(());
+        };
         let mut by_kind: Vec<(Kind, Batch)> = Vec::new();
         for one in self.desired {
             let id = &one.member.id;
             if id.service != role.service || id.role != role.role {
                 continue;
             }
-            let Some(facts) = self.context.facts.get(&id.host) else { continue };
+            let Some(facts) = self.context.facts.get(&id.host) else {
+                continue;
+            };
             let (kind, steps, because) = self.instance(one, facts);
             if let Some(mut batch) = self.batch(&id.host, steps) {
                 batch.instance = Some(id.clone());
@@ -208,11 +239,17 @@ impl<'a> Waves<'a> {
             }
         }
         for kind in [Kind::Tidy, Kind::Start, Kind::Reload, Kind::Restart] {
-            let batches: Vec<Batch> =
-                by_kind.iter().filter(|(k, _)| *k == kind).map(|(_, b)| b.clone()).collect();
+            let batches: Vec<Batch> = by_kind
+                .iter()
+                .filter(|(k, _)| *k == kind)
+                .map(|(_, b)| b.clone())
+                .collect();
             let wave = self.role_wave(role, words, kind, batches);
             if let Some(index) = self.push(wave) {
-                self.of_service.entry(role.service.clone()).or_default().push(index);
+                self.of_service
+                    .entry(role.service.clone())
+                    .or_default()
+                    .push(index);
             }
         }
         Ok(())
@@ -223,7 +260,11 @@ impl<'a> Waves<'a> {
         let mut on_host: BTreeSet<usize> = self.prepared.into_iter().collect();
         on_host.extend(self.installed.get(&role.service));
         after.extend(self.of_service.get(&role.service).into_iter().flatten());
-        let needs = self.context.catalogue.get(&role.service).map(|f| f.descriptor.needs.clone());
+        let needs = self
+            .context
+            .catalogue
+            .get(&role.service)
+            .map(|f| f.descriptor.needs.clone());
         for need in needs.unwrap_or_default() {
             on_host.extend(self.installed.get(&need));
             after.extend(self.of_service.get(&need).into_iter().flatten());
@@ -245,7 +286,11 @@ impl<'a> Waves<'a> {
         let rolling = words.rolling.clone();
         match kind {
             Kind::Tidy | Kind::Reload => wave,
-            Kind::Start => Wave { ready: rolling.ready, within: words.run.ready_within, ..wave },
+            Kind::Start => Wave {
+                ready: rolling.ready,
+                within: words.run.ready_within,
+                ..wave
+            },
             Kind::Restart => Wave {
                 width: Some(rolling.width),
                 before: rolling.before,
@@ -308,7 +353,11 @@ impl<'a> Waves<'a> {
         steps: &mut Steps,
         because: &mut Vec<String>,
     ) -> Kind {
-        let unit = facts.units.get(&one.member.unit).cloned().unwrap_or_default();
+        let unit = facts
+            .units
+            .get(&one.member.unit)
+            .cloned()
+            .unwrap_or_default();
         let name = &one.member.unit;
         if !unit.active {
             because.clear();
@@ -318,7 +367,10 @@ impl<'a> Waves<'a> {
         }
         let parts = |text: &str| {
             let mut words = text.split_whitespace().map(str::to_owned);
-            (words.next().unwrap_or_default(), words.next().unwrap_or_default())
+            (
+                words.next().unwrap_or_default(),
+                words.next().unwrap_or_default(),
+            )
         };
         let wanted = parts(&one.wanted.1);
         let running = parts(unit.running.as_deref().unwrap_or_default());
@@ -344,7 +396,12 @@ impl<'a> Waves<'a> {
 
     /// Changes made by drivers, after everything runs.
     pub fn resources(&mut self, changes: &[ResourceChange]) {
-        let after = self.of_service.values().flatten().copied().collect::<BTreeSet<_>>();
+        let after = self
+            .of_service
+            .values()
+            .flatten()
+            .copied()
+            .collect::<BTreeSet<_>>();
         let wave = Wave {
             title: "topics".to_owned(),
             after: after.into_iter().collect(),
@@ -358,7 +415,13 @@ impl<'a> Waves<'a> {
 
 fn plain_file(path: String, text: String, mode: &str) -> DesiredFile {
     let (mode, on_change) = (mode.to_owned(), OnChange::Nothing);
-    DesiredFile { path, text, mode, on_change, owned: false }
+    DesiredFile {
+        path,
+        text,
+        mode,
+        on_change,
+        owned: false,
+    }
 }
 
 /// What is written about a host, as text.

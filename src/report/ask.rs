@@ -32,7 +32,10 @@ pub fn ask_line(question: &str) -> io::Result<String> {
 /// When nobody is there to answer.
 pub fn ask_yes(question: &str) -> io::Result<bool> {
     let answer = ask_line(&format!("{question} [y/N] "))?;
-    Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes" | "o" | "oui"))
+    Ok(matches!(
+        answer.to_lowercase().as_str(),
+        "y" | "yes" | "o" | "oui"
+    ))
 }
 
 /// Asks for a secret; it is not shown.
@@ -55,6 +58,10 @@ pub fn tell_failure(failure: &Failure, as_json: bool) {
         let text = failure.to_string();
         let plain = text.contains("error: ") || text.contains("error[");
         let mut err = anstream::stderr().lock();
-        if plain { writeln!(err, "{text}") } else { writeln!(err, "error: {text}") }
+        if plain {
+            writeln!(err, "{text}")
+        } else {
+            writeln!(err, "error: {text}")
+        }
     };
 }

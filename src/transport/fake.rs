@@ -18,8 +18,7 @@ use crate::plan::{Member, Step, UnitChange};
 
 /// What a port answers to a word: none where nothing listens. Called with the world, the host, the port
 /// and what was written to it (nothing, for a mere connection).
-pub type Responder =
-    Arc<dyn Fn(&World, &HostName, u16, &str) -> Option<String> + Send + Sync>;
+pub type Responder = Arc<dyn Fn(&World, &HostName, u16, &str) -> Option<String> + Send + Sync>;
 
 /// What a hook answers: called with the world, the host and the hook's path.
 pub type HookResponder = Arc<dyn Fn(&World, &HostName, &str) -> HookAnswer + Send + Sync>;
@@ -88,7 +87,9 @@ impl World {
     /// Whether a unit of a host runs.
     #[must_use]
     pub fn runs(&self, host: &str, unit: &str) -> bool {
-        self.hosts.get(host).is_some_and(|h| !h.dead && h.units.get(unit).is_some_and(|u| u.active))
+        self.hosts
+            .get(host)
+            .is_some_and(|h| !h.dead && h.units.get(unit).is_some_and(|u| u.active))
     }
 }
 
@@ -103,8 +104,15 @@ impl Fake {
     /// A host of a world; it is made if it is not there.
     #[must_use]
     pub fn new(world: &Arc<Mutex<World>>, host: &HostName) -> Self {
-        let fake = Self { world: Arc::clone(world), host: host.clone() };
-        let fresh = || FakeState { memory_mb: 4096, time: 1_700_000_000, ..FakeState::default() };
+        let fake = Self {
+            world: Arc::clone(world),
+            host: host.clone(),
+        };
+        let fresh = || FakeState {
+            memory_mb: 4096,
+            time: 1_700_000_000,
+            ..FakeState::default()
+        };
         fake.world().hosts.entry(host.clone()).or_insert_with(fresh);
         fake
     }
@@ -122,8 +130,12 @@ impl Fake {
         let state = alive(&world, &self.host)?;
         let asked = |path: &String| request.paths.contains(path);
         let record_path = format!("{}/record.json", request.state);
-        let mut files: BTreeMap<String, FileFact> =
-            state.files.iter().filter(|(p, _)| asked(p)).map(own).collect();
+        let mut files: BTreeMap<String, FileFact> = state
+            .files
+            .iter()
+            .filter(|(p, _)| asked(p))
+            .map(own)
+            .collect();
         let record = state.files.get(&record_path);
         files.extend(record.map(|file| (record_path, file.clone())));
         let record = record
@@ -143,11 +155,31 @@ impl Fake {
             disks: BTreeMap::new(),
             users: state.users.intersection(&request.users).cloned().collect(),
             files,
-            dirs: state.dirs.iter().filter(|(p, _)| asked(p)).map(own).collect(),
-            links: state.links.iter().filter(|(p, _)| asked(p)).map(own).collect(),
+            dirs: state
+                .dirs
+                .iter()
+                .filter(|(p, _)| asked(p))
+                .map(own)
+                .collect(),
+            links: state
+                .links
+                .iter()
+                .filter(|(p, _)| asked(p))
+                .map(own)
+                .collect(),
             store: state.store.clone(),
-            markers: request.markers.iter().filter(|m| state.files.contains_key(*m)).cloned().collect(),
-            units: state.units.iter().filter(|(u, _)| request.units.contains(*u)).map(own).collect(),
+            markers: request
+                .markers
+                .iter()
+                .filter(|m| state.files.contains_key(*m))
+                .cloned()
+                .collect(),
+            units: state
+                .units
+                .iter()
+                .filter(|(u, _)| request.units.contains(*u))
+                .map(own)
+                .collect(),
             listening: state.listening.clone(),
             record,
         })
@@ -171,13 +203,18 @@ impl Fake {
             match fault {
                 Some(FaultKind::LostBefore) => return Err(broken()),
                 Some(FaultKind::Fails) => {
-                    tell(first + offset, StepAnswer::Failed(vec!["a fault was asked for".to_owned()]));
+                    tell(
+                        first + offset,
+                        StepAnswer::Failed(vec!["a fault was asked for".to_owned()]),
+                    );
                     return Ok(());
                 }
                 _ => {}
             }
             world.done.push(format!("{}: {step}", self.host));
-            let Some(state) = world.hosts.get_mut(&self.host) else { return Err(broken()) };
+            let Some(state) = world.hosts.get_mut(&self.host) else {
+                return Err(broken());
+            };
             let answer = state.step(places, step);
             drop(world);
             if fault == Some(FaultKind::LostAfter) {
@@ -204,8 +241,13 @@ impl Fake {
     ) -> Result<u64, RemoteError> {
         let mut world = self.world();
         alive(&world, &self.host)?;
-        let Some(state) = world.hosts.get_mut(&self.host) else { return Err(broken()) };
-        let have = state.incoming.insert(shipment.sha256.to_owned(), shipment.size).unwrap_or(0);
+        let Some(state) = world.hosts.get_mut(&self.host) else {
+            return Err(broken());
+        };
+        let have = state
+            .incoming
+            .insert(shipment.sha256.to_owned(), shipment.size)
+            .unwrap_or(0);
         let sent = shipment.size.saturating_sub(have);
         state.bytes_received += sent;
         tell(shipment.size);
@@ -245,8 +287,14 @@ impl Fake {
     pub fn hook(&self, member: &Member, hook: &str) -> HookAnswer {
         let world = self.world();
         let path = format!("{}/{hook}", member.hooks);
-        let yes = HookAnswer { code: Some(0), lines: Vec::new() };
-        world.hooks.clone().map_or(yes, |hooks| hooks(&world, &self.host, &path))
+        let yes = HookAnswer {
+            code: Some(0),
+            lines: Vec::new(),
+        };
+        world
+            .hooks
+            .clone()
+            .map_or(yes, |hooks| hooks(&world, &self.host, &path))
     }
 
     /// See [`super::Remote::tail`].
@@ -275,30 +323,63 @@ impl FakeState {
         match step {
             Step::User { name } => return changed(self.users.insert(name.clone())),
             Step::Dir { path, owner, mode } => {
-                self.dirs.insert(path.clone(), DirFact { mode: mode.clone(), owner: who(owner) });
+                self.dirs.insert(
+                    path.clone(),
+                    DirFact {
+                        mode: mode.clone(),
+                        owner: who(owner),
+                    },
+                );
             }
-            Step::File { path, before, after, owner, mode, .. } => {
+            Step::File {
+                path,
+                before,
+                after,
+                owner,
+                mode,
+                ..
+            } => {
                 let now = self.files.get(path).map(|f| &f.text);
                 if now != before.as_ref() && now != Some(after) {
                     return StepAnswer::Stale(vec![format!("{path} was changed")]);
                 }
                 let (text, mode) = (after.clone(), mode.clone());
-                self.files.insert(path.clone(), FileFact { text, mode, owner: who(owner) });
+                self.files.insert(
+                    path.clone(),
+                    FileFact {
+                        text,
+                        mode,
+                        owner: who(owner),
+                    },
+                );
             }
-            Step::Block { path, name, after, .. } => self.block(path, name, after.as_deref()),
-            Step::Package { sha256, store, size, .. } => {
+            Step::Block {
+                path, name, after, ..
+            } => self.block(path, name, after.as_deref()),
+            Step::Package {
+                sha256,
+                store,
+                size,
+                ..
+            } => {
                 let name = store.rsplit('/').next().unwrap_or_default().to_owned();
                 if self.store.contains(&name) {
                     return StepAnswer::Ok;
                 }
                 if self.incoming.remove(sha256) != Some(*size) {
-                    return StepAnswer::Failed(vec!["the package did not arrive as it was sent".to_owned()]);
+                    return StepAnswer::Failed(vec![
+                        "the package did not arrive as it was sent".to_owned(),
+                    ]);
                 }
                 self.store.insert(name);
             }
             Step::Link { path, to, .. } => _ = self.links.insert(path.clone(), to.clone()),
             Step::Once { marker, .. } => {
-                let file = FileFact { text: String::new(), mode: "0644".to_owned(), owner: who(&None) };
+                let file = FileFact {
+                    text: String::new(),
+                    mode: "0644".to_owned(),
+                    owner: who(&None),
+                };
                 return changed(self.files.insert(marker.clone(), file).is_none());
             }
             Step::Unit { unit, to, .. } => self.unit(places, unit, *to),
@@ -308,7 +389,11 @@ impl FakeState {
     }
 
     fn block(&mut self, path: &str, name: &str, after: Option<&str>) {
-        let empty = || FileFact { text: String::new(), mode: "0644".to_owned(), owner: "root".to_owned() };
+        let empty = || FileFact {
+            text: String::new(),
+            mode: "0644".to_owned(),
+            owner: "root".to_owned(),
+        };
         let file = self.files.entry(path.to_owned()).or_insert_with(empty);
         if let Some(before) = block_in(&file.text, name) {
             let old = format!("{}\n{before}\n{}\n", block_begin(name), block_end(name));
@@ -349,11 +434,16 @@ impl FakeState {
         self.files.retain(|p, _| !inside(p));
         self.dirs.retain(|p, _| !inside(p));
         self.links.retain(|p, _| !inside(p));
-        self.store.retain(|name| !inside(&format!("/opt/sdtd/store/{name}")));
+        self.store
+            .retain(|name| !inside(&format!("/opt/sdtd/store/{name}")));
         before != self.files.len() + self.dirs.len() + self.links.len() + self.store.len()
     }
 }
 
 fn changed(yes: bool) -> StepAnswer {
-    if yes { StepAnswer::Changed } else { StepAnswer::Ok }
+    if yes {
+        StepAnswer::Changed
+    } else {
+        StepAnswer::Ok
+    }
 }

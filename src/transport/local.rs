@@ -38,7 +38,10 @@ impl Local {
             stdout: Box::pin(stdout),
             stderr: Box::pin(stderr),
             end: Box::pin(async move {
-                let status = child.wait().await.map_err(|e| RemoteError::Lost(e.to_string()))?;
+                let status = child
+                    .wait()
+                    .await
+                    .map_err(|e| RemoteError::Lost(e.to_string()))?;
                 Ok(status.code())
             }),
         })

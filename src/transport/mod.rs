@@ -15,9 +15,9 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use fake::Fake;
+pub use local::Local;
 pub use shell::{Become, Channel, Shell};
 pub use ssh::{Ssh, SshOptions};
-pub use local::Local;
 pub use stream::{BoxStream, Dial};
 
 use crate::exec::script::Places;
@@ -37,7 +37,9 @@ pub enum RemoteError {
         destination: String,
     },
     /// Its key is not the one that is known.
-    #[error("the key of {destination} has CHANGED: another machine answers, or the host was set up anew")]
+    #[error(
+        "the key of {destination} has CHANGED: another machine answers, or the host was set up anew"
+    )]
     HostKeyChanged {
         /// Where the connection went.
         destination: String,

@@ -58,7 +58,9 @@ impl Shell {
             Become::No => inner,
             Become::Sudo => format!("sudo -n -- {inner}"),
             Become::Password(_) => {
-                let wait = format!("while IFS= read -r l; do [ \"$l\" = {BEGIN} ] && break; done; exec {inner}");
+                let wait = format!(
+                    "while IFS= read -r l; do [ \"$l\" = {BEGIN} ] && break; done; exec {inner}"
+                );
                 format!("sudo -S -p '' -- sh -c {}", quote(&wait))
             }
         };
@@ -68,7 +70,11 @@ impl Shell {
         };
         if let Become::Password(password) = &self.rights {
             let first = format!("{password}\n{BEGIN}\n");
-            process.stdin.write_all(first.as_bytes()).await.map_err(lost)?;
+            process
+                .stdin
+                .write_all(first.as_bytes())
+                .await
+                .map_err(lost)?;
         }
         Ok(process)
     }
@@ -81,16 +87,25 @@ impl Shell {
         line: &mut (dyn FnMut(&str) + Send),
     ) -> Result<Ended, RemoteError> {
         let work = async {
-            let Process { mut stdin, stdout, stderr, end } = self.spawn("sh -s", within).await?;
+            let Process {
+                mut stdin,
+                stdout,
+                stderr,
+                end,
+            } = self.spawn("sh -s", within).await?;
             let write = async {
                 // A script that ends early closes its input: that is no failure of its own.
                 let _ = stdin.write_all(text.as_bytes()).await;
                 let _ = stdin.shutdown().await;
                 drop(stdin);
             };
-            let (_, out, complaint) = tokio::join!(write, read_lines(stdout, line), read_all(stderr));
+            let (_, out, complaint) =
+                tokio::join!(write, read_lines(stdout, line), read_all(stderr));
             out.map_err(lost)?;
-            Ok(Ended { code: end.await?, complaint: complaint.map_err(lost)? })
+            Ok(Ended {
+                code: end.await?,
+                complaint: complaint.map_err(lost)?,
+            })
         };
         tokio::time::timeout(within + Duration::from_secs(5), work)
             .await
@@ -117,7 +132,8 @@ impl Shell {
     /// Why nothing was answered.
     fn refusal(&self, ended: &Ended) -> RemoteError {
         let said = ended.complaint.trim().replace('\n', "; ");
-        let by_sudo = said.contains("sudo") || said.contains("password") || said.contains("try again");
+        let by_sudo =
+            said.contains("sudo") || said.contains("password") || said.contains("try again");
         if self.rights != Become::No && by_sudo {
             return RemoteError::Sudo(said);
         }
@@ -151,14 +167,21 @@ impl Shell {
             }
             done += 1;
         };
-        let ended = self.run(&script(places, first, steps), within, &mut take).await?;
+        let ended = self
+            .run(&script(places, first, steps), within, &mut take)
+            .await?;
         let lines = || last_lines(&ended.complaint, 20);
         match bad {
             Some((n, true)) => tell(n, StepAnswer::Stale(lines())),
             Some((n, false)) => tell(n, StepAnswer::Failed(lines())),
             None if done == steps.len() => {}
             None if done == 0 => return Err(self.refusal(&ended)),
-            None => return Err(RemoteError::Lost(format!("after step {done}: {}", ended.complaint))),
+            None => {
+                return Err(RemoteError::Lost(format!(
+                    "after step {done}: {}",
+                    ended.complaint
+                )));
+            }
         }
         Ok(())
     }
@@ -184,7 +207,10 @@ impl Shell {
         stdout.read_line(&mut answer).await.map_err(lost)?;
         let Ok(mut have) = answer.trim().parse::<u64>() else {
             let complaint = read_all(process.stderr).await.unwrap_or_default();
-            return Err(self.refusal(&Ended { code: None, complaint }));
+            return Err(self.refusal(&Ended {
+                code: None,
+                complaint,
+            }));
         };
         have = have.min(shipment.size);
         let mut file = tokio::fs::File::open(shipment.file).await.map_err(lost)?;
@@ -239,14 +265,20 @@ impl Shell {
             None => format!("{path} </dev/null\n"),
             Some(user) => {
                 let user = quote(user);
-                format!("setpriv --reuid={user} --regid=\"$(id -gn {user})\" --init-groups {path} </dev/null\n")
+                format!(
+                    "setpriv --reuid={user} --regid=\"$(id -gn {user})\" --init-groups {path} </dev/null\n"
+                )
             }
         };
         text.push_str(&run);
         text.push_str("echo \"@sdtd $?\"\n");
         let mut lines = Vec::new();
-        let ended = self.run(&text, within, &mut |line| lines.push(line.to_owned())).await?;
-        let code = lines.pop().and_then(|last| last.strip_prefix("@sdtd ")?.parse().ok());
+        let ended = self
+            .run(&text, within, &mut |line| lines.push(line.to_owned()))
+            .await?;
+        let code = lines
+            .pop()
+            .and_then(|last| last.strip_prefix("@sdtd ")?.parse().ok());
         if code.is_none() {
             return Err(self.refusal(&ended));
         }
@@ -266,13 +298,17 @@ impl Shell {
     ) -> Result<Vec<String>, RemoteError> {
         let (log, unit) = (quote(&member.log), quote(&member.unit));
         let own = if places.pidfiles {
-            format!("tail -n {lines} {} 2>/dev/null\n", quote(&member.log.replace(".log", ".out")))
+            format!(
+                "tail -n {lines} {} 2>/dev/null\n",
+                quote(&member.log.replace(".log", ".out"))
+            )
         } else {
             format!("journalctl --no-pager -q -o cat -n {lines} -u {unit} 2>/dev/null\n")
         };
         let text = format!("tail -n {lines} {log} 2>/dev/null\n{own}");
         let mut found = Vec::new();
-        self.run(&text, FACTS_WITHIN, &mut |line| found.push(line.to_owned())).await?;
+        self.run(&text, FACTS_WITHIN, &mut |line| found.push(line.to_owned()))
+            .await?;
         Ok(found)
     }
 
@@ -320,6 +356,12 @@ async fn read_all(stream: BoxRead) -> io::Result<String> {
 }
 
 fn last_lines(text: &str, n: usize) -> Vec<String> {
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(n)..].iter().map(|line| (*line).to_owned()).collect()
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    lines[lines.len().saturating_sub(n)..]
+        .iter()
+        .map(|line| (*line).to_owned())
+        .collect()
 }

@@ -53,10 +53,17 @@ impl Ssh {
     /// # Errors
     /// When the host can't be reached, its key is unknown or changed, or it refuses the login.
     pub async fn connect(options: &SshOptions, directory: &Path) -> Result<Self, RemoteError> {
-        let config = directory.join(format!("config-{}", FORWARDS.fetch_add(1, Ordering::Relaxed)));
+        let config = directory.join(format!(
+            "config-{}",
+            FORWARDS.fetch_add(1, Ordering::Relaxed)
+        ));
         std::fs::write(&config, configuration(options))
             .map_err(|e| RemoteError::Unreachable(format!("{}: {e}", config.display())))?;
-        let check = if options.accept_new { KnownHosts::Add } else { KnownHosts::Strict };
+        let check = if options.accept_new {
+            KnownHosts::Add
+        } else {
+            KnownHosts::Strict
+        };
         let session = SessionBuilder::default()
             .known_hosts_check(check)
             .config_file(&config)
@@ -94,9 +101,11 @@ impl Ssh {
             .spawn()
             .await
             .map_err(lost)?;
-        let (Some(stdin), Some(stdout), Some(stderr)) =
-            (child.stdin().take(), child.stdout().take(), child.stderr().take())
-        else {
+        let (Some(stdin), Some(stdout), Some(stderr)) = (
+            child.stdin().take(),
+            child.stdout().take(),
+            child.stderr().take(),
+        ) else {
             return Err(RemoteError::Lost("a command without streams".to_owned()));
         };
         Ok(Process {
@@ -133,8 +142,13 @@ impl Ssh {
         }
         let n = FORWARDS.fetch_add(1, Ordering::Relaxed);
         let path = self.directory.join(format!("f{}-{n}", std::process::id()));
-        let listen = Socket::UnixSocket { path: path.as_path().into() };
-        let to = Socket::TcpSocket { host: address.to_owned().into(), port: port.into() };
+        let listen = Socket::UnixSocket {
+            path: path.as_path().into(),
+        };
+        let to = Socket::TcpSocket {
+            host: address.to_owned().into(),
+            port: port.into(),
+        };
         self.session
             .request_port_forward(ForwardType::Local, listen, to)
             .await
@@ -169,7 +183,10 @@ fn configuration(options: &SshOptions) -> String {
         let _ = writeln!(text, "  IdentitiesOnly yes");
     }
     let _ = writeln!(text, "  ServerAliveInterval 5\n  ServerAliveCountMax 3");
-    let _ = writeln!(text, "  ForwardAgent no\n  ForwardX11 no\n  StreamLocalBindUnlink yes");
+    let _ = writeln!(
+        text,
+        "  ForwardAgent no\n  ForwardX11 no\n  StreamLocalBindUnlink yes"
+    );
     match &options.config {
         Some(path) => _ = writeln!(text, "Include \"{}\"", path.display()),
         None => _ = writeln!(text, "Include ~/.ssh/config\nInclude /etc/ssh/ssh_config"),
@@ -193,7 +210,12 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 fn explain(options: &SshOptions, error: &openssh::Error) -> RemoteError {
     let text = chain(error).replace("\r\n", "\n");
-    let said = text.trim().lines().filter(|l| !l.starts_with('@')).collect::<Vec<_>>().join(" ");
+    let said = text
+        .trim()
+        .lines()
+        .filter(|l| !l.starts_with('@'))
+        .collect::<Vec<_>>()
+        .join(" ");
     let destination = options.destination.clone();
     if text.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") {
         return RemoteError::HostKeyChanged { destination };

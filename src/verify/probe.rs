@@ -41,30 +41,54 @@ impl Prober {
     /// A prober of a cluster.
     #[must_use]
     pub fn new(view: Arc<View>, fleet: Fleet, drivers: Drivers) -> Self {
-        let dial = Arc::new(FleetDial { view: Arc::clone(&view), fleet: Arc::clone(&fleet) });
-        Self { view, fleet, drivers, dial }
+        let dial = Arc::new(FleetDial {
+            view: Arc::clone(&view),
+            fleet: Arc::clone(&fleet),
+        });
+        Self {
+            view,
+            fleet,
+            drivers,
+            dial,
+        }
     }
 
     /// Asks an instance.
     pub async fn ask(&self, probe: &Probe, member: &Member) -> Answer {
         match probe {
             Probe::Tcp(port) => self.tcp(member, port).await,
-            Probe::Http { port, path, status, pattern } => {
+            Probe::Http {
+                port,
+                path,
+                status,
+                pattern,
+            } => {
                 let answer = self.http(member, port, path).await;
-                answer.map_or_else(Answer::NotYet, |text| judge_http(&text, *status, pattern.as_deref()))
+                answer.map_or_else(Answer::NotYet, |text| {
+                    judge_http(&text, *status, pattern.as_deref())
+                })
             }
-            Probe::FourLetter { port, send, pattern } => {
+            Probe::FourLetter {
+                port,
+                send,
+                pattern,
+            } => {
                 let answer = self.exchange(member, port, send.as_bytes()).await;
-                let judge = |text: String| matches(&text, pattern).unwrap_or_else(|| {
-                    let said = text.lines().next().unwrap_or("nothing").to_owned();
-                    Answer::NotYet(format!("`{send}` answers `{said}`"))
-                });
+                let judge = |text: String| {
+                    matches(&text, pattern).unwrap_or_else(|| {
+                        let said = text.lines().next().unwrap_or("nothing").to_owned();
+                        Answer::NotYet(format!("`{send}` answers `{said}`"))
+                    })
+                };
                 answer.map_or_else(Answer::NotYet, judge)
             }
             Probe::Exec { hook, within } => self.exec(member, hook, *within).await,
             Probe::Quorum => self.quorum_whole(member).await,
             Probe::QuorumLeader => self.quorum_leader(member).await,
-            Probe::Driver(_) => self.ask_driver(probe, &member.id.service, Some(member)).await,
+            Probe::Driver(_) => {
+                self.ask_driver(probe, &member.id.service, Some(member))
+                    .await
+            }
         }
     }
 
@@ -79,7 +103,12 @@ impl Prober {
         }
     }
 
-    async fn ask_driver(&self, probe: &Probe, service: &ServiceName, member: Option<&Member>) -> Answer {
+    async fn ask_driver(
+        &self,
+        probe: &Probe,
+        service: &ServiceName,
+        member: Option<&Member>,
+    ) -> Answer {
         let Probe::Driver(action) = probe else {
             return Answer::Broken("not a driver's question".to_owned());
         };
@@ -97,13 +126,26 @@ impl Prober {
         service: &'a ServiceName,
         member: Option<&'a Member>,
     ) -> Call<'a> {
-        Call { action, view: &self.view, service, member, dial: &self.dial }
+        Call {
+            action,
+            view: &self.view,
+            service,
+            member,
+            dial: &self.dial,
+        }
     }
 
     async fn open(&self, member: &Member, port: &str) -> Result<BoxStream, String> {
-        let number = *member.ports.get(port).ok_or_else(|| format!("there is no port `{port}`"))?;
-        let remote = self.fleet.get(&member.id.host).ok_or("its host is not connected")?;
-        let dialled = tokio::time::timeout(WITHIN, remote.dial(&member.local_address, number)).await;
+        let number = *member
+            .ports
+            .get(port)
+            .ok_or_else(|| format!("there is no port `{port}`"))?;
+        let remote = self
+            .fleet
+            .get(&member.id.host)
+            .ok_or("its host is not connected")?;
+        let dialled =
+            tokio::time::timeout(WITHIN, remote.dial(&member.local_address, number)).await;
         match dialled {
             Ok(Ok(stream)) => Ok(stream),
             Ok(Err(error)) => Err(format!("port {number} does not answer: {error}")),
@@ -138,7 +180,10 @@ impl Prober {
             Ok(Ok(text)) if text.is_empty() => Err(format!("port `{port}` answers nothing")),
             Ok(Ok(text)) => Ok(text),
             Ok(Err(error)) => Err(format!("port `{port}`: {error}")),
-            Err(_) => Err(format!("port `{port}` does not answer within {} s", WITHIN.as_secs())),
+            Err(_) => Err(format!(
+                "port `{port}` does not answer within {} s",
+                WITHIN.as_secs()
+            )),
         }
     }
 
@@ -158,8 +203,12 @@ impl Prober {
                 let last = answer.lines.last().cloned();
                 match answer.code {
                     Some(0) => Answer::Yes(last),
-                    Some(1) => Answer::NotYet(last.unwrap_or_else(|| format!("{hook} says not yet"))),
-                    code => Answer::Broken(last.unwrap_or_else(|| format!("{hook} ended with {code:?}"))),
+                    Some(1) => {
+                        Answer::NotYet(last.unwrap_or_else(|| format!("{hook} says not yet")))
+                    }
+                    code => Answer::Broken(
+                        last.unwrap_or_else(|| format!("{hook} ended with {code:?}")),
+                    ),
                 }
             }
         }
@@ -173,17 +222,26 @@ pub(super) fn matches(text: &str, pattern: &str) -> Option<Answer> {
         Err(error) => return Some(Answer::Broken(format!("its pattern is wrong: {error}"))),
     };
     let found = pattern.captures(text)?;
-    let value = found.get(1).or_else(|| found.get(0)).map(|m| m.as_str().to_owned());
+    let value = found
+        .get(1)
+        .or_else(|| found.get(0))
+        .map(|m| m.as_str().to_owned());
     Some(Answer::Yes(value))
 }
 
 fn judge_http(text: &str, status: u16, pattern: Option<&str>) -> Answer {
     let first = text.lines().next().unwrap_or_default();
-    let code = first.split(' ').nth(1).and_then(|code| code.parse::<u16>().ok());
+    let code = first
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse::<u16>().ok());
     if code != Some(status) {
         return Answer::NotYet(format!("it answers `{first}`"));
     }
-    let body = text.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+    let body = text
+        .split_once("\r\n\r\n")
+        .map(|(_, body)| body)
+        .unwrap_or_default();
     match pattern {
         None => Answer::Yes(None),
         Some(pattern) => {
@@ -203,7 +261,8 @@ struct FleetDial {
 impl Dial for FleetDial {
     async fn dial(&self, host: &str, port: u16) -> io::Result<BoxStream> {
         let member = self.view.members.iter().find(|m| m.address == host);
-        let known = member.and_then(|m| Some((self.fleet.get(&m.id.host)?, m.local_address.as_str())));
+        let known =
+            member.and_then(|m| Some((self.fleet.get(&m.id.host)?, m.local_address.as_str())));
         // An address that is no member's is dialled from any host of the cluster.
         let any = || self.fleet.values().next().map(|remote| (remote, host));
         let (remote, address) = known.or_else(any).ok_or_else(|| {

@@ -7,7 +7,9 @@ use crate::verify::Prober;
 
 impl Prober {
     fn quorum_of(&self, member: &Member) -> Option<&Quorum> {
-        self.view.role(&member.id).and_then(|role| role.quorum.as_ref())
+        self.view
+            .role(&member.id)
+            .and_then(|role| role.quorum.as_ref())
     }
 
     /// Whether the quorum that a member belongs to is whole.
@@ -15,7 +17,10 @@ impl Prober {
         let Some(quorum) = self.quorum_of(member) else {
             return Answer::Broken(format!("{} has no quorum", member.id));
         };
-        let role = RoleRef { service: member.id.service.clone(), role: member.id.role.clone() };
+        let role = RoleRef {
+            service: member.id.service.clone(),
+            role: member.id.role.clone(),
+        };
         let members: Vec<&Member> = self.view.of_role(&role).collect();
         let mut leader = None;
         for one in &members {
@@ -29,15 +34,22 @@ impl Prober {
                     return Answer::NotYet(format!("{} and {} both lead", other.id, one.id));
                 }
             } else if mode != quorum.follower {
-                let why = answer.why().map_or_else(|| format!("is `{mode}`"), str::to_owned);
+                let why = answer
+                    .why()
+                    .map_or_else(|| format!("is `{mode}`"), str::to_owned);
                 return Answer::NotYet(format!("{}: {why}", one.id));
             }
         }
-        let Some(leader) = leader else { return Answer::NotYet("no member leads".to_owned()) };
+        let Some(leader) = leader else {
+            return Answer::NotYet("no member leads".to_owned());
+        };
         let followers = members.len() - 1;
         if let Some(probe) = &quorum.synced {
             let answer = Box::pin(self.ask(probe, leader)).await;
-            let synced = answer.value().and_then(|n| n.parse::<usize>().ok()).unwrap_or(0);
+            let synced = answer
+                .value()
+                .and_then(|n| n.parse::<usize>().ok())
+                .unwrap_or(0);
             if synced != followers {
                 return Answer::NotYet(format!(
                     "{synced} of {followers} followers of {} are in sync",
@@ -45,7 +57,10 @@ impl Prober {
                 ));
             }
         }
-        Answer::Yes(Some(format!("{} leads, {followers} follow in sync", leader.id)))
+        Answer::Yes(Some(format!(
+            "{} leads, {followers} follow in sync",
+            leader.id
+        )))
     }
 
     /// Whether a member leads its quorum.

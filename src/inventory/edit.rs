@@ -1,0 +1,269 @@
+//! Changes one value in the user's own file, and nothing else: comments, order and layout stay.
+
+use serde_json::Value as Json;
+
+use super::nearest::shown;
+use super::tree::{self, Node, Value};
+
+/// Why a value could not be changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// The file could not be read as YAML.
+    #[error("the inventory could not be read: {0}")]
+    NotYaml(String),
+    /// There is no such place.
+    #[error("the inventory has no `{0}`")]
+    Missing(String),
+    /// There is something else than a single value.
+    #[error("`{path}` (line {line}) is {kind}, not a single value: change it by hand")]
+    NotScalar {
+        /// The place.
+        path: String,
+        /// Its line.
+        line: usize,
+        /// What is there.
+        kind: &'static str,
+    },
+    /// The value is written elsewhere.
+    #[error("`{path}` comes from an alias or a merged map (line {line}): change it by hand")]
+    Elsewhere {
+        /// The place.
+        path: String,
+        /// The line where it is written.
+        line: usize,
+    },
+    /// The value comes from a variable.
+    #[error("`{path}` (line {line}) comes from a variable, {value}: change the variable")]
+    Variable {
+        /// The place.
+        path: String,
+        /// Its line.
+        line: usize,
+        /// What is written there.
+        value: String,
+    },
+    /// The changed text would not say what was asked for.
+    #[error("`{0}` could not be changed without touching other things: change it by hand")]
+    Unsafe(String),
+}
+
+/// The text with the value at a path of keys set to `new`. A last key that is not there is added.
+///
+/// # Errors
+/// When there is no such place, or it holds something else than a value written there.
+pub fn set_scalar(text: &str, path: &[&str], new: &str) -> Result<String, EditError> {
+    let name = || path.join(".");
+    let (root, _) = tree::parse(text).map_err(|finding| EditError::NotYaml(finding.cause))?;
+    let Some((last, above)) = path.split_last() else {
+        return Err(EditError::Missing(name()));
+    };
+    let parent = root
+        .find(above)
+        .ok_or_else(|| EditError::Missing(above.join(".")))?;
+    let changed = match parent.entry(last) {
+        Some(entry) => replace(text, &entry.node, &name(), new)?,
+        None => add(text, parent, (last, &name()), new)?,
+    };
+    let (after, _) = tree::parse(&changed).map_err(|_| EditError::Unsafe(name()))?;
+    let mut wanted = plain(&root);
+    put(&mut wanted, path, Json::from(new));
+    if plain(&after) == wanted {
+        Ok(changed)
+    } else {
+        Err(EditError::Unsafe(name()))
+    }
+}
+
+fn replace(text: &str, node: &Node, path: &str, new: &str) -> Result<String, EditError> {
+    let (path, line) = (path.to_owned(), node.span.line);
+    if node.borrowed {
+        return Err(EditError::Elsewhere { path, line });
+    }
+    let kind = node.kind();
+    match &node.value {
+        Value::Seq(_) | Value::Map(_) => return Err(EditError::NotScalar { path, line, kind }),
+        Value::Scalar(scalar) if scalar.text.contains("${") => {
+            return Err(EditError::Variable {
+                path,
+                line,
+                value: shown(&scalar.text),
+            });
+        }
+        Value::Scalar(_) | Value::Null => {}
+    }
+    let space = if node.span.start == node.span.end {
+        " "
+    } else {
+        ""
+    };
+    splice(text, node, &path, &format!("{space}{}", scalar(new)))
+}
+
+fn add(
+    text: &str,
+    parent: &Node,
+    (key, path): (&str, &str),
+    new: &str,
+) -> Result<String, EditError> {
+    let line = parent.span.line;
+    if parent.borrowed {
+        return Err(EditError::Elsewhere {
+            path: path.to_owned(),
+            line,
+        });
+    }
+    let pair = format!("{}: {}", scalar(key), scalar(new));
+    let unsafe_here = || EditError::Unsafe(path.to_owned());
+    match &parent.value {
+        Value::Null => splice(text, parent, path, &format!("{{ {pair} }}")),
+        Value::Map(entries) if text[parent.span.start..].starts_with('{') => {
+            let at = parent.span.start + 1;
+            let more = if entries.is_empty() { " " } else { "," };
+            Ok(format!("{} {pair}{more}{}", &text[..at], &text[at..]))
+        }
+        Value::Map(entries) => {
+            let first = entries.first().ok_or_else(unsafe_here)?.key_span.start;
+            let begin = text[..first].rfind('\n').map_or(0, |at| at + 1);
+            let indent = &text[begin..first];
+            let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+            Ok(format!(
+                "{}{pair}{end}{indent}{}",
+                &text[..first],
+                &text[first..]
+            ))
+        }
+        Value::Scalar(_) | Value::Seq(_) => Err(EditError::NotScalar {
+            path: path.to_owned(),
+            line,
+            kind: parent.kind(),
+        }),
+    }
+}
+
+/// Puts `new` in the place of a node. One that is not written has its key's place: `new` goes behind the colon.
+fn splice(text: &str, node: &Node, path: &str, new: &str) -> Result<String, EditError> {
+    let fail = || EditError::Unsafe(path.to_owned());
+    let (before, after) = (text.get(..node.span.start), text.get(node.span.end..));
+    let (before, after) = before.zip(after).ok_or_else(fail)?;
+    let written = &text[node.span.start..node.span.end];
+    if node.value == Value::Null && !matches!(written, "~" | "null" | "Null" | "NULL") {
+        let colon = node.span.end + after.find(':').ok_or_else(fail)? + 1;
+        return Ok(format!("{} {new}{}", &text[..colon], &text[colon..]));
+    }
+    Ok(format!("{before}{new}{after}"))
+}
+
+/// A text as a YAML scalar: quoted only if it must be.
+fn scalar(text: &str) -> String {
+    let safe = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    let plain = text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(safe);
+    if plain && !text.eq_ignore_ascii_case("null") {
+        text.to_owned()
+    } else {
+        Json::from(text).to_string()
+    }
+}
+
+/// The tree without positions, to compare.
+fn plain(node: &Node) -> Json {
+    match &node.value {
+        Value::Null => Json::Null,
+        Value::Scalar(scalar) => Json::from(scalar.text.as_str()),
+        Value::Seq(items) => items.iter().map(plain).collect(),
+        Value::Map(entries) => {
+            let pairs = entries
+                .iter()
+                .map(|entry| (entry.key.clone(), plain(&entry.node)));
+            Json::Object(pairs.collect())
+        }
+    }
+}
+
+fn put(tree: &mut Json, path: &[&str], new: Json) {
+    let Some((first, rest)) = path.split_first() else {
+        *tree = new;
+        return;
+    };
+    if tree.is_null() {
+        *tree = Json::Object(serde_json::Map::new());
+    }
+    if let Json::Object(map) = tree {
+        put(map.entry(*first).or_insert(Json::Null), rest, new);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: [&str; 3] = ["services", "db", "nodes"];
+
+    #[test]
+    fn one_value_changes_and_all_else_stays() {
+        for (before, after) in [
+            (
+                "services:\n  db: # ours\n    nodes: 3   # three\n",
+                "services:\n  db: # ours\n    nodes: 5   # three\n",
+            ),
+            (
+                "services: { db: { nodes: \"3\", x: 1 } }",
+                "services: { db: { nodes: 5, x: 1 } }",
+            ),
+            (
+                "services: { db: { x: 1 } }",
+                "services: { db: { nodes: 5, x: 1 } }",
+            ),
+            ("services: { db: {} }", "services: { db: { nodes: 5 } }"),
+            ("services: { db: ~ }", "services: { db: { nodes: 5 } }"),
+            (
+                "services:\n  db: # none\n  b: 1\n",
+                "services:\n  db: { nodes: 5 } # none\n  b: 1\n",
+            ),
+            (
+                "services:\r\n  db:\r\n    x: ü\r\n",
+                "services:\r\n  db:\r\n    nodes: 5\r\n    x: ü\r\n",
+            ),
+            (
+                "\u{feff}services: { db: { nodes: 3 } }",
+                "\u{feff}services: { db: { nodes: 5 } }",
+            ),
+            (
+                "services:\n  db:\n    nodes:\n    x: 1\n",
+                "services:\n  db:\n    nodes: 5\n    x: 1\n",
+            ),
+        ] {
+            assert_eq!(set_scalar(before, &PATH, "5").as_deref(), Ok(after));
+        }
+    }
+
+    #[test]
+    fn what_is_written_elsewhere_is_not_touched() {
+        for (text, message) in [
+            (
+                "services: { db: { nodes: [a, b] } }",
+                "`services.db.nodes` (line 1) is a list",
+            ),
+            (
+                "x: &n 3\nservices: { db: { nodes: *n } }",
+                "comes from an alias or a merged map (line 1)",
+            ),
+            (
+                "x: &n { nodes: 3 }\nservices: { db: { <<: *n } }",
+                "comes from an alias or a merged map (line 1)",
+            ),
+            (
+                "services:\n  db: { nodes: \"${N}\" }",
+                "comes from a variable, `${N}`",
+            ),
+            ("services: {}", "the inventory has no `services.db`"),
+            ("services: {", "could not be read"),
+            (
+                "x: &n { nodes: 3 }\nservices: { db: &d { nodes: 3 }, other: *d }",
+                "by hand",
+            ),
+        ] {
+            let error = set_scalar(text, &PATH, "5").expect_err(text);
+            assert!(error.to_string().contains(message), "{text}: {error}");
+        }
+    }
+}
