@@ -98,31 +98,52 @@ pub async fn connect(
 }
 
 async fn connect_one(host: &Host, access: &Access) -> Result<Remote, RemoteError> {
-    let (channel, rights) = match &host.connection {
-        Connection::Local { .. } => (Channel::Local(Local), Become::No),
-        Connection::Ssh {
-            user,
-            port,
-            key,
-            config,
-        } => {
-            let options = SshOptions {
-                destination: host.address.clone(),
-                user: user.clone(),
-                port: *port,
-                key: key.clone(),
-                config: config.clone(),
-                accept_new: access.accept_new,
-            };
+    let (channel, rights) = match ssh_options(host, access) {
+        None => (Channel::Local(Local), Become::No),
+        Some(options) => {
             let ssh = Ssh::connect(&options, &access.sockets).await?;
             let password = access.password.clone();
-            (
-                Channel::Ssh(ssh),
-                password.map_or(Become::Sudo, Become::Password),
-            )
+            (Channel::Ssh(ssh), password.map_or(Become::Sudo, Become::Password))
         }
     };
     Ok(Remote::Shell(Shell { channel, rights }))
+}
+
+fn ssh_options(host: &Host, access: &Access) -> Option<SshOptions> {
+    let Connection::Ssh { user, port, key, config } = &host.connection else { return None };
+    Some(SshOptions {
+        destination: host.address.clone(),
+        user: user.clone(),
+        port: *port,
+        key: key.clone(),
+        config: config.clone(),
+        accept_new: access.accept_new,
+    })
+}
+
+/// Connects again to the hosts whose keys were not known, after the user was shown each key and asked.
+pub async fn learn_keys(
+    cluster: &Cluster,
+    access: &Access,
+    fleet: &mut BTreeMap<HostName, Remote>,
+    failed: &mut Vec<(HostName, RemoteError)>,
+) {
+    let unknown = |e: &RemoteError| matches!(e, RemoteError::HostKeyUnknown { .. });
+    let (asked, kept): (Vec<_>, Vec<_>) = failed.drain(..).partition(|(_, e)| unknown(e));
+    failed.extend(kept);
+    for (name, error) in asked {
+        let host = &cluster.hosts[&name];
+        let options = ssh_options(host, access).unwrap_or_default();
+        let learned = Ssh::learn_key(&options, &access.sockets).await;
+        if !learned.unwrap_or(false) {
+            failed.push((name, error));
+            continue;
+        }
+        match connect_one(host, access).await {
+            Ok(remote) => _ = fleet.insert(name, remote),
+            Err(error) => failed.push((name, error)),
+        }
+    }
 }
 
 /// A problem of a host, as people read it.

@@ -142,9 +142,9 @@ pub enum Step {
         owner: Option<String>,
         /// Its permissions, in octal.
         mode: String,
-        /// The lines that hold secrets are masked when shown.
+        /// Whether it is sdtd's own book-keeping, of no interest to people.
         #[serde(default)]
-        secret: bool,
+        own: bool,
     },
     /// A marked block in a file that belongs to somebody else.
     Block {

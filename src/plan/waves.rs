@@ -98,7 +98,7 @@ impl<'a> Waves<'a> {
                 steps.dir(facts, &dir, root.as_ref(), "0755");
             }
             if let Some(record) = records.get(name) {
-                let file = plain_file(paths.record(), record_text(record), "0644");
+                let file = own_file(paths.record(), record_text(record));
                 steps.file(facts, &file, root.as_ref());
             }
             self.hooks(&mut steps, name, facts);
@@ -132,7 +132,8 @@ impl<'a> Waves<'a> {
                 .flat_map(|f| f.files());
             for (path, text) in files.filter(|(path, _)| is_hook(path)) {
                 let path = format!("{}/{path}", paths.hooks(&service));
-                let file = plain_file(path, text.to_owned(), "0755");
+                let mode = "0755".to_owned();
+                let file = DesiredFile { mode, own: false, ..own_file(path, text.to_owned()) };
                 steps.file(facts, &file, root_owner(&paths).as_ref());
             }
         }
@@ -323,7 +324,7 @@ impl<'a> Waves<'a> {
             because.push("how it is run".to_owned());
         }
         let (path, text) = one.wanted.clone();
-        steps.file(facts, &plain_file(path, text, "0644"), root.as_ref());
+        steps.file(facts, &own_file(path, text), root.as_ref());
         self.once(one, facts, &mut steps);
         let kind = self.unit_steps(one, facts, &mut steps, &mut because);
         (kind, steps, because)
@@ -413,15 +414,10 @@ impl<'a> Waves<'a> {
     }
 }
 
-fn plain_file(path: String, text: String, mode: &str) -> DesiredFile {
-    let (mode, on_change) = (mode.to_owned(), OnChange::Nothing);
-    DesiredFile {
-        path,
-        text,
-        mode,
-        on_change,
-        owned: false,
-    }
+/// A file that sdtd keeps for itself.
+fn own_file(path: String, text: String) -> DesiredFile {
+    let (mode, on_change) = ("0644".to_owned(), OnChange::Nothing);
+    DesiredFile { path, text, mode, on_change, owned: false, own: true }
 }
 
 /// What is written about a host, as text.

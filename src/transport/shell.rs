@@ -46,6 +46,9 @@ const FACTS_WITHIN: Duration = Duration::from_secs(30);
 const ANSWER_LIMIT: u64 = 16 << 20;
 /// The line after which a script begins; what stands before it is a password that sudo did not want.
 const BEGIN: &str = "@sdtd-begin";
+/// Runs what follows as root: by sudo, unless the login is root's own (then there may be no sudo).
+const AS_ROOT: &str =
+    r#"sh -c '[ "$(id -u)" = 0 ] && exec "$@"; exec sudo -n -- "$@"' sh"#;
 /// How much of a package is read at once.
 const CHUNK: usize = 256 << 10;
 
@@ -56,7 +59,7 @@ impl Shell {
         let inner = format!("timeout -k 10 {} {command}", within.as_secs().max(1));
         let command = match &self.rights {
             Become::No => inner,
-            Become::Sudo => format!("sudo -n -- {inner}"),
+            Become::Sudo => format!("{AS_ROOT} {inner}"),
             Become::Password(_) => {
                 let wait = format!(
                     "while IFS= read -r l; do [ \"$l\" = {BEGIN} ] && break; done; exec {inner}"
