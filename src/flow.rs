@@ -167,10 +167,7 @@ impl Flow {
             let (fleet, forks) = (Arc::clone(&self.fleet), Arc::clone(&forks));
             tasks.spawn(async move {
                 let _permit = forks.acquire().await;
-                let Some(remote) = fleet.get(&name) else {
-                    return None;
-                };
-                let facts = remote.facts(&request).await;
+                let facts = fleet.get(&name)?.facts(&request).await;
                 Some((name, facts))
             });
         }

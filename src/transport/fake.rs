@@ -220,7 +220,7 @@ impl Fake {
             if fault == Some(FaultKind::LostAfter) {
                 return Err(broken());
             }
-            let bad = matches!(answer, StepAnswer::Stale(_) | StepAnswer::Failed(_));
+            let bad = !matches!(answer, StepAnswer::Changed | StepAnswer::Ok);
             tell(first + offset, answer);
             if bad {
                 return Ok(());
@@ -367,7 +367,7 @@ impl FakeState {
                     return StepAnswer::Ok;
                 }
                 if self.incoming.remove(sha256) != Some(*size) {
-                    return StepAnswer::Failed(vec![
+                    return StepAnswer::Resend(vec![
                         "the package did not arrive as it was sent".to_owned(),
                     ]);
                 }

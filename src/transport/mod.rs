@@ -95,6 +95,8 @@ pub enum StepAnswer {
     Ok,
     /// What the plan was made for is no longer there.
     Stale(Vec<String>),
+    /// Its package did not arrive as it was sent; it must be sent again.
+    Resend(Vec<String>),
     /// It failed, with what it complained of.
     Failed(Vec<String>),
 }

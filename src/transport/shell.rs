@@ -165,7 +165,7 @@ impl Shell {
             match (number, words.next()) {
                 (Some(n), Some("changed")) => tell(n, StepAnswer::Changed),
                 (Some(n), Some("ok")) => tell(n, StepAnswer::Ok),
-                (Some(n), Some(word)) => bad = Some((n, word == "stale")),
+                (Some(n), Some(word)) => bad = Some((n, word.to_owned())),
                 _ => return,
             }
             done += 1;
@@ -175,8 +175,14 @@ impl Shell {
             .await?;
         let lines = || last_lines(&ended.complaint, 20);
         match bad {
-            Some((n, true)) => tell(n, StepAnswer::Stale(lines())),
-            Some((n, false)) => tell(n, StepAnswer::Failed(lines())),
+            Some((n, word)) => tell(
+                n,
+                match word.as_str() {
+                    "stale" => StepAnswer::Stale(lines()),
+                    "resend" => StepAnswer::Resend(lines()),
+                    _ => StepAnswer::Failed(lines()),
+                },
+            ),
             None if done == steps.len() => {}
             None if done == 0 => return Err(self.refusal(&ended)),
             None => {

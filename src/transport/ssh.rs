@@ -161,7 +161,7 @@ impl Ssh {
         };
         let to = Socket::TcpSocket {
             host: address.to_owned().into(),
-            port: port.into(),
+            port,
         };
         self.session
             .request_port_forward(ForwardType::Local, listen, to)
