@@ -1,6 +1,6 @@
 //! The one flow that every command goes: connect, facts, packages, plan, apply, verify, plan again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::exec::{Executor, Report, Stop};
 use crate::facts::HostFacts;
 use crate::id::HostName;
 use crate::inventory::{Cluster, Connection, Host};
-use crate::plan::packages::{self, PackageFile, PackageKey, Packages};
+use crate::plan::packages::{self, Offer, PackageFile, PackageKey, Packages};
 use crate::plan::paths::HostPaths;
 use crate::plan::{Input, Plan, PlanError, ResourceChange, View, planner};
 use crate::report::EventSink;
@@ -263,9 +263,11 @@ impl Flow {
         let mut files = BTreeMap::new();
         if !needed.is_empty() {
             self.events.phase("packages");
-            for (key, artifact) in self.artifacts(needed, fetch).await? {
-                files.insert(artifact.sha256.clone(), artifact.path.clone());
-                packages.insert(key, package_file(&artifact));
+            for (key, found) in self.offers(needed, fetch).await? {
+                if let Found::File(artifact) = &found {
+                    files.insert(artifact.sha256.clone(), artifact.path.clone());
+                }
+                packages.insert(key, found.offer());
             }
         }
         self.events.phase("plan");
@@ -275,21 +277,20 @@ impl Flow {
         Ok(Planned { plan, files, facts })
     }
 
-    async fn artifacts(
+    /// How each package is to be had: as a file of this machine, else from the hosts' distribution.
+    async fn offers(
         &self,
-        keys: std::collections::BTreeSet<PackageKey>,
+        keys: BTreeSet<PackageKey>,
         fetch: bool,
-    ) -> Result<Vec<(PackageKey, Artifact)>, Failure> {
+    ) -> Result<Vec<(PackageKey, Found)>, Failure> {
         let mut tasks = JoinSet::new();
         for key in keys {
             let request = self.request(&key)?;
+            let own = packages::distribution(&self.catalogue, &self.cluster.services[&key.0], key.1);
             let (shelf, events) = (Arc::clone(&self.shelf), self.events.clone());
             tasks.spawn(async move {
-                if !fetch {
-                    return Ok(shelf.cached(&request).map(|artifact| (key, artifact)));
-                }
-                let artifact = fetch_one(&shelf, &request, &events).await?;
-                Ok(Some((key, artifact)))
+                let found = find(&shelf, &request, own, fetch.then_some(&events)).await?;
+                Ok(found.map(|found| (key, found)))
             });
         }
         let mut found = Vec::new();
@@ -301,14 +302,7 @@ impl Flow {
             }
         }
         found.sort_by(|a, b| a.0.cmp(&b.0));
-        if problems.is_empty() {
-            Ok(found)
-        } else {
-            Err(Failure {
-                kind: Kind::Failed,
-                problems,
-            })
-        }
+        if problems.is_empty() { Ok(found) } else { Err(Failure { kind: Kind::Failed, problems }) }
     }
 
     fn request(&self, (service, arch): &PackageKey) -> Result<Request, Failure> {
@@ -383,6 +377,42 @@ impl Flow {
             tasks.spawn(remote.close());
         }
         tasks.join_all().await;
+    }
+}
+
+/// How one package is to be had.
+enum Found {
+    File(Artifact),
+    Distribution { package: String, home: String },
+}
+
+impl Found {
+    fn offer(self) -> Offer {
+        match self {
+            Self::File(artifact) => Offer::File(package_file(&artifact)),
+            Self::Distribution { package, home } => Offer::Distribution { package, home },
+        }
+    }
+}
+
+/// Looks for a package: on this machine, where `fetch` is given also upstream, then the distribution's.
+async fn find(
+    shelf: &Shelf,
+    request: &Request,
+    own: Option<(String, String)>,
+    fetch: Option<&EventSink>,
+) -> Result<Option<Found>, Problem> {
+    let own = own.map(|(package, home)| Found::Distribution { package, home });
+    if request.sources.is_empty() && request.given.is_none() && own.is_some() {
+        return Ok(own);
+    }
+    let Some(events) = fetch else {
+        return Ok(shelf.cached(request).map(Found::File).or(own));
+    };
+    match (fetch_one(shelf, request, events).await, own) {
+        (Ok(artifact), _) => Ok(Some(Found::File(artifact))),
+        (Err(_), Some(own)) if request.given.is_none() => Ok(Some(own)),
+        (Err(problem), _) => Err(problem),
     }
 }
 

@@ -63,6 +63,7 @@ fn call(places: &Places, n: usize, step: &Step, functions: &mut String, calls: &
             format!("put_block {} {} {} {function}", quote(path), quote(&begin), quote(&end))
         }
         Step::Package { .. } => package_call(places, n, step, functions),
+        Step::Distribution { package } => format!("apt_install {}", quote(package)),
         Step::Link { path, to, .. } => format!("make_link {} {}", quote(path), quote(to)),
         Step::Once { hook, marker, user, env, within, .. } => {
             for (key, value) in env {

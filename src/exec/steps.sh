@@ -79,6 +79,14 @@ unpack() {
   [ -d "$3" ]
 }
 
+apt_install() {
+  command -v apt-get >/dev/null || { echo "this host has no apt-get" >&2; return 1; }
+  [ "$(id -u)" = 0 ] || { echo "apt-get needs root, and sdtd has no root here" >&2; return 1; }
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -q install -y --no-install-recommends "$1" >&2 && return 0
+  apt-get -q update >&2 && apt-get -q install -y --no-install-recommends "$1" >&2
+}
+
 tool() { # file: its text comes on standard input
   if [ -e "$1" ]; then cat >/dev/null; else mkdir -p "${1%/*}" && cat >"$1" && chmod 0755 "$1"; fi
 }

@@ -178,6 +178,11 @@ pub enum Step {
         /// Files written into the tree where it lacks them: tools in `bin/`.
         tools: BTreeMap<String, String>,
     },
+    /// A package of the host's distribution.
+    Distribution {
+        /// Its name.
+        package: String,
+    },
     /// A symbolic link.
     Link {
         /// Where.

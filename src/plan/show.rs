@@ -22,6 +22,7 @@ impl fmt::Display for Step {
             } => write!(f, "block in {path}"),
             Self::Block { path, .. } => write!(f, "take the block out of {path}"),
             Self::Package { name, version, .. } => write!(f, "package {name} {version}"),
+            Self::Distribution { package } => write!(f, "package {package} of the distribution"),
             Self::Link { path, to, .. } => write!(f, "link {path} to {to}"),
             Self::Once { name, .. } => write!(f, "{name} (once)"),
             Self::Unit { unit, to, .. } => write!(f, "{to} {unit}"),
@@ -151,7 +152,10 @@ fn show_step(out: &mut String, step: &Step, detail: Detail) {
             before: Some(_), ..
         } => _ = writeln!(out, "~ {step}"),
         Step::Remove { .. } => _ = writeln!(out, "- {step}"),
-        Step::User { .. } | Step::Dir { .. } | Step::Link { .. } => {
+        Step::User { .. }
+        | Step::Dir { .. }
+        | Step::Link { .. }
+        | Step::Distribution { .. } => {
             let _ = writeln!(out, "+ {step}");
         }
         Step::Once { .. } | Step::Unit { .. } => _ = writeln!(out, "> {step}"),

@@ -9,6 +9,7 @@ use crate::id::{HostName, ServiceName};
 use crate::plan::compare::Steps;
 use crate::plan::desired::{Context, Desired, DesiredFile};
 use crate::plan::model::{Batch, ResourceChange, RoleRef, Step, UnitChange, Wave};
+use crate::plan::packages::Missing;
 use crate::plan::paths::HostPaths;
 use crate::plan::planner::{PlanError, Trees, is_hook};
 
@@ -190,24 +191,30 @@ impl<'a> Waves<'a> {
             return Ok(None);
         };
         let mut steps = Steps::default();
-        if let Some(send) = &tree.send {
-            let tools = self.context.tools(host, service)?;
-            steps.steps.push(Step::Package {
-                name: service.to_string(),
-                version: self.context.cluster.services[service].version.clone(),
-                sha256: send.as_ref().map(|f| f.sha256.clone()).unwrap_or_default(),
-                store: format!("{}/{}", paths.store(), tree.name),
-                size: send.as_ref().map_or(0, |f| f.size),
-                strip: send.as_ref().map_or(0, |f| f.strip),
-                gzip: send.as_ref().is_some_and(|f| f.gzip),
-                owner: self.context.user(host, service),
-                tools,
-            });
-        } else {
-            steps.unchanged += 1;
+        match &tree.missing {
+            None => steps.unchanged += 1,
+            Some(Missing::Distribution(package)) => {
+                steps.steps.push(Step::Distribution { package: package.clone() });
+            }
+            Some(missing) => {
+                let file = match missing {
+                    Missing::File(file) => Some(file),
+                    _ => None,
+                };
+                steps.steps.push(Step::Package {
+                    name: service.to_string(),
+                    version: self.context.cluster.services[service].version.clone(),
+                    sha256: file.map(|f| f.sha256.clone()).unwrap_or_default(),
+                    store: tree.home.clone(),
+                    size: file.map_or(0, |f| f.size),
+                    strip: file.map_or(0, |f| f.strip),
+                    gzip: file.is_some_and(|f| f.gzip),
+                    owner: self.context.user(host, service),
+                    tools: self.context.tools(host, service)?,
+                });
+            }
         }
-        let to = format!("{}/{}", paths.store(), tree.name);
-        steps.link(facts, &paths.at(&package.into), &to);
+        steps.link(facts, &paths.at(&package.into), &tree.home);
         Ok(Some(steps))
     }
 

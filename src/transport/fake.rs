@@ -73,6 +73,8 @@ pub struct FakeState {
     pub users: std::collections::BTreeSet<String>,
     /// Names of packages in the store.
     pub store: std::collections::BTreeSet<String>,
+    /// Packages of the distribution.
+    pub distribution: std::collections::BTreeSet<String>,
     /// Packages that arrived, by hash, with their sizes.
     pub incoming: BTreeMap<String, u64>,
     /// Units.
@@ -373,6 +375,7 @@ impl FakeState {
                 }
                 self.store.insert(name);
             }
+            Step::Distribution { package } => return changed(self.distribution.insert(package.clone())),
             Step::Link { path, to, .. } => _ = self.links.insert(path.clone(), to.clone()),
             Step::Once { marker, .. } => {
                 let file = FileFact {

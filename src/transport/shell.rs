@@ -343,6 +343,7 @@ fn allowance(step: &Step) -> Duration {
     Duration::from_secs(match step {
         Step::Package { size, .. } => 120 + size / 500_000,
         Step::Unit { within, .. } | Step::Once { within, .. } => within + 60,
+        Step::Distribution { .. } => 1200,
         Step::Remove { .. } => 300,
         _ => 60,
     })
