@@ -110,14 +110,19 @@ pub fn installed(
     let package = catalogue.get(service)?.descriptor.package.as_ref()?;
     let link = facts.links.get(&paths.at(&package.into));
     let offer = packages.get(&(service.clone(), facts.arch));
-    let own = distribution(catalogue, wanted, facts.arch).map(|(_, home)| home);
-    if let Some(home) = own.filter(|home| link == Some(home) && facts.dirs.contains_key(home)) {
-        return Some(Installed { home, missing: None });
+    let own = distribution(catalogue, wanted, facts.arch);
+    let linked = |home: &String| link == Some(home) && facts.dirs.contains_key(home);
+    if let Some((_, home)) = own.as_ref().filter(|(_, home)| linked(home)) {
+        return Some(Installed { home: home.clone(), missing: None });
     }
-    if let Some(Offer::Distribution { package, home }) = offer {
-        let missing = (!facts.dirs.contains_key(home)).then(|| package.clone());
-        let missing = missing.map(Missing::Distribution);
-        return Some(Installed { home: home.clone(), missing });
+    let nothing_else = chosen(package, wanted).all(|source| source.kind() == "distribution");
+    let offered = match offer {
+        Some(Offer::Distribution { package, home }) => Some((package.clone(), home.clone())),
+        _ => own.filter(|_| nothing_else && wanted.package.is_none()),
+    };
+    if let Some((package, home)) = offered {
+        let missing = (!facts.dirs.contains_key(&home)).then_some(package);
+        return Some(Installed { home, missing: missing.map(Missing::Distribution) });
     }
     let file = match offer {
         Some(Offer::File(file)) => Some(file),
