@@ -543,7 +543,7 @@ pub enum Probe {
         #[serde(default)]
         pattern: Option<String>,
     },
-    /// A word sent to a port answers as it should (ZooKeeper's four-letter words and their like).
+    /// A word sent to a port answers as it should (four-letter words and their like).
     FourLetter {
         /// The port's name.
         port: String,
