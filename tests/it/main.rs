@@ -1,1 +1,3 @@
-fn main() {}
+//! Tests of the program as a whole.
+
+mod lab;
