@@ -11,4 +11,5 @@
 
 mod catalogue;
 mod golden;
+mod lab;
 mod setup;
