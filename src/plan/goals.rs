@@ -204,13 +204,16 @@ fn removals(
         });
     }
     if facts.dirs.contains_key(&paths.state()) {
-        // With kept data the record stays: it says which numbers and versions the data belong to.
-        let path = if keep_data {
-            format!("{}/units", paths.state())
-        } else {
-            paths.state()
-        };
-        steps.push(Step::Remove { path, data: false });
+        let kept = || units.iter().map(|unit| paths.unit(unit));
+        let gone = if keep_data { kept().collect() } else { vec![paths.state()] };
+        for dir in gone {
+            // With kept data the record stays: it says which numbers and versions the data belong to; so
+            // does what was done only once, which would spoil them if it were done again.
+            let once = keep_data && facts.markers.iter().any(|m| m.starts_with(&format!("{dir}/")));
+            let inside = ["ctl", "wanted", "running", "pid"].map(|name| format!("{dir}/{name}"));
+            let paths = if once { inside.to_vec() } else { vec![dir] };
+            steps.extend(paths.into_iter().map(|path| Step::Remove { path, data: false }));
+        }
     }
     if local && !keep_data {
         steps.push(Step::Remove {
