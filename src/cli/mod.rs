@@ -7,7 +7,7 @@ mod power;
 mod setup;
 mod status;
 mod topics;
-mod verify;
+pub mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
