@@ -160,11 +160,25 @@ impl Bench {
     /// When there is no plan.
     pub async fn deploy(&mut self) -> Result<Ran, Failure> {
         let planned = self.plan().await?;
+        Ok(self.carry_out(planned).await)
+    }
+
+    /// The same, planned once: for runs that are made by the hundred.
+    ///
+    /// # Errors
+    /// When there is no plan.
+    pub async fn deploy_at_once(&mut self) -> Result<Ran, Failure> {
+        let (flow, _collected) = self.flow();
+        let planned = flow.plan(true).await?;
+        Ok(self.carry_out(planned).await)
+    }
+
+    async fn carry_out(&mut self, planned: Planned) -> Ran {
         let ran = self.apply(planned).await;
         if ran.report.is_done() {
             self.settled().await;
         }
-        Ok(ran)
+        ran
     }
 
     /// Applies a plan: no step outside it is done, and nothing happens that never must.
