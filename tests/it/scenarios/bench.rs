@@ -38,6 +38,8 @@ pub struct Bench {
     pub inventory: String,
     /// All that was told, as it would be kept.
     pub told: String,
+    /// The same as events.
+    pub events: Vec<EventKind>,
     /// The steps of the last run.
     pub done: Vec<String>,
     catalogue: Catalogue,
@@ -67,6 +69,7 @@ impl Bench {
             watch: Arc::default(),
             inventory: String::new(),
             told: String::new(),
+            events: Vec::new(),
             done: Vec::new(),
             catalogue,
             laptop: tempfile::tempdir().expect("a folder"),
@@ -145,6 +148,7 @@ impl Bench {
 
     /// Keeps what was told.
     fn tell(&mut self, kinds: &[EventKind]) {
+        self.events.extend_from_slice(kinds);
         for kind in kinds {
             let _ = writeln!(
                 self.told,
@@ -207,7 +211,7 @@ impl Bench {
     }
 
     /// After a run that was done: it verifies, and the next plan is empty.
-    async fn settled(&mut self) {
+    pub async fn settled(&mut self) {
         let (flow, mut collected) = self.flow();
         let next = flow
             .plan(false)
