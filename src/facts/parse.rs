@@ -33,7 +33,7 @@ pub enum FactsError {
 pub fn parse(answer: &str) -> Result<HostFacts, FactsError> {
     let mut reader = Reader::default();
     let mut lines = answer
-        .lines()
+        .split('\n')
         .skip_while(|line| *line != "begin\t1")
         .peekable();
     if lines.next().is_none() {

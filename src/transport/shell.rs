@@ -353,7 +353,9 @@ async fn read_lines(stream: BoxRead, line: &mut (dyn FnMut(&str) + Send)) -> io:
     let mut reader = BufReader::new(stream.take(ANSWER_LIMIT));
     let mut bytes = Vec::new();
     while reader.read_until(b'\n', &mut bytes).await? > 0 {
-        line(String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']));
+        // Only the end of the line: a carriage return before it may be part of a file's text.
+        let text = String::from_utf8_lossy(&bytes);
+        line(text.strip_suffix('\n').unwrap_or(&text));
         bytes.clear();
     }
     Ok(())
