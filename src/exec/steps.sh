@@ -36,7 +36,8 @@ put_file() {
     return 101
   fi
   mkdir -p "${1%/*}" || return 1
-  "$6" >"$1.sdtd-new" && own "$2" "$1.sdtd-new" && chmod "$3" "$1.sdtd-new" && mv -f "$1.sdtd-new" "$1"
+  # Nobody else reads it before its permissions are set: it may hold a secret.
+  (umask 077; "$6" >"$1.sdtd-new") && own "$2" "$1.sdtd-new" && chmod "$3" "$1.sdtd-new" && mv -f "$1.sdtd-new" "$1"
 }
 
 # put_block path begin end text-function, which prints nothing where the block shall go
