@@ -33,6 +33,12 @@ pub fn agree(differences: &[String]) {
     );
 }
 
+/// Says something on standard error whether or not the test passes: a skipped test is never silent.
+pub fn tell(text: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// The project's folder, or a path in it.
 pub fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)

@@ -10,6 +10,7 @@
 )]
 
 mod catalogue;
+mod conformance;
 mod golden;
 mod lab;
 mod scenarios;

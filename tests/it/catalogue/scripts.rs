@@ -10,7 +10,7 @@ use sdtd::plan::{Step, UnitChange};
 
 use super::cases::{read, services};
 use super::render::{Rendered, local};
-use crate::golden::files;
+use crate::golden::{files, tell};
 use crate::setup::{catalogue, cluster};
 
 /// The scripts that the cases bring to hosts, by what they are; the same text counts once.
@@ -171,7 +171,7 @@ fn complaint(name: &str, text: &str) -> Option<String> {
 fn every_script_passes_shellcheck() {
     let there = Command::new("shellcheck").arg("--version").output().is_ok();
     if !there {
-        eprintln!("SKIPPED: shellcheck is not installed, the scripts were not looked at");
+        tell("SKIPPED: shellcheck is not installed, the scripts were not looked at");
         return;
     }
     let hooks = catalogue();

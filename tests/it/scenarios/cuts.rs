@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use sdtd::id::HostName;
 use sdtd::transport::fake::{FakeState, FaultKind};
 
-use super::bench::{Bench, Still};
+use super::bench::Bench;
 use super::in_no_time;
 use super::sim::Sim;
+use super::still::Still;
 use super::watch::Rule;
 
 /// The services of which most clusters are made.

@@ -11,8 +11,10 @@ mod cuts;
 mod driver;
 mod file;
 mod guards;
-mod packages;
+pub mod packages;
+mod shown;
 mod sim;
+mod still;
 mod watch;
 
 use std::path::Path;
@@ -35,7 +37,7 @@ fn play(path: &Path) -> Option<String> {
         let mut bench = Bench::new();
         for command in file::parse(&text) {
             // Shown only if it panics.
-            println!("{}: {}", path.display(), command.line);
+            eprintln!("{}: {}", path.display(), command.line);
             let answer = commands::run(&mut bench, &command).await;
             shown.push((command, answer));
         }

@@ -73,25 +73,25 @@ impl Watch {
             }
         }
         let undone = matches!(kind, Some(FaultKind::Fails | FaultKind::LostBefore));
-        if let Step::Unit { unit, to, .. } = step
-            && !undone
-        {
-            self.unit(world, sim, host, unit, *to);
+        if let Step::Unit { unit, to, .. } = step {
+            let ends = matches!(
+                to,
+                UnitChange::Restart | UnitChange::Stop | UnitChange::Disable
+            );
+            if ends && !undone && !self.power {
+                self.goes_down(world, sim, host, unit);
+            }
         }
         kind
     }
 
-    fn unit(&mut self, world: &World, sim: &mut Sim, host: &HostName, unit: &str, to: UnitChange) {
+    fn goes_down(&mut self, world: &World, sim: &mut Sim, host: &HostName, unit: &str) {
         let Some(role) = sim.roles.iter().find(|role| role.unit == unit).cloned() else {
             self.wrong
                 .push(format!("{unit} is no unit of this cluster"));
             return;
         };
-        let ends = matches!(
-            to,
-            UnitChange::Restart | UnitChange::Stop | UnitChange::Disable
-        );
-        if !ends || self.power || !world.runs(host.as_str(), unit) {
+        if !world.runs(host.as_str(), unit) {
             return;
         }
         if let Some(next) = sim.moves.get(&(unit.to_owned(), host.clone())).cloned() {
