@@ -112,7 +112,11 @@ fn steps_on(plan: &Plan, host: &HostName) -> Vec<Step> {
 fn show(out: &mut String, step: &Step) {
     let who = |owner: &Option<String>| owner.clone().unwrap_or_else(|| "-".to_owned());
     let _ = match step {
-        Step::User { .. } | Step::Link { .. } | Step::Unit { .. } | Step::Remove { .. } => {
+        Step::User { .. }
+        | Step::Distribution { .. }
+        | Step::Link { .. }
+        | Step::Unit { .. }
+        | Step::Remove { .. } => {
             writeln!(out, "== {step}")
         }
         Step::Dir { path, owner, mode } => {

@@ -50,7 +50,7 @@ fn steps() -> Vec<Step> {
         after: after.to_owned(),
         owner: text("me"),
         mode: "0644".to_owned(),
-        secret: false,
+        own: false,
     };
     let unit = |to| Step::Unit {
         unit: "u".to_owned(),
