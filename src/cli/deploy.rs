@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -11,6 +12,7 @@ use crate::error::{Failure, Kind};
 use crate::event::{EventKind, HostSummary, Problem, RunSummary};
 use crate::exec::Report;
 use crate::flow::Planned;
+use crate::lock;
 use crate::plan::show::{Detail, show};
 use crate::plan::{Plan, View};
 use crate::report;
@@ -117,7 +119,13 @@ pub async fn carry_out(
         return Err(run.end(Some(failure), "nothing was changed").await);
     }
     let view = plan.view.clone();
+    let wait = Duration::from_secs(global.lock_wait);
+    let lock = match lock::take(&run.flow.fleet, &run.flow.places(), &run.id, wait).await {
+        Ok(lock) => lock,
+        Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),
+    };
     let applied = run.flow.apply(plan, files).await;
+    lock.release().await;
     if !applied.is_done() {
         return Err(end_badly(run, applied).await);
     }

@@ -295,6 +295,21 @@ impl Shell {
         Ok(HookAnswer { code, lines })
     }
 
+    /// See [`super::Remote::lock`].
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn lock(
+        &self,
+        places: &Places,
+        ask: &crate::lock::Ask,
+    ) -> Result<crate::lock::Answer, RemoteError> {
+        let mut answer = None;
+        let mut take = |line: &str| answer = answer.take().or_else(|| crate::lock::parse(line));
+        let ended = self.run(&crate::lock::script(places, ask), FACTS_WITHIN, &mut take).await?;
+        answer.ok_or_else(|| self.refusal(&ended))
+    }
+
     /// See [`super::Remote::tail`].
     ///
     /// # Errors
