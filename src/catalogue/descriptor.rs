@@ -89,6 +89,9 @@ pub struct Package {
     pub file_names: Vec<String>,
     /// Where it comes from, tried in order.
     pub sources: Vec<Source>,
+    /// The setting by which the inventory picks one kind of source; without it all are tried.
+    #[serde(default)]
+    pub choice: Option<String>,
 }
 
 /// One place a package may come from. All texts are *templates* with `version`, `release` and `arch`.
@@ -121,11 +124,32 @@ pub enum Source {
         /// The Java modules it holds.
         modules: Vec<String>,
     },
+    /// A package of the hosts' own distribution, installed there by `apt-get`.
+    Distribution {
+        /// Its name.
+        package: String,
+        /// Where it puts its tree.
+        home: String,
+    },
     /// A folder of this service's own files, packed as they are: for services that are a few scripts.
     Folder {
         /// The folder, beside `service.yaml`.
         path: String,
     },
+}
+
+impl Source {
+    /// The word by which an inventory picks it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Archive { .. } => "archive",
+            Self::Maven { .. } => "maven",
+            Self::Jlink { .. } => "jlink",
+            Self::Distribution { .. } => "distribution",
+            Self::Folder { .. } => "folder",
+        }
+    }
 }
 
 /// A word that the inventory may use under the service's name.
@@ -519,7 +543,7 @@ pub enum Probe {
         #[serde(default)]
         pattern: Option<String>,
     },
-    /// A word sent to a port answers as it should (ZooKeeper's four-letter words and their like).
+    /// A word sent to a port answers as it should (four-letter words and their like).
     FourLetter {
         /// The port's name.
         port: String,

@@ -28,6 +28,8 @@ pub struct DesiredFile {
     pub on_change: OnChange,
     /// Whether the service's user owns it (else root does).
     pub owned: bool,
+    /// Whether it is sdtd's own book-keeping, of no interest to people.
+    pub own: bool,
 }
 
 /// A step that an instance does once, as it should be done.
@@ -384,6 +386,7 @@ impl<'a> Context<'a> {
             mode: spec.mode.clone(),
             on_change: spec.on_change,
             owned: true,
+            own: false,
         })
     }
 
@@ -449,6 +452,7 @@ impl<'a> Context<'a> {
             mode: mode.to_owned(),
             on_change: OnChange::Restart,
             owned: false,
+            own: false,
         })
     }
 

@@ -13,6 +13,7 @@ use super::{BoxStream, HookAnswer, RemoteError, Shipment, StepAnswer};
 use crate::exec::script::Places;
 use crate::facts::{DirFact, FactsRequest, FileFact, HostFacts, UnitFact};
 use crate::id::{Arch, HostName};
+use crate::lock::{Answer as Held, Ask, LEASE, Owner};
 use crate::plan::compare::{block_begin, block_end, block_in};
 use crate::plan::{Member, Step, UnitChange};
 
@@ -73,10 +74,14 @@ pub struct FakeState {
     pub users: std::collections::BTreeSet<String>,
     /// Names of packages in the store.
     pub store: std::collections::BTreeSet<String>,
+    /// Packages of the distribution.
+    pub distribution: std::collections::BTreeSet<String>,
     /// Packages that arrived, by hash, with their sizes.
     pub incoming: BTreeMap<String, u64>,
     /// Units.
     pub units: BTreeMap<String, UnitFact>,
+    /// Who holds the cluster's lock on it, and how many seconds ago that was renewed.
+    pub lock: Option<(Owner, u64)>,
     /// Ports on which something else listens.
     pub listening: Vec<crate::facts::Listener>,
     /// How many bytes of packages were sent to it.
@@ -220,7 +225,7 @@ impl Fake {
             if fault == Some(FaultKind::LostAfter) {
                 return Err(broken());
             }
-            let bad = matches!(answer, StepAnswer::Stale(_) | StepAnswer::Failed(_));
+            let bad = !matches!(answer, StepAnswer::Changed | StepAnswer::Ok);
             tell(first + offset, answer);
             if bad {
                 return Ok(());
@@ -297,6 +302,41 @@ impl Fake {
             .map_or(yes, |hooks| hooks(&world, &self.host, &path))
     }
 
+    /// See [`super::Remote::lock`].
+    ///
+    /// # Errors
+    /// When the host is off.
+    pub fn lock(&self, ask: &Ask) -> Result<Held, RemoteError> {
+        let mut world = self.world();
+        alive(&world, &self.host)?;
+        let Some(state) = world.hosts.get_mut(&self.host) else {
+            return Err(broken());
+        };
+        let (owner, over) = match ask {
+            Ask::Break => {
+                state.lock = None;
+                return Ok(Held::Yes);
+            }
+            Ask::Release(owner) => {
+                state.lock.take_if(|(held, _)| held == owner);
+                return Ok(Held::Yes);
+            }
+            Ask::Take(owner) => (owner, false),
+            Ask::TakeOver(owner) => (owner, true),
+            Ask::Renew(_) if state.lock.is_none() => return Ok(Held::Held(None, 0)),
+            Ask::Renew(owner) => (owner, false),
+        };
+        match &state.lock {
+            Some((held, age)) if held != owner && !over && *age <= LEASE => {
+                Ok(Held::Held(Some(held.clone()), *age))
+            }
+            _ => {
+                state.lock = Some((owner.clone(), 0));
+                Ok(Held::Yes)
+            }
+        }
+    }
+
     /// See [`super::Remote::tail`].
     #[must_use]
     pub fn tail(&self, member: &Member) -> Vec<String> {
@@ -367,12 +407,13 @@ impl FakeState {
                     return StepAnswer::Ok;
                 }
                 if self.incoming.remove(sha256) != Some(*size) {
-                    return StepAnswer::Failed(vec![
+                    return StepAnswer::Resend(vec![
                         "the package did not arrive as it was sent".to_owned(),
                     ]);
                 }
                 self.store.insert(name);
             }
+            Step::Distribution { package } => return changed(self.distribution.insert(package.clone())),
             Step::Link { path, to, .. } => _ = self.links.insert(path.clone(), to.clone()),
             Step::Once { marker, .. } => {
                 let file = FileFact {

@@ -1,3 +1,15 @@
-//! Tests of the program as a whole.
+//! Tests over files and over the library as a whole: one binary, so that it links once.
+//!
+//! `UPDATE_GOLDEN=1 cargo test --test it` writes every golden file anew; read the difference before it is kept.
 
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "all of it is tests"
+)]
+
+mod catalogue;
+mod golden;
 mod lab;
+mod setup;
