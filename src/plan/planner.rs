@@ -10,7 +10,8 @@ use crate::event::Problem;
 use crate::facts::{FactsRequest, HostFacts, RECORD_FORMAT, Record};
 use crate::id::{Arch, HostName, ServiceName};
 use crate::inventory::{Cluster, Connection, Host};
-use crate::plan::desired::{Context, Desired, hex};
+use crate::plan::context::Context;
+use crate::plan::desired::{Desired, hex};
 use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
 use crate::plan::packages::{self, Installed, Packages};
 use crate::plan::paths::HostPaths;
@@ -128,7 +129,9 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
         request.paths.extend(package.map(|p| paths.at(&p.into)));
         let wanted = &context.cluster.services[service];
         let own = |arch| packages::distribution(context.catalogue, wanted, arch);
-        request.paths.extend(Arch::ALL.into_iter().filter_map(own).map(|(_, home)| home));
+        request
+            .paths
+            .extend(Arch::ALL.into_iter().filter_map(own).map(|(_, home)| home));
         let hooks = folder
             .into_iter()
             .flat_map(|f| f.files())
@@ -235,7 +238,8 @@ fn trees(input: Input<'_>, placement: &Placement) -> Trees {
 }
 
 fn homes(trees: &Trees) -> BTreeMap<(HostName, ServiceName), String> {
-    let home = |(key, tree): (&(HostName, ServiceName), &Installed)| (key.clone(), tree.home.clone());
+    let home =
+        |(key, tree): (&(HostName, ServiceName), &Installed)| (key.clone(), tree.home.clone());
     trees.iter().map(home).collect()
 }
 

@@ -200,7 +200,10 @@ impl Fake {
         for (offset, step) in steps.iter().enumerate() {
             let mut world = self.world();
             alive(&world, &self.host)?;
-            let fault = world.fault.clone().and_then(|f| f(&world, &self.host, step));
+            let fault = world
+                .fault
+                .clone()
+                .and_then(|f| f(&world, &self.host, step));
             match fault {
                 Some(FaultKind::LostBefore) => return Err(broken()),
                 Some(FaultKind::Fails) => {
@@ -247,7 +250,10 @@ impl Fake {
             return Err(broken());
         };
         // What is there is gone on from, right or wrong: only unpacking looks at the sum.
-        let have = state.incoming.entry(shipment.sha256.to_owned()).or_insert(0);
+        let have = state
+            .incoming
+            .entry(shipment.sha256.to_owned())
+            .or_insert(0);
         let sent = shipment.size.saturating_sub(*have);
         *have += sent;
         state.bytes_received += sent;
@@ -423,7 +429,9 @@ impl FakeState {
                 }
                 self.store.insert(name);
             }
-            Step::Distribution { package } => return changed(self.distribution.insert(package.clone())),
+            Step::Distribution { package } => {
+                return changed(self.distribution.insert(package.clone()));
+            }
             Step::Link { path, to, .. } => {
                 self.parents(path);
                 self.links.insert(path.clone(), to.clone());
