@@ -12,4 +12,5 @@
 mod catalogue;
 mod golden;
 mod lab;
+mod scenarios;
 mod setup;
