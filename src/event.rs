@@ -247,6 +247,9 @@ pub struct RunSummary {
     pub headline: String,
     /// Per host: how many steps changed something, and what failed.
     pub hosts: Vec<HostSummary>,
+    /// What failed on no host in particular.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
     /// Rows for the closing table: who, where, what it is now.
     pub instances: Vec<InstanceSummary>,
     /// The next useful command, or what to do about the failure.

@@ -1,6 +1,6 @@
 //! The one flow that every command goes: connect, facts, packages, plan, apply, verify, plan again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::exec::{Executor, Report, Stop};
 use crate::facts::HostFacts;
 use crate::id::HostName;
 use crate::inventory::{Cluster, Connection, Host};
-use crate::plan::packages::{self, PackageFile, PackageKey, Packages};
+use crate::plan::packages::{self, Offer, PackageFile, PackageKey, Packages};
 use crate::plan::paths::HostPaths;
 use crate::plan::{Input, Plan, PlanError, ResourceChange, View, planner};
 use crate::report::EventSink;
@@ -98,22 +98,9 @@ pub async fn connect(
 }
 
 async fn connect_one(host: &Host, access: &Access) -> Result<Remote, RemoteError> {
-    let (channel, rights) = match &host.connection {
-        Connection::Local { .. } => (Channel::Local(Local), Become::No),
-        Connection::Ssh {
-            user,
-            port,
-            key,
-            config,
-        } => {
-            let options = SshOptions {
-                destination: host.address.clone(),
-                user: user.clone(),
-                port: *port,
-                key: key.clone(),
-                config: config.clone(),
-                accept_new: access.accept_new,
-            };
+    let (channel, rights) = match ssh_options(host, access) {
+        None => (Channel::Local(Local), Become::No),
+        Some(options) => {
             let ssh = Ssh::connect(&options, &access.sockets).await?;
             let password = access.password.clone();
             (
@@ -123,6 +110,51 @@ async fn connect_one(host: &Host, access: &Access) -> Result<Remote, RemoteError
         }
     };
     Ok(Remote::Shell(Shell { channel, rights }))
+}
+
+fn ssh_options(host: &Host, access: &Access) -> Option<SshOptions> {
+    let Connection::Ssh {
+        user,
+        port,
+        key,
+        config,
+    } = &host.connection
+    else {
+        return None;
+    };
+    Some(SshOptions {
+        destination: host.address.clone(),
+        user: user.clone(),
+        port: *port,
+        key: key.clone(),
+        config: config.clone(),
+        accept_new: access.accept_new,
+    })
+}
+
+/// Connects again to the hosts whose keys were not known, after the user was shown each key and asked.
+pub async fn learn_keys(
+    cluster: &Cluster,
+    access: &Access,
+    fleet: &mut BTreeMap<HostName, Remote>,
+    failed: &mut Vec<(HostName, RemoteError)>,
+) {
+    let unknown = |e: &RemoteError| matches!(e, RemoteError::HostKeyUnknown { .. });
+    let (asked, kept): (Vec<_>, Vec<_>) = failed.drain(..).partition(|(_, e)| unknown(e));
+    failed.extend(kept);
+    for (name, error) in asked {
+        let host = &cluster.hosts[&name];
+        let options = ssh_options(host, access).unwrap_or_default();
+        let learned = Ssh::learn_key(&options, &access.sockets).await;
+        if !learned.unwrap_or(false) {
+            failed.push((name, error));
+            continue;
+        }
+        match connect_one(host, access).await {
+            Ok(remote) => _ = fleet.insert(name, remote),
+            Err(error) => failed.push((name, error)),
+        }
+    }
 }
 
 /// A problem of a host, as people read it.
@@ -146,10 +178,7 @@ impl Flow {
             let (fleet, forks) = (Arc::clone(&self.fleet), Arc::clone(&forks));
             tasks.spawn(async move {
                 let _permit = forks.acquire().await;
-                let Some(remote) = fleet.get(&name) else {
-                    return None;
-                };
-                let facts = remote.facts(&request).await;
+                let facts = fleet.get(&name)?.facts(&request).await;
                 Some((name, facts))
             });
         }
@@ -245,9 +274,11 @@ impl Flow {
         let mut files = BTreeMap::new();
         if !needed.is_empty() {
             self.events.phase("packages");
-            for (key, artifact) in self.artifacts(needed, fetch).await? {
-                files.insert(artifact.sha256.clone(), artifact.path.clone());
-                packages.insert(key, package_file(&artifact));
+            for (key, found) in self.offers(needed, fetch).await? {
+                if let Found::File(artifact) = &found {
+                    files.insert(artifact.sha256.clone(), artifact.path.clone());
+                }
+                packages.insert(key, found.offer());
             }
         }
         self.events.phase("plan");
@@ -257,21 +288,21 @@ impl Flow {
         Ok(Planned { plan, files, facts })
     }
 
-    async fn artifacts(
+    /// How each package is to be had: as a file of this machine, else from the hosts' distribution.
+    async fn offers(
         &self,
-        keys: std::collections::BTreeSet<PackageKey>,
+        keys: BTreeSet<PackageKey>,
         fetch: bool,
-    ) -> Result<Vec<(PackageKey, Artifact)>, Failure> {
+    ) -> Result<Vec<(PackageKey, Found)>, Failure> {
         let mut tasks = JoinSet::new();
         for key in keys {
             let request = self.request(&key)?;
+            let own =
+                packages::distribution(&self.catalogue, &self.cluster.services[&key.0], key.1);
             let (shelf, events) = (Arc::clone(&self.shelf), self.events.clone());
             tasks.spawn(async move {
-                if !fetch {
-                    return Ok(shelf.cached(&request).map(|artifact| (key, artifact)));
-                }
-                let artifact = fetch_one(&shelf, &request, &events).await?;
-                Ok(Some((key, artifact)))
+                let found = find(&shelf, &request, own, fetch.then_some(&events)).await?;
+                Ok(found.map(|found| (key, found)))
             });
         }
         let mut found = Vec::new();
@@ -365,6 +396,42 @@ impl Flow {
             tasks.spawn(remote.close());
         }
         tasks.join_all().await;
+    }
+}
+
+/// How one package is to be had.
+enum Found {
+    File(Artifact),
+    Distribution { package: String, home: String },
+}
+
+impl Found {
+    fn offer(self) -> Offer {
+        match self {
+            Self::File(artifact) => Offer::File(package_file(&artifact)),
+            Self::Distribution { package, home } => Offer::Distribution { package, home },
+        }
+    }
+}
+
+/// Looks for a package: on this machine, where `fetch` is given also upstream, then the distribution's.
+async fn find(
+    shelf: &Shelf,
+    request: &Request,
+    own: Option<(String, String)>,
+    fetch: Option<&EventSink>,
+) -> Result<Option<Found>, Problem> {
+    let own = own.map(|(package, home)| Found::Distribution { package, home });
+    if request.sources.is_empty() && request.given.is_none() && own.is_some() {
+        return Ok(own);
+    }
+    let Some(events) = fetch else {
+        return Ok(shelf.cached(request).map(Found::File).or(own));
+    };
+    match (fetch_one(shelf, request, events).await, own) {
+        (Ok(artifact), _) => Ok(Some(Found::File(artifact))),
+        (Err(_), Some(own)) if request.given.is_none() => Ok(Some(own)),
+        (Err(problem), _) => Err(problem),
     }
 }
 

@@ -161,6 +161,9 @@ pub enum Arch {
 }
 
 impl Arch {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::X86_64, Self::Aarch64, Self::Armhf];
+
     /// From the name that `uname -m` gives.
     #[must_use]
     pub fn from_uname(machine: &str) -> Option<Self> {

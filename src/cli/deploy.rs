@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -11,6 +12,7 @@ use crate::error::{Failure, Kind};
 use crate::event::{EventKind, HostSummary, Problem, RunSummary};
 use crate::exec::Report;
 use crate::flow::Planned;
+use crate::lock;
 use crate::plan::show::{Detail, show};
 use crate::plan::{Plan, View};
 use crate::report;
@@ -73,8 +75,10 @@ pub async fn run(global: &Global, args: &DeployArgs) -> Result<(), Failure> {
 pub enum Goal {
     /// Verify, then plan again: the new plan must be empty.
     Deploy,
-    /// Nothing more.
-    Apply,
+    /// Nothing more: what was asked for runs.
+    Run,
+    /// Nothing more: what was asked for is gone or stopped.
+    Rest,
 }
 
 /// Shows a plan, asks, applies it, and ends the run.
@@ -107,7 +111,7 @@ pub async fn carry_out(
         .await;
         return Ok(());
     }
-    if !confirmed(global, &run)? {
+    if !confirmed(global, &run).await? {
         let failure = Failure {
             kind: Kind::Usage,
             problems: Vec::new(),
@@ -115,7 +119,13 @@ pub async fn carry_out(
         return Err(run.end(Some(failure), "nothing was changed").await);
     }
     let view = plan.view.clone();
+    let wait = Duration::from_secs(global.lock_wait);
+    let lock = match lock::take(&run.flow.fleet, &run.flow.places(), &run.id, wait).await {
+        Ok(lock) => lock,
+        Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),
+    };
     let applied = run.flow.apply(plan, files).await;
+    lock.release().await;
     if !applied.is_done() {
         return Err(end_badly(run, applied).await);
     }
@@ -132,7 +142,9 @@ pub async fn carry_out(
     } else {
         "done".clone_into(&mut summary.headline);
     }
-    summary.instances = super::status::instances(&run.flow.prober(view)).await;
+    if goal != Goal::Rest {
+        summary.instances = super::status::instances(&run.flow.prober(view)).await;
+    }
     run.finish(summary).await;
     Ok(())
 }
@@ -170,10 +182,11 @@ async fn not_settled(run: &Run) -> Result<Option<Plan>, Failure> {
 ///
 /// # Errors
 /// When nobody is there to answer.
-pub fn confirmed(global: &Global, run: &Run) -> Result<bool, Failure> {
+pub async fn confirmed(global: &Global, run: &Run) -> Result<bool, Failure> {
     if global.yes {
         return Ok(true);
     }
+    run.events.flush().await;
     if !report::can_ask() {
         let problem = Problem::new("nobody is there to say yes to this plan");
         return Err(Failure::new(
@@ -196,13 +209,12 @@ async fn end_badly(run: Run, applied: Report) -> Failure {
     } else {
         (Kind::Failed, "not everything was done")
     };
-    let mut next: Vec<String> = applied.general.iter().map(|p| p.cause.clone()).collect();
-    next.push("run the same command again: it goes on from here".to_owned());
     let summary = RunSummary {
         exit: kind.code(),
         headline: headline.to_owned(),
         hosts: hosts(&applied),
-        next,
+        next: vec!["run the same command again: it goes on from here".to_owned()],
+        problems: applied.general,
         ..RunSummary::default()
     };
     run.finish(summary).await;

@@ -49,7 +49,7 @@ pub async fn run(global: &Global, args: &DestroyArgs) -> Result<(), Failure> {
         facts,
     };
     if planned.plan.is_empty() || global.yes {
-        return carry_out(global, run, planned, Goal::Apply).await;
+        return carry_out(global, run, planned, Goal::Rest).await;
     }
     run.events.emit(EventKind::Planned {
         text: show(&planned.plan, Detail::Usual),
@@ -85,7 +85,7 @@ pub async fn run(global: &Global, args: &DestroyArgs) -> Result<(), Failure> {
         },
         run,
         planned,
-        Goal::Apply,
+        Goal::Rest,
     )
     .await
 }

@@ -1,6 +1,8 @@
 //! `sdtd plan`: what deploy would do, and why.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -14,7 +16,7 @@ use crate::facts::HostFacts;
 use crate::flow::{Planned, plan_failure};
 use crate::id::Arch;
 use crate::plan::packages::Packages;
-use crate::plan::show::{Detail, show};
+use crate::plan::show::{Detail, masked, show};
 use crate::plan::{Input, Plan, planner};
 use crate::report::{Out, Secrets};
 
@@ -80,7 +82,7 @@ fn tell(global: &Global, args: &PlanArgs, plan: &Plan) -> Result<(), Failure> {
         Detail::Usual
     };
     let told = if global.json {
-        out.json(plan)
+        out.json(&masked(plan))
     } else {
         out.diff(show(plan, detail).trim_end())
     };
@@ -96,8 +98,15 @@ fn tell(global: &Global, args: &PlanArgs, plan: &Plan) -> Result<(), Failure> {
 
 fn save(path: &std::path::Path, saved: &Saved) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(saved).unwrap_or_default();
-    std::fs::write(path, format!("{text}\n"))
-        .map_err(|e| Failure::of(Kind::Failed, format!("{}: {e}", path.display())))
+    // Not for everybody's eyes: it holds the files as they will be, secrets too.
+    let written = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| writeln!(file, "{text}"));
+    written.map_err(|e| Failure::of(Kind::Failed, format!("{}: {e}", path.display())))
 }
 
 /// The plan of a cluster whose hosts are bare: nothing is contacted and nothing is fetched.

@@ -43,6 +43,14 @@ impl Power {
         }
     }
 
+    fn goal(self) -> Goal {
+        if self == Self::Stop {
+            Goal::Rest
+        } else {
+            Goal::Run
+        }
+    }
+
     fn plan(self, input: Input<'_>, selection: &Selection) -> Plan {
         match self {
             Self::Start => goals::start(input, selection),
@@ -81,5 +89,5 @@ pub async fn run(global: &Global, args: &PowerArgs, power: Power) -> Result<(), 
         files: BTreeMap::new(),
         facts,
     };
-    carry_out(global, run, planned, Goal::Apply).await
+    carry_out(global, run, planned, power.goal()).await
 }

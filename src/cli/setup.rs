@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use etcetera::BaseStrategy;
+use tempfile::TempDir;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::{Global, InventoryArg};
@@ -14,7 +15,7 @@ use crate::driver::Drivers;
 use crate::error::{Failure, Kind};
 use crate::event::{EventKind, Problem};
 use crate::exec::Stop;
-use crate::flow::{Access, Flow, connect, give_roots};
+use crate::flow::{Access, Flow, connect, give_roots, learn_keys};
 use crate::inventory::{LoadError, Loaded, Style};
 use crate::report::{self, EventSink, Format, Options, Out, Reporters, Secrets};
 
@@ -150,6 +151,10 @@ pub struct Run {
     pub path: PathBuf,
     /// Where sdtd keeps things.
     pub dirs: Dirs,
+    /// The run's id.
+    pub id: String,
+    /// Where control sockets are; gone with the run.
+    pub sockets: TempDir,
     /// When it began.
     pub began: std::time::Instant,
     /// Hosts that could not be reached, where the command goes on without them.
@@ -182,15 +187,32 @@ pub async fn begin(
         dirs,
     } = opened;
     let password = ask_password(global)?;
-    let (events, reporters, screen) =
-        reporters(global, &dirs, &loaded, password.as_deref(), command);
+    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let time = time.map_or(0, |t| t.as_secs());
+    let id = format!("{time:010}-{}", std::process::id());
+    let (events, reporters, screen) = reporters(global, &dirs, &loaded, password.as_deref());
+    events.emit(EventKind::RunStarted {
+        command: command.to_owned(),
+        cluster: loaded.cluster.name.to_string(),
+        run: id.clone(),
+        time,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    });
+    if !loaded.warnings.is_empty() {
+        events.warn(loaded.warnings.render(Style::Plain), None);
+    }
+    let sockets = sockets()?;
     let access = Access {
         accept_new: global.accept_new,
         password,
-        sockets: sockets()?,
+        sockets: sockets.path().to_owned(),
         forks: global.forks,
     };
-    let (fleet, failed) = connect(&loaded.cluster, &access).await;
+    let (mut fleet, mut failed) = connect(&loaded.cluster, &access).await;
+    if report::can_ask() && !global.yes {
+        events.flush().await;
+        learn_keys(&loaded.cluster, &access, &mut fleet, &mut failed).await;
+    }
     let flow = Flow {
         cluster: loaded.cluster,
         catalogue,
@@ -211,6 +233,8 @@ pub async fn begin(
         screen,
         path,
         dirs,
+        id,
+        sockets,
         began,
         missing: failed,
     };
@@ -245,7 +269,6 @@ fn reporters(
     dirs: &Dirs,
     loaded: &Loaded,
     password: Option<&str>,
-    command: &str,
 ) -> (EventSink, JoinHandle<Reporters>, report::Screen) {
     let cluster = loaded.cluster.name.to_string();
     let options = Options {
@@ -262,23 +285,11 @@ fn reporters(
     let screen = reporters.screen();
     let (events, receiver) = report::channel();
     let reporters = report::drive(receiver, reporters);
-    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let time = time.map_or(0, |t| t.as_secs());
-    events.emit(EventKind::RunStarted {
-        command: command.to_owned(),
-        cluster,
-        run: format!("{time:010}-{}", std::process::id()),
-        time,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    });
-    if !loaded.warnings.is_empty() {
-        events.warn(loaded.warnings.render(Style::Plain), None);
-    }
     (events, reporters, screen)
 }
 
 /// A short path of our own for control sockets: a socket's name may have 108 bytes only.
-fn sockets() -> Result<PathBuf, Failure> {
+fn sockets() -> Result<TempDir, Failure> {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR")
         .map(PathBuf::from)
         .filter(|dir| dir.is_dir());
@@ -286,8 +297,7 @@ fn sockets() -> Result<PathBuf, Failure> {
         .filter(|dir| dir.as_os_str().len() < 40)
         .unwrap_or_else(|| "/tmp".into());
     let made = tempfile::Builder::new().prefix("sdtd-").tempdir_in(&base);
-    made.map(tempfile::TempDir::keep)
-        .map_err(|e| Failure::of(Kind::Failed, format!("{}: {e}", base.display())))
+    made.map_err(|e| Failure::of(Kind::Failed, format!("{}: {e}", base.display())))
 }
 
 fn ask_password(global: &Global) -> Result<Option<String>, Failure> {
@@ -329,9 +339,7 @@ impl Run {
         let summary = crate::event::RunSummary {
             exit: failure.kind.code(),
             headline: headline.to_owned(),
-            hosts: Vec::new(),
-            instances: Vec::new(),
-            next: failure.problems.iter().map(told).collect(),
+            problems: failure.problems,
             ..Default::default()
         };
         self.finish(summary).await;
@@ -354,10 +362,6 @@ impl Run {
         drop(self.events);
         self.flow.close().await;
         let _ = self.reporters.await;
+        drop(self.sockets);
     }
-}
-
-/// A problem as one text.
-fn told(problem: &Problem) -> String {
-    Failure::new(Kind::Failed, problem.clone()).to_string()
 }

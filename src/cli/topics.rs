@@ -336,7 +336,7 @@ async fn bring_about(
     }
     let lines: Vec<String> = changes.iter().map(|change| change.text.clone()).collect();
     out().lines(&lines).map_err(unwritten)?;
-    if !super::deploy::confirmed(global, run)? {
+    if !super::deploy::confirmed(global, run).await? {
         return Err(Failure {
             kind: Kind::Usage,
             problems: Vec::new(),
@@ -368,7 +368,7 @@ async fn delete(
         );
         out().line(&line).map_err(unwritten)?;
     }
-    if !super::deploy::confirmed(global, run)? {
+    if !super::deploy::confirmed(global, run).await? {
         return Err(Failure {
             kind: Kind::Usage,
             problems: Vec::new(),

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::event::{EventKind, Outcome, Problem};
 use crate::exec::Executor;
+use crate::exec::script::Places;
 use crate::plan::{Batch, Step, Wave};
 use crate::transport::{Remote, RemoteError, Shipment, StepAnswer};
 
@@ -23,42 +24,32 @@ impl Executor {
             host: host.clone(),
             steps: batch.steps.len(),
         });
-        for step in &batch.steps {
+        let mut teller = Teller::new(self, wave, batch);
+        self.attempt(&mut teller, (remote, places)).await?;
+        if teller.resend.take().is_some() {
+            // What an interrupted run left half sent was no good; from the beginning, once.
+            self.attempt(&mut teller, (remote, places)).await?;
+        }
+        let failed = teller.failed.or(teller.resend);
+        failed.map_or(Ok(teller.changed), Err)
+    }
+
+    /// Sends the packages of the steps that are not done yet, and does these steps.
+    async fn attempt(
+        &self,
+        teller: &mut Teller<'_>,
+        (remote, places): (&Remote, &Places),
+    ) -> Result<(), Problem> {
+        let batch = teller.batch;
+        let first = teller.done;
+        for step in &batch.steps[first..] {
             self.ship(batch, step, remote).await?;
         }
-        let mut began = Instant::now();
-        let mut changed = 0;
-        let mut failed = None;
-        let mut tell = |number: usize, answer: StepAnswer| {
-            let Some(step) = number.checked_sub(1).and_then(|n| batch.steps.get(n)) else {
-                return;
-            };
-            let outcome = match answer {
-                StepAnswer::Changed => Outcome::Changed,
-                StepAnswer::Ok => Outcome::ok(),
-                StepAnswer::Stale(lines) => Outcome::Failed {
-                    error: stale(batch, step, lines),
-                },
-                StepAnswer::Failed(lines) => Outcome::Failed {
-                    error: refused(batch, step, lines),
-                },
-            };
-            changed += usize::from(outcome == Outcome::Changed);
-            if let Outcome::Failed { error } = &outcome {
-                failed = Some(error.clone());
-            }
-            self.events.emit(EventKind::StepFinished {
-                wave: wave.title.clone(),
-                host: host.clone(),
-                step: step.to_string(),
-                outcome,
-                took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            });
-            began = Instant::now();
-        };
-        let done = remote.apply(places, (1, &batch.steps), &mut tell).await;
-        done.map_err(|error| lost(batch, &error))?;
-        failed.map_or(Ok(changed), Err)
+        let steps = (first + 1, &batch.steps[first..]);
+        let done = remote
+            .apply(places, steps, &mut |n, answer| teller.tell(n, answer))
+            .await;
+        done.map_err(|error| lost(batch, &error))
     }
 
     /// Sends the package of a step, where it has one.
@@ -95,6 +86,74 @@ impl Executor {
         };
         let sent = remote.send(places, shipment, &tell).await;
         sent.map(|_| ()).map_err(|error| lost(batch, &error))
+    }
+}
+
+/// Tells of each step as it ends, and remembers what came of them.
+struct Teller<'a> {
+    executor: &'a Executor,
+    wave: &'a Wave,
+    batch: &'a Batch,
+    began: Instant,
+    /// Steps that are done.
+    done: usize,
+    /// Those of them that changed something.
+    changed: usize,
+    /// What failed.
+    failed: Option<Problem>,
+    /// What did not arrive as it was sent.
+    resend: Option<Problem>,
+}
+
+impl<'a> Teller<'a> {
+    fn new(executor: &'a Executor, wave: &'a Wave, batch: &'a Batch) -> Self {
+        let began = Instant::now();
+        Self {
+            executor,
+            wave,
+            batch,
+            began,
+            done: 0,
+            changed: 0,
+            failed: None,
+            resend: None,
+        }
+    }
+
+    fn tell(&mut self, number: usize, answer: StepAnswer) {
+        let batch = self.batch;
+        let Some(step) = number.checked_sub(1).and_then(|n| batch.steps.get(n)) else {
+            return;
+        };
+        let outcome = match answer {
+            StepAnswer::Changed => Outcome::Changed,
+            StepAnswer::Ok => Outcome::ok(),
+            StepAnswer::Resend(lines) => {
+                self.resend = Some(refused(batch, step, lines));
+                return;
+            }
+            StepAnswer::Stale(lines) => Outcome::Failed {
+                error: stale(batch, step, lines),
+            },
+            StepAnswer::Failed(lines) => Outcome::Failed {
+                error: refused(batch, step, lines),
+            },
+        };
+        match &outcome {
+            Outcome::Failed { error } => self.failed = Some(error.clone()),
+            outcome => {
+                self.done = number;
+                self.changed += usize::from(*outcome == Outcome::Changed);
+            }
+        }
+        self.executor.events.emit(EventKind::StepFinished {
+            wave: self.wave.title.clone(),
+            host: batch.host.clone(),
+            step: step.to_string(),
+            outcome,
+            took_ms: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        });
+        self.began = Instant::now();
     }
 }
 

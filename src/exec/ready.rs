@@ -1,6 +1,8 @@
 //! Waits until probes hold, tells what is waited for, and notices a service that dies instead.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::catalogue::Probe;
 use crate::driver::Answer;

@@ -14,10 +14,13 @@ use crate::plan::{Batch, Member, Plan, Wave};
 /// How a wave or a batch stands: none while it is not over, then whether it was done.
 type State = watch::Receiver<Option<bool>>;
 
+/// Both ends of a state.
+type Ends = (watch::Sender<Option<bool>>, State);
+
 /// The states of all waves and their batches.
 struct Board {
-    waves: Vec<(watch::Sender<Option<bool>>, State)>,
-    batches: Vec<BTreeMap<HostName, (watch::Sender<Option<bool>>, State)>>,
+    waves: Vec<Ends>,
+    batches: Vec<BTreeMap<HostName, Ends>>,
     report: Mutex<Report>,
 }
 

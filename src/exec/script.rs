@@ -50,38 +50,17 @@ pub fn script(places: &Places, first: usize, steps: &[Step]) -> String {
 }
 
 fn call(places: &Places, n: usize, step: &Step, functions: &mut String, calls: &mut String) {
-    let mut words: Vec<String> = Vec::new();
-    let mut env = String::new();
-    match step {
-        Step::User { name } => words.extend(["add_user".into(), quote(name)]),
+    let words = match step {
+        Step::User { name } => format!("add_user {}", quote(name)),
         Step::Dir { path, owner, mode } => {
-            words.extend([
-                "make_dir".into(),
+            format!(
+                "make_dir {} {} {}",
                 quote(path),
-                owner_word(owner.as_ref()),
-                quote(mode),
-            ]);
+                owner_word(owner),
+                quote(mode)
+            )
         }
-        Step::File {
-            path,
-            before,
-            after,
-            owner,
-            mode,
-            ..
-        } => {
-            let function = text_function(functions, n, after);
-            let sum_before = before
-                .as_ref()
-                .map_or_else(|| "-".to_owned(), |t| sha256(t));
-            words.extend([
-                "put_file".into(),
-                quote(path),
-                owner_word(owner.as_ref()),
-                quote(mode),
-            ]);
-            words.extend([sum_before, sha256(after), function]);
-        }
+        Step::File { .. } => file_call(n, step, functions),
         Step::Block {
             path, name, after, ..
         } => {
@@ -90,76 +69,87 @@ fn call(places: &Places, n: usize, step: &Step, functions: &mut String, calls: &
                 .as_ref()
                 .map(|text| format!("{begin}\n{text}\n{end}\n"));
             let function = text_function(functions, n, &text.unwrap_or_default());
-            words.extend([
-                "put_block".into(),
+            format!(
+                "put_block {} {} {} {function}",
                 quote(path),
                 quote(&begin),
-                quote(&end),
-                function,
-            ]);
+                quote(&end)
+            )
         }
-        Step::Package {
-            sha256,
-            store,
-            strip,
-            gzip,
-            owner,
-            tools,
-            ..
-        } => {
-            let function = tools_function(functions, n, tools);
-            let gzip = if *gzip { "yes" } else { "''" };
-            words.extend([
-                "unpack".into(),
-                quote(&places.arrival(sha256)),
-                quote(sha256),
-            ]);
-            words.extend([
-                quote(store),
-                strip.to_string(),
-                gzip.into(),
-                owner_word(owner.as_ref()),
-            ]);
-            words.push(function);
-        }
-        Step::Link { path, to, .. } => {
-            words.extend(["make_link".into(), quote(path), quote(to)]);
-        }
+        Step::Package { .. } => package_call(places, n, step, functions),
+        Step::Distribution { package } => format!("apt_install {}", quote(package)),
+        Step::Link { path, to, .. } => format!("make_link {} {}", quote(path), quote(to)),
         Step::Once {
             hook,
             marker,
             user,
-            env: values,
+            env,
             within,
             ..
         } => {
-            for (key, value) in values {
-                let _ = writeln!(env, "export {key}={}", quote(value));
+            for (key, value) in env {
+                let _ = writeln!(calls, "export {key}={}", quote(value));
             }
-            let user = owner_word(user.as_ref());
-            words.extend([
-                "once".into(),
+            format!(
+                "once {} {} {within} {}",
                 quote(marker),
-                user,
-                within.to_string(),
-                quote(hook),
-            ]);
+                owner_word(user),
+                quote(hook)
+            )
         }
         Step::Unit { unit, to, within } => {
-            words.extend([
-                "unit".into(),
-                unit_word(*to).into(),
-                quote(unit),
-                within.to_string(),
-            ]);
+            format!("unit {} {} {within}", unit_word(*to), quote(unit))
         }
-        Step::Remove { path, .. } => words.extend(["remove".into(), quote(path)]),
-    }
-    let _ = writeln!(calls, "{env}step {n} {}", words.join(" "));
+        Step::Remove { path, .. } => format!("remove {}", quote(path)),
+    };
+    let _ = writeln!(calls, "step {n} {words}");
 }
 
-fn owner_word(owner: Option<&String>) -> String {
-    quote(owner.map(String::as_str).unwrap_or_default())
+fn file_call(n: usize, step: &Step, functions: &mut String) -> String {
+    let Step::File {
+        path,
+        before,
+        after,
+        owner,
+        mode,
+        ..
+    } = step
+    else {
+        return String::new();
+    };
+    let function = text_function(functions, n, after);
+    let sum_before = before
+        .as_ref()
+        .map_or_else(|| "-".to_owned(), |text| sha256(text));
+    let (path, owner, mode) = (quote(path), owner_word(owner), quote(mode));
+    format!(
+        "put_file {path} {owner} {mode} {sum_before} {} {function}",
+        sha256(after)
+    )
+}
+
+fn package_call(places: &Places, n: usize, step: &Step, functions: &mut String) -> String {
+    let Step::Package {
+        sha256,
+        store,
+        strip,
+        gzip,
+        owner,
+        tools,
+        ..
+    } = step
+    else {
+        return String::new();
+    };
+    let function = tools_function(functions, n, tools);
+    let gzip = if *gzip { "yes" } else { "''" };
+    let (archive, sum) = (quote(&places.arrival(sha256)), quote(sha256));
+    let (store, owner) = (quote(store), owner_word(owner));
+    format!("unpack {archive} {sum} {store} {strip} {gzip} {owner} {function}")
+}
+
+fn owner_word(owner: &Option<String>) -> String {
+    quote(owner.as_deref().unwrap_or_default())
 }
 
 fn unit_word(change: UnitChange) -> &'static str {

@@ -1,5 +1,5 @@
 # What every batch of steps begins with. Each step is one call of `step`; it answers with one line on
-# standard output: @sdtd <number> changed|ok|stale|failed <what>. The first failure ends the batch.
+# standard output: @sdtd <number> changed|ok|stale|resend|failed. The first failure ends the batch.
 export LC_ALL=C
 umask 022
 
@@ -10,6 +10,7 @@ step() {
     0) echo "@sdtd $n changed" ;;
     100) echo "@sdtd $n ok" ;;
     101) echo "@sdtd $n stale"; exit 0 ;;
+    102) echo "@sdtd $n resend"; exit 0 ;;
     *) echo "@sdtd $n failed"; exit 0 ;;
   esac
 }
@@ -63,16 +64,27 @@ unpack() {
   [ -d "$3" ] && return 100
   if [ "$(sum "$1")" != "$2" ]; then
     rm -f "$1"
-    echo "the package did not arrive as it was sent (its SHA-256 differs): it was removed, run the command again" >&2
-    return 1
+    echo "the package did not arrive as it was sent: its SHA-256 differs" >&2
+    return 102
   fi
-  new="${3%/*}/.new-${3##*/}"
-  rm -rf "$new" && mkdir -p "$new" || return 1
+  # A name of its own: what an earlier run left behind may still be at work.
+  new="${3%/*}/.new-$$-${3##*/}"
+  rm -rf "${3%/*}"/.new-*-"${3##*/}"; mkdir -p "$new" || return 1
   tar -x ${5:+-z} --no-same-owner --strip-components="$4" -C "$new" -f "$1" || { rm -rf "$new"; return 1; }
   "$7" "$new" || return 1
   [ -z "$6" ] || chown -R "$6:$(id -gn "$6")" "$new" || return 1
   sync -f "$new" 2>/dev/null
-  mv -T "$new" "$3" && rm -f "$1"
+  mv -T "$new" "$3" && rm -f "$1" && return 0
+  rm -rf "$new"
+  [ -d "$3" ]
+}
+
+apt_install() {
+  command -v apt-get >/dev/null || { echo "this host has no apt-get" >&2; return 1; }
+  [ "$(id -u)" = 0 ] || { echo "apt-get needs root, and sdtd has no root here" >&2; return 1; }
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -q install -y --no-install-recommends "$1" >&2 && return 0
+  apt-get -q update >&2 && apt-get -q install -y --no-install-recommends "$1" >&2
 }
 
 tool() { # file: its text comes on standard input

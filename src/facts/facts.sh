@@ -8,6 +8,7 @@ say begin 1
 say hostname "$(uname -n)"
 say machine "$(cat /etc/machine-id 2>/dev/null)"
 say kernel "$(uname -m)" "$(getconf LONG_BIT 2>/dev/null)" "$(dpkg --print-architecture 2>/dev/null)"
+# shellcheck disable=SC1091
 say os "$( (. /etc/os-release && echo "$PRETTY_NAME") 2>/dev/null || uname -sr)"
 while read -r k v _; do [ "$k" = MemTotal: ] && say memory "$v" && break; done </proc/meminfo
 say cpus "$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)"
@@ -54,7 +55,7 @@ proc() { # pid: seconds running and anonymous memory
 }
 
 unit() {
-  running=$(cat "$state/units/$1/running" 2>/dev/null | tr '\n' ' ')
+  running=$(tr "\n" " " 2>/dev/null <"$state/units/$1/running")
   if [ -z "$pidfiles" ] && [ -d /run/systemd/system ]; then
     # shellcheck disable=SC2046
     set -- "$1" $(systemctl show -p MainPID,ActiveState,UnitFileState,NRestarts "$1.service" 2>/dev/null | sort | sed 's/=$/=-/; s/.*=//')

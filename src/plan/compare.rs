@@ -59,7 +59,7 @@ impl Steps {
             after: file.text.clone(),
             owner: owner.cloned(),
             mode: file.mode.clone(),
-            secret: false,
+            own: file.own,
         })
     }
 

@@ -142,9 +142,9 @@ pub enum Step {
         owner: Option<String>,
         /// Its permissions, in octal.
         mode: String,
-        /// The lines that hold secrets are masked when shown.
+        /// Whether it is sdtd's own book-keeping, of no interest to people.
         #[serde(default)]
-        secret: bool,
+        own: bool,
     },
     /// A marked block in a file that belongs to somebody else.
     Block {
@@ -177,6 +177,11 @@ pub enum Step {
         owner: Option<String>,
         /// Files written into the tree where it lacks them: tools in `bin/`.
         tools: BTreeMap<String, String>,
+    },
+    /// A package of the host's distribution.
+    Distribution {
+        /// Its name.
+        package: String,
     },
     /// A symbolic link.
     Link {

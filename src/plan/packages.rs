@@ -28,8 +28,22 @@ pub struct PackageFile {
 /// One package for one architecture.
 pub type PackageKey = (ServiceName, Arch);
 
-/// Packages of this machine, by service and architecture.
-pub type Packages = BTreeMap<PackageKey, PackageFile>;
+/// How a package is to be had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Offer {
+    /// As a file of this machine.
+    File(PackageFile),
+    /// From the hosts' own distribution.
+    Distribution {
+        /// The distribution's package.
+        package: String,
+        /// Where it puts its tree.
+        home: String,
+    },
+}
+
+/// How packages are to be had, by service and architecture.
+pub type Packages = BTreeMap<PackageKey, Offer>;
 
 /// What stands for the hash of a package that was not fetched: such a plan is for reading only.
 pub const UNFETCHED: &str = "unfetched";
@@ -37,10 +51,21 @@ pub const UNFETCHED: &str = "unfetched";
 /// The tree of a package on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
-    /// Its name in the store.
-    pub name: String,
-    /// What must be sent for it; none: the host has it.
-    pub send: Option<Option<PackageFile>>,
+    /// Where it is.
+    pub home: String,
+    /// What must be done for it; none: the host has it.
+    pub missing: Option<Missing>,
+}
+
+/// What a host must be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Missing {
+    /// This file is to be sent.
+    File(PackageFile),
+    /// This package of its distribution is to be installed.
+    Distribution(String),
+    /// A file that is still to be fetched.
+    Unfetched,
 }
 
 /// The services whose packages a host needs: those that run there, and what they need.
@@ -83,17 +108,45 @@ pub fn installed(
 ) -> Option<Installed> {
     let wanted = cluster.services.get(service)?;
     let package = catalogue.get(service)?.descriptor.package.as_ref()?;
+    let link = facts.links.get(&paths.at(&package.into));
+    let offer = packages.get(&(service.clone(), facts.arch));
+    let own = distribution(catalogue, wanted, facts.arch);
+    let linked = |home: &String| link == Some(home) && facts.dirs.contains_key(home);
+    if let Some((_, home)) = own.as_ref().filter(|(_, home)| linked(home)) {
+        return Some(Installed {
+            home: home.clone(),
+            missing: None,
+        });
+    }
+    let nothing_else = chosen(package, wanted).all(|source| source.kind() == "distribution");
+    let offered = match offer {
+        Some(Offer::Distribution { package, home }) => Some((package.clone(), home.clone())),
+        _ => own.filter(|_| nothing_else && wanted.package.is_none()),
+    };
+    if let Some((package, home)) = offered {
+        let missing = (!facts.dirs.contains_key(&home)).then_some(package);
+        return Some(Installed {
+            home,
+            missing: missing.map(Missing::Distribution),
+        });
+    }
+    let file = match offer {
+        Some(Offer::File(file)) => Some(file),
+        _ => None,
+    };
     let prefix = format!("{service}-{}-", wanted.version);
-    let file = packages.get(&(service.clone(), facts.arch));
     let named = |sha: &str| format!("{prefix}{}", sha.get(..12).unwrap_or(sha));
+    let home = |name: &str| format!("{}/{name}", paths.store());
     if wanted.package.is_none() {
-        let linked = facts.links.get(&paths.at(&package.into));
+        let linked = link.and_then(|to| to.rsplit('/').next());
         let linked = linked
-            .and_then(|to| to.rsplit('/').next())
-            .filter(|n| facts.store.contains(*n));
-        let there = linked
-            .filter(|name| name.starts_with(&prefix))
+            .filter(|name| facts.store.contains(*name))
             .map(str::to_owned);
+        let there = linked.filter(|name| name.starts_with(&prefix));
+        let same_hash = || {
+            file.map(|f| named(&f.sha256))
+                .filter(|n| facts.store.contains(n))
+        };
         let other = || {
             facts
                 .store
@@ -101,17 +154,69 @@ pub fn installed(
                 .find(|name| name.starts_with(&prefix))
                 .cloned()
         };
-        let same_hash = || {
-            file.map(|f| named(&f.sha256))
-                .filter(|n| facts.store.contains(n))
-        };
         if let Some(name) = there.or_else(same_hash).or_else(other) {
-            return Some(Installed { name, send: None });
+            return Some(Installed {
+                home: home(&name),
+                missing: None,
+            });
         }
     }
     let name = named(file.map_or(UNFETCHED, |f| &f.sha256));
-    let send = (!facts.store.contains(&name)).then(|| file.cloned());
-    Some(Installed { name, send })
+    let missing = || file.cloned().map_or(Missing::Unfetched, Missing::File);
+    let missing = (!facts.store.contains(&name)).then(missing);
+    Some(Installed {
+        home: home(&name),
+        missing,
+    })
+}
+
+/// The distribution's package of a service, and where it puts its tree.
+#[must_use]
+pub fn distribution(
+    catalogue: &Catalogue,
+    service: &Service,
+    arch: Arch,
+) -> Option<(String, String)> {
+    let package = catalogue.get(&service.name)?.descriptor.package.as_ref()?;
+    let values = values(catalogue, service, arch);
+    let render = |text: &str| Renderer::new().render("package", text, &values).ok();
+    chosen(package, service).find_map(|source| match source {
+        descriptor::Source::Distribution { package, home } => {
+            Some((render(package)?, render(home)?))
+        }
+        _ => None,
+    })
+}
+
+/// The sources that the inventory leaves to be tried.
+fn chosen<'a>(
+    package: &'a descriptor::Package,
+    service: &'a Service,
+) -> impl Iterator<Item = &'a descriptor::Source> {
+    let word = package
+        .choice
+        .as_ref()
+        .and_then(|setting| service.settings.get(setting));
+    let word = word.and_then(serde_json::Value::as_str);
+    package
+        .sources
+        .iter()
+        .filter(move |source| word.is_none_or(|word| word == source.kind()))
+}
+
+/// The values that the texts of a package may read.
+fn values(catalogue: &Catalogue, service: &Service, arch: Arch) -> minijinja::Value {
+    let versions = catalogue.get(&service.name).map(|f| &f.descriptor.versions);
+    let release = versions
+        .and_then(|v| v.get(&service.version))
+        .map(|v| v.values.clone());
+    minijinja::context! {
+        version => service.version.clone(),
+        release => release.unwrap_or_default(),
+        arch => minijinja::context! {
+            name => arch.to_string(), debian => arch.debian(), short => arch.short(),
+        },
+    }
 }
 
 /// The packages that must be fetched to this machine before these hosts can be deployed.
@@ -139,7 +244,7 @@ pub fn needed(
                 .services
                 .get(&service)
                 .is_some_and(|s| s.package.is_some());
-            if tree.is_some_and(|tree| tree.send.is_some()) || own {
+            if tree.is_some_and(|tree| tree.missing.is_some()) || own {
                 keys.insert((service, facts.arch));
             }
         }
@@ -168,23 +273,12 @@ pub fn request(
         .ok_or_else(|| wrong("there is no such service".into()))?;
     let package = folder.descriptor.package.as_ref();
     let package = package.ok_or_else(|| wrong("it has no package".into()))?;
-    let release = folder
-        .descriptor
-        .versions
-        .get(&service.version)
-        .map(|v| v.values.clone());
-    let values = minijinja::context! {
-        version => service.version.clone(),
-        release => release.unwrap_or_default(),
-        arch => minijinja::context! {
-            name => arch.to_string(), debian => arch.debian(), short => arch.short(),
-        },
-    };
+    let values = values(catalogue, service, arch);
     let renderer = Renderer::new();
     let text = |t: &str| renderer.render(&place, t, &values);
     let maybe = |t: &Option<String>| t.as_deref().map(text).transpose();
     let mut sources = Vec::new();
-    for source in &package.sources {
+    for source in chosen(package, service) {
         sources.push(match source {
             descriptor::Source::Archive {
                 url,
@@ -209,6 +303,7 @@ pub fn request(
             descriptor::Source::Jlink { modules } => artifact::Source::Jlink {
                 modules: modules.clone(),
             },
+            descriptor::Source::Distribution { .. } => continue,
             descriptor::Source::Folder { path } => {
                 let prefix = format!("{}/", text(path)?);
                 let inside = |(p, t): (&str, &str)| {

@@ -8,9 +8,10 @@ use crate::catalogue::descriptor::Rolling;
 use crate::catalogue::{Catalogue, RenderError, Renderer};
 use crate::event::Problem;
 use crate::facts::{FactsRequest, HostFacts, RECORD_FORMAT, Record};
-use crate::id::{HostName, ServiceName};
+use crate::id::{Arch, HostName, ServiceName};
 use crate::inventory::{Cluster, Connection, Host};
-use crate::plan::desired::{Context, Desired, hex};
+use crate::plan::context::Context;
+use crate::plan::desired::{Desired, hex};
 use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
 use crate::plan::packages::{self, Installed, Packages};
 use crate::plan::paths::HostPaths;
@@ -126,6 +127,11 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
         request.users.extend(context.user(host, service));
         let package = folder.and_then(|f| f.descriptor.package.as_ref());
         request.paths.extend(package.map(|p| paths.at(&p.into)));
+        let wanted = &context.cluster.services[service];
+        let own = |arch| packages::distribution(context.catalogue, wanted, arch);
+        request
+            .paths
+            .extend(Arch::ALL.into_iter().filter_map(own).map(|(_, home)| home));
         let hooks = folder
             .into_iter()
             .flat_map(|f| f.files())
@@ -178,7 +184,7 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
         catalogue: input.catalogue,
         facts: input.facts,
         placement: &placement,
-        homes: homes(input, &trees),
+        homes: homes(&trees),
         renderer: Renderer::new(),
     };
     let mut desired = Vec::new();
@@ -231,14 +237,9 @@ fn trees(input: Input<'_>, placement: &Placement) -> Trees {
     trees
 }
 
-fn homes(input: Input<'_>, trees: &Trees) -> BTreeMap<(HostName, ServiceName), String> {
-    let home = |((host, service), tree): (&(HostName, ServiceName), &Installed)| {
-        let paths = HostPaths::new(&input.cluster.name, &input.cluster.hosts[host]);
-        (
-            (host.clone(), service.clone()),
-            format!("{}/{}", paths.store(), tree.name),
-        )
-    };
+fn homes(trees: &Trees) -> BTreeMap<(HostName, ServiceName), String> {
+    let home =
+        |(key, tree): (&(HostName, ServiceName), &Installed)| (key.clone(), tree.home.clone());
     trees.iter().map(home).collect()
 }
 
@@ -366,7 +367,7 @@ pub fn view_of(input: Input<'_>) -> View {
         catalogue: input.catalogue,
         facts: input.facts,
         placement: &placement,
-        homes: homes(input, &trees),
+        homes: homes(&trees),
         renderer: Renderer::new(),
     };
     view(input, &context)

@@ -22,6 +22,7 @@ impl fmt::Display for Step {
             } => write!(f, "block in {path}"),
             Self::Block { path, .. } => write!(f, "take the block out of {path}"),
             Self::Package { name, version, .. } => write!(f, "package {name} {version}"),
+            Self::Distribution { package } => write!(f, "package {package} of the distribution"),
             Self::Link { path, to, .. } => write!(f, "link {path} to {to}"),
             Self::Once { name, .. } => write!(f, "{name} (once)"),
             Self::Unit { unit, to, .. } => write!(f, "{to} {unit}"),
@@ -119,26 +120,26 @@ fn show_batch(batch: &Batch, detail: Detail) -> String {
 
 fn show_step(out: &mut String, step: &Step, detail: Detail) {
     match step {
+        Step::File { own: true, .. } if detail == Detail::Usual => {}
         Step::File {
             before: Some(before),
             after,
-            secret,
             ..
         } => {
             let _ = writeln!(out, "~ {step}");
-            out.push_str(&diff(before, after, *secret));
+            out.push_str(&diff(before, after));
         }
-        Step::File { after, secret, .. } => {
+        Step::File { after, .. } => {
             let _ = writeln!(out, "+ {step} ({} lines)", after.lines().count());
             if detail == Detail::Full {
-                out.push_str(&diff("", after, *secret));
+                out.push_str(&diff("", after));
             }
         }
         Step::Block { before, after, .. } => {
             let mark = if before.is_none() { '+' } else { '~' };
             let _ = writeln!(out, "{mark} {step}");
             let text = |t: &Option<String>| t.clone().unwrap_or_default();
-            out.push_str(&diff(&text(before), &text(after), false));
+            out.push_str(&diff(&text(before), &text(after)));
         }
         Step::Package { size, sha256, .. } => {
             let from = match sha256.get(..12) {
@@ -151,28 +152,17 @@ fn show_step(out: &mut String, step: &Step, detail: Detail) {
             before: Some(_), ..
         } => _ = writeln!(out, "~ {step}"),
         Step::Remove { .. } => _ = writeln!(out, "- {step}"),
-        Step::User { .. } | Step::Dir { .. } | Step::Link { .. } => {
+        Step::User { .. } | Step::Dir { .. } | Step::Link { .. } | Step::Distribution { .. } => {
             let _ = writeln!(out, "+ {step}");
         }
         Step::Once { .. } | Step::Unit { .. } => _ = writeln!(out, "> {step}"),
     }
 }
 
-/// The lines that change, with one line around them; of a secret file, only how many.
-fn diff(before: &str, after: &str, secret: bool) -> String {
+/// The lines that change, with one line around them; values of secrets are masked.
+fn diff(before: &str, after: &str) -> String {
     let text = TextDiff::from_lines(before, after);
     let mut out = String::new();
-    if secret {
-        let changed = text
-            .iter_all_changes()
-            .filter(|c| c.tag() != ChangeTag::Equal)
-            .count();
-        let _ = writeln!(
-            out,
-            "  ({changed} lines differ; not shown, they hold secrets)"
-        );
-        return out;
-    }
     for group in text.grouped_ops(1) {
         for change in group.iter().flat_map(|op| text.iter_changes(op)) {
             let mark = match change.tag() {
@@ -180,13 +170,74 @@ fn diff(before: &str, after: &str, secret: bool) -> String {
                 ChangeTag::Insert => '+',
                 ChangeTag::Equal => ' ',
             };
-            let _ = writeln!(out, "  {mark} {}", change.value().trim_end_matches('\n'));
+            let line = change.value().trim_end_matches('\n');
+            let _ = writeln!(out, "  {mark} {}", mask(line));
         }
     }
     out
 }
 
+/// What the names of secret settings have in them.
+const SECRET: [&str; 5] = ["password", "secret", "jaas", "token", "credential"];
+
+/// A line of a file with its value hidden, if its key is that of a secret.
+#[must_use]
+pub fn mask(line: &str) -> String {
+    let at = line.find(['=', ':']).unwrap_or(line.len());
+    let key = line[..at].to_lowercase();
+    let hidden = at < line.len() && SECRET.iter().any(|word| key.contains(word));
+    if hidden {
+        format!("{}••••", &line[..=at])
+    } else {
+        line.to_owned()
+    }
+}
+
+/// The plan as it may be shown to anybody: values of secrets masked in all files.
+#[must_use]
+pub fn masked(plan: &Plan) -> Plan {
+    let mut plan = plan.clone();
+    let hide = |text: &mut String| {
+        let ended = text.ends_with('\n');
+        *text = text.lines().map(mask).collect::<Vec<_>>().join("\n");
+        if ended {
+            text.push('\n');
+        }
+    };
+    let steps = plan
+        .waves
+        .iter_mut()
+        .flat_map(|w| &mut w.batches)
+        .flat_map(|b| &mut b.steps);
+    for step in steps {
+        if let Step::File { before, after, .. } = step {
+            before.iter_mut().for_each(hide);
+            hide(after);
+        }
+    }
+    plan
+}
+
 fn mib(bytes: u64) -> String {
     let tenths = bytes * 10 / (1024 * 1024);
     format!("{}.{} MiB", tenths / 10, tenths % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_secrets_are_masked_and_nothing_else() {
+        assert_eq!(
+            mask("ssl.keystore.password=hunter2"),
+            "ssl.keystore.password=••••"
+        );
+        assert_eq!(
+            mask("sasl.jaas.config=x password=y"),
+            "sasl.jaas.config=••••"
+        );
+        assert_eq!(mask("num.partitions=3"), "num.partitions=3");
+        assert_eq!(mask("no value with a password"), "no value with a password");
+    }
 }

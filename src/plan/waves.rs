@@ -7,8 +7,10 @@ use crate::catalogue::descriptor::OnChange;
 use crate::facts::{HostFacts, Record};
 use crate::id::{HostName, ServiceName};
 use crate::plan::compare::Steps;
-use crate::plan::desired::{Context, Desired, DesiredFile};
+use crate::plan::context::Context;
+use crate::plan::desired::{Desired, DesiredFile};
 use crate::plan::model::{Batch, ResourceChange, RoleRef, Step, UnitChange, Wave};
+use crate::plan::packages::Missing;
 use crate::plan::paths::HostPaths;
 use crate::plan::planner::{PlanError, Trees, is_hook};
 
@@ -98,7 +100,7 @@ impl<'a> Waves<'a> {
                 steps.dir(facts, &dir, root.as_ref(), "0755");
             }
             if let Some(record) = records.get(name) {
-                let file = plain_file(paths.record(), record_text(record), "0644");
+                let file = own_file(paths.record(), record_text(record));
                 steps.file(facts, &file, root.as_ref());
             }
             self.hooks(&mut steps, name, facts);
@@ -132,7 +134,12 @@ impl<'a> Waves<'a> {
                 .flat_map(|f| f.files());
             for (path, text) in files.filter(|(path, _)| is_hook(path)) {
                 let path = format!("{}/{path}", paths.hooks(&service));
-                let file = plain_file(path, text.to_owned(), "0755");
+                let mode = "0755".to_owned();
+                let file = DesiredFile {
+                    mode,
+                    own: false,
+                    ..own_file(path, text.to_owned())
+                };
                 steps.file(facts, &file, root_owner(&paths).as_ref());
             }
         }
@@ -189,24 +196,32 @@ impl<'a> Waves<'a> {
             return Ok(None);
         };
         let mut steps = Steps::default();
-        if let Some(send) = &tree.send {
-            let tools = self.context.tools(host, service)?;
-            steps.steps.push(Step::Package {
-                name: service.to_string(),
-                version: self.context.cluster.services[service].version.clone(),
-                sha256: send.as_ref().map(|f| f.sha256.clone()).unwrap_or_default(),
-                store: format!("{}/{}", paths.store(), tree.name),
-                size: send.as_ref().map_or(0, |f| f.size),
-                strip: send.as_ref().map_or(0, |f| f.strip),
-                gzip: send.as_ref().is_some_and(|f| f.gzip),
-                owner: self.context.user(host, service),
-                tools,
-            });
-        } else {
-            steps.unchanged += 1;
+        match &tree.missing {
+            None => steps.unchanged += 1,
+            Some(Missing::Distribution(package)) => {
+                steps.steps.push(Step::Distribution {
+                    package: package.clone(),
+                });
+            }
+            Some(missing) => {
+                let file = match missing {
+                    Missing::File(file) => Some(file),
+                    _ => None,
+                };
+                steps.steps.push(Step::Package {
+                    name: service.to_string(),
+                    version: self.context.cluster.services[service].version.clone(),
+                    sha256: file.map(|f| f.sha256.clone()).unwrap_or_default(),
+                    store: tree.home.clone(),
+                    size: file.map_or(0, |f| f.size),
+                    strip: file.map_or(0, |f| f.strip),
+                    gzip: file.is_some_and(|f| f.gzip),
+                    owner: self.context.user(host, service),
+                    tools: self.context.tools(host, service)?,
+                });
+            }
         }
-        let to = format!("{}/{}", paths.store(), tree.name);
-        steps.link(facts, &paths.at(&package.into), &to);
+        steps.link(facts, &paths.at(&package.into), &tree.home);
         Ok(Some(steps))
     }
 
@@ -323,7 +338,7 @@ impl<'a> Waves<'a> {
             because.push("how it is run".to_owned());
         }
         let (path, text) = one.wanted.clone();
-        steps.file(facts, &plain_file(path, text, "0644"), root.as_ref());
+        steps.file(facts, &own_file(path, text), root.as_ref());
         self.once(one, facts, &mut steps);
         let kind = self.unit_steps(one, facts, &mut steps, &mut because);
         (kind, steps, because)
@@ -413,14 +428,16 @@ impl<'a> Waves<'a> {
     }
 }
 
-fn plain_file(path: String, text: String, mode: &str) -> DesiredFile {
-    let (mode, on_change) = (mode.to_owned(), OnChange::Nothing);
+/// A file that sdtd keeps for itself.
+fn own_file(path: String, text: String) -> DesiredFile {
+    let (mode, on_change) = ("0644".to_owned(), OnChange::Nothing);
     DesiredFile {
         path,
         text,
         mode,
         on_change,
         owned: false,
+        own: true,
     }
 }
 

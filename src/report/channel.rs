@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -73,6 +73,17 @@ impl EventSink {
         }
     }
 
+    /// Waits until all that was told so far is written, a little while at the most: for questions that
+    /// are about it.
+    pub async fn flush(&self) {
+        for _ in 0..500 {
+            if self.unread.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     /// Tells that a phase begins.
     pub fn phase(&self, name: impl Into<String>) {
         self.emit(EventKind::Phase { name: name.into() });
@@ -104,9 +115,12 @@ fn is_mere_progress(kind: &EventKind) -> bool {
 impl Receiver {
     /// The next event; `None` when every sink is gone. Waits on the thread, not on the runtime.
     pub fn recv(&mut self) -> Option<Event> {
-        let event = self.events.blocking_recv()?;
+        self.events.blocking_recv()
+    }
+
+    /// Says that an event was dealt with.
+    fn dealt_with(&self) {
         self.unread.fetch_sub(1, Ordering::Relaxed);
-        Some(event)
     }
 
     /// What is there already.
@@ -128,6 +142,7 @@ pub fn drive(mut receiver: Receiver, mut reporters: Reporters) -> JoinHandle<Rep
         while let Some(event) = receiver.recv() {
             // Reporters drop an output that fails by themselves; there is nobody else to tell.
             let _ = reporters.on_event(&event);
+            receiver.dealt_with();
         }
         reporters
     })

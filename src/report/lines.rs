@@ -191,12 +191,15 @@ pub(super) fn note(text: &str) -> String {
 
 /// A failure in full: its log lines behind a bar, then what to do.
 pub(super) fn problem(who: &str, error: &Problem) -> Vec<String> {
-    let head = format!(
-        "{} {}: {}",
-        Mark::Failed.show(),
-        strong(&clean(who)),
-        clean(&error.cause)
-    );
+    // Most causes name their host themselves.
+    let named = who.is_empty() || error.cause.starts_with(&format!("{who}:"));
+    let who = if named {
+        String::new()
+    } else {
+        format!("{}: ", strong(&clean(who)))
+    };
+    let cause: Vec<String> = error.cause.lines().map(clean).collect();
+    let head = format!("{} {who}{}", Mark::Failed.show(), cause.join("\n"));
     let log = error
         .log
         .iter()

@@ -20,6 +20,7 @@ pub(super) fn summary(sum: &RunSummary) -> Vec<String> {
                 .map(|error| lines::problem(host.host.as_str(), error)),
         );
     }
+    blocks.extend(sum.problems.iter().map(|error| lines::problem("", error)));
     blocks.push(ending(sum));
     let mut all = Vec::new();
     for block in blocks.into_iter().filter(|block| !block.is_empty()) {

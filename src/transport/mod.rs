@@ -95,6 +95,8 @@ pub enum StepAnswer {
     Ok,
     /// What the plan was made for is no longer there.
     Stale(Vec<String>),
+    /// Its package did not arrive as it was sent; it must be sent again.
+    Resend(Vec<String>),
     /// It failed, with what it complained of.
     Failed(Vec<String>),
 }
@@ -195,6 +197,21 @@ impl Remote {
         match self {
             Self::Shell(shell) => shell.hook(member, hook, within).await,
             Self::Fake(fake) => Ok(fake.hook(member, hook)),
+        }
+    }
+
+    /// Asks about the cluster's lock on it.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn lock(
+        &self,
+        places: &Places,
+        ask: &crate::lock::Ask,
+    ) -> Result<crate::lock::Answer, RemoteError> {
+        match self {
+            Self::Shell(shell) => shell.lock(places, ask).await,
+            Self::Fake(fake) => fake.lock(ask),
         }
     }
 

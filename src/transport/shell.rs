@@ -46,6 +46,8 @@ const FACTS_WITHIN: Duration = Duration::from_secs(30);
 const ANSWER_LIMIT: u64 = 16 << 20;
 /// The line after which a script begins; what stands before it is a password that sudo did not want.
 const BEGIN: &str = "@sdtd-begin";
+/// Runs what follows as root: by sudo, unless the login is root's own (then there may be no sudo).
+const AS_ROOT: &str = r#"sh -c '[ "$(id -u)" = 0 ] && exec "$@"; exec sudo -n -- "$@"' sh"#;
 /// How much of a package is read at once.
 const CHUNK: usize = 256 << 10;
 
@@ -56,7 +58,7 @@ impl Shell {
         let inner = format!("timeout -k 10 {} {command}", within.as_secs().max(1));
         let command = match &self.rights {
             Become::No => inner,
-            Become::Sudo => format!("sudo -n -- {inner}"),
+            Become::Sudo => format!("{AS_ROOT} {inner}"),
             Become::Password(_) => {
                 let wait = format!(
                     "while IFS= read -r l; do [ \"$l\" = {BEGIN} ] && break; done; exec {inner}"
@@ -162,7 +164,7 @@ impl Shell {
             match (number, words.next()) {
                 (Some(n), Some("changed")) => tell(n, StepAnswer::Changed),
                 (Some(n), Some("ok")) => tell(n, StepAnswer::Ok),
-                (Some(n), Some(word)) => bad = Some((n, word == "stale")),
+                (Some(n), Some(word)) => bad = Some((n, word.to_owned())),
                 _ => return,
             }
             done += 1;
@@ -172,8 +174,14 @@ impl Shell {
             .await?;
         let lines = || last_lines(&ended.complaint, 20);
         match bad {
-            Some((n, true)) => tell(n, StepAnswer::Stale(lines())),
-            Some((n, false)) => tell(n, StepAnswer::Failed(lines())),
+            Some((n, word)) => tell(
+                n,
+                match word.as_str() {
+                    "stale" => StepAnswer::Stale(lines()),
+                    "resend" => StepAnswer::Resend(lines()),
+                    _ => StepAnswer::Failed(lines()),
+                },
+            ),
             None if done == steps.len() => {}
             None if done == 0 => return Err(self.refusal(&ended)),
             None => {
@@ -286,6 +294,23 @@ impl Shell {
         Ok(HookAnswer { code, lines })
     }
 
+    /// See [`super::Remote::lock`].
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn lock(
+        &self,
+        places: &Places,
+        ask: &crate::lock::Ask,
+    ) -> Result<crate::lock::Answer, RemoteError> {
+        let mut answer = None;
+        let mut take = |line: &str| answer = answer.take().or_else(|| crate::lock::parse(line));
+        let ended = self
+            .run(&crate::lock::script(places, ask), FACTS_WITHIN, &mut take)
+            .await?;
+        answer.ok_or_else(|| self.refusal(&ended))
+    }
+
     /// See [`super::Remote::tail`].
     ///
     /// # Errors
@@ -334,6 +359,7 @@ fn allowance(step: &Step) -> Duration {
     Duration::from_secs(match step {
         Step::Package { size, .. } => 120 + size / 500_000,
         Step::Unit { within, .. } | Step::Once { within, .. } => within + 60,
+        Step::Distribution { .. } => 1200,
         Step::Remove { .. } => 300,
         _ => 60,
     })

@@ -53,12 +53,7 @@ impl Ssh {
     /// # Errors
     /// When the host can't be reached, its key is unknown or changed, or it refuses the login.
     pub async fn connect(options: &SshOptions, directory: &Path) -> Result<Self, RemoteError> {
-        let config = directory.join(format!(
-            "config-{}",
-            FORWARDS.fetch_add(1, Ordering::Relaxed)
-        ));
-        std::fs::write(&config, configuration(options))
-            .map_err(|e| RemoteError::Unreachable(format!("{}: {e}", config.display())))?;
+        let config = write_configuration(options, directory)?;
         let check = if options.accept_new {
             KnownHosts::Add
         } else {
@@ -81,6 +76,25 @@ impl Ssh {
             forwards: Mutex::default(),
             directory: directory.to_owned(),
         })
+    }
+
+    /// Lets the user's own ssh show the key of a host that is not known yet, and ask about it on the
+    /// terminal. True if it was taken.
+    ///
+    /// # Errors
+    /// When ssh can't be run.
+    pub async fn learn_key(options: &SshOptions, directory: &Path) -> Result<bool, RemoteError> {
+        let config = write_configuration(options, directory)?;
+        let status = tokio::process::Command::new("ssh")
+            .arg("-F")
+            .arg(&config)
+            .args(["-o", "StrictHostKeyChecking=ask", "-o", "LogLevel=ERROR"])
+            .args(["-o", "ConnectTimeout=10", "--"])
+            .args([&options.destination, "true"])
+            .status()
+            .await;
+        let status = status.map_err(|e| RemoteError::Unreachable(format!("ssh: {e}")))?;
+        Ok(status.success())
     }
 
     /// Starts a command of the login shell.
@@ -147,7 +161,7 @@ impl Ssh {
         };
         let to = Socket::TcpSocket {
             host: address.to_owned().into(),
-            port: port.into(),
+            port,
         };
         self.session
             .request_port_forward(ForwardType::Local, listen, to)
@@ -166,6 +180,14 @@ impl Ssh {
             let _ = session.close().await;
         }
     }
+}
+
+fn write_configuration(options: &SshOptions, directory: &Path) -> Result<PathBuf, RemoteError> {
+    let n = FORWARDS.fetch_add(1, Ordering::Relaxed);
+    let config = directory.join(format!("config-{n}"));
+    std::fs::write(&config, configuration(options))
+        .map_err(|e| RemoteError::Unreachable(format!("{}: {e}", config.display())))?;
+    Ok(config)
 }
 
 /// The ssh configuration of one host: ours first (ssh takes the first value it finds), then the user's.

@@ -1,5 +1,17 @@
-//! Tests of the whole program from outside: one binary, so that it links once.
+//! Tests over files and over the library as a whole: one binary, so that it links once.
+//!
+//! `UPDATE_GOLDEN=1 cargo test --test it` writes every golden file anew; read the difference before it is kept.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "all of it is tests")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "all of it is tests"
+)]
 
+mod catalogue;
 mod docs;
+mod golden;
+mod lab;
+mod setup;
+mod this_machine;

@@ -252,6 +252,7 @@ fn closing() -> Vec<(u64, EventKind)> {
         (
             10_500,
             EventKind::RunFinished(RunSummary {
+                problems: Vec::new(),
                 exit: 1,
                 headline: "1 of 4 hosts failed; the others are up".to_owned(),
                 hosts: vec![

@@ -1,0 +1,190 @@
+//! Every script that reaches a host passes `shellcheck`.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use sdtd::exec::script::{Places, script};
+use sdtd::facts::FactsRequest;
+use sdtd::plan::{Step, UnitChange};
+
+use super::cases::{read, services};
+use super::render::{Rendered, local};
+use crate::golden::files;
+use crate::setup::{catalogue, cluster};
+
+/// The scripts that the cases bring to hosts, by what they are; the same text counts once.
+fn rendered() -> BTreeMap<String, String> {
+    let catalogue = catalogue();
+    let mut scripts = BTreeMap::new();
+    for folder in services() {
+        for path in files(&folder.join("cases"), "yaml") {
+            let case = read(&path);
+            let local = local(&cluster(&case.inventory, &catalogue));
+            let rendered = Rendered::new(&local, &catalogue, &case.host, &case.memory);
+            let is_script = |text: &str| text.starts_with("#!/bin/sh");
+            let files = rendered
+                .files()
+                .into_iter()
+                .filter(|(_, text)| is_script(text));
+            scripts.extend(files.map(|(path, text)| (path.to_owned(), text.to_owned())));
+            scripts.extend(
+                rendered
+                    .tools()
+                    .into_iter()
+                    .map(|(path, text)| (path, text.to_owned())),
+            );
+        }
+    }
+    scripts
+}
+
+/// One step of each kind.
+fn steps() -> Vec<Step> {
+    let text = |text: &str| Some(text.to_owned());
+    let path = || "/a b/it's".to_owned();
+    let tools = BTreeMap::from([("bin/t".to_owned(), "#!/bin/sh\nexec true\n".to_owned())]);
+    let file = |before, after: &str| Step::File {
+        path: path(),
+        before,
+        after: after.to_owned(),
+        owner: text("me"),
+        mode: "0644".to_owned(),
+        own: false,
+    };
+    let unit = |to| Step::Unit {
+        unit: "u".to_owned(),
+        to,
+        within: 3,
+    };
+    vec![
+        Step::User {
+            name: "me".to_owned(),
+        },
+        Step::Dir {
+            path: path(),
+            owner: None,
+            mode: "0755".to_owned(),
+        },
+        file(None, "SDTD_END\n"),
+        file(text("old"), "no end"),
+        file(text("old"), ""),
+        Step::Block {
+            path: path(),
+            name: "b".to_owned(),
+            before: None,
+            after: text("x"),
+        },
+        Step::Block {
+            path: path(),
+            name: "b".to_owned(),
+            before: text("x"),
+            after: None,
+        },
+        Step::Package {
+            name: "p".to_owned(),
+            version: "1".to_owned(),
+            sha256: "0".repeat(64),
+            store: "/opt/store/p".to_owned(),
+            size: 1,
+            strip: 1,
+            gzip: true,
+            owner: text("me"),
+            tools,
+        },
+        Step::Distribution {
+            package: "p-headless".to_owned(),
+        },
+        Step::Link {
+            path: path(),
+            before: None,
+            to: "/opt/store/p".to_owned(),
+        },
+        Step::Once {
+            name: "o".to_owned(),
+            hook: "/hooks/o".to_owned(),
+            marker: "/state/o".to_owned(),
+            user: text("me"),
+            env: [("A".to_owned(), "b'c".to_owned())].into(),
+            within: 3,
+        },
+        unit(UnitChange::Start),
+        unit(UnitChange::Stop),
+        unit(UnitChange::Restart),
+        unit(UnitChange::Reload),
+        unit(UnitChange::Enable),
+        unit(UnitChange::Disable),
+        Step::Remove {
+            path: path(),
+            data: true,
+        },
+    ]
+}
+
+/// The scripts that the engine itself sends.
+fn sent() -> BTreeMap<String, String> {
+    let mut scripts = BTreeMap::new();
+    for pidfiles in [false, true] {
+        let (state, incoming) = ("/state".to_owned(), "/incoming".to_owned());
+        let places = Places {
+            state,
+            incoming,
+            pidfiles,
+        };
+        scripts.insert(
+            format!("steps, pidfiles {pidfiles}"),
+            script(&places, 1, &steps()),
+        );
+    }
+    let list = |name: &str| [format!("/{name}"), format!("/{name} 2")].into();
+    let request = FactsRequest {
+        state: "/state".to_owned(),
+        store: "/store".to_owned(),
+        paths: list("path"),
+        disks: list("disk"),
+        users: list("user"),
+        units: list("unit"),
+        markers: list("marker"),
+        pidfiles: false,
+    };
+    scripts.insert("facts".to_owned(), request.script());
+    scripts
+}
+
+/// What shellcheck says of a script; none where it says nothing.
+fn complaint(name: &str, text: &str) -> Option<String> {
+    let mut child = Command::new("shellcheck")
+        .args(["-s", "sh", "--format", "gcc", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("shellcheck can be run");
+    let mut stdin = child.stdin.take().expect("an input");
+    stdin.write_all(text.as_bytes()).expect("it reads");
+    drop(stdin);
+    let said = child.wait_with_output().expect("it ends");
+    let lines = String::from_utf8_lossy(&said.stdout).into_owned();
+    (!said.status.success()).then(|| format!("{name}:\n{lines}"))
+}
+
+#[test]
+fn every_script_passes_shellcheck() {
+    let there = Command::new("shellcheck").arg("--version").output().is_ok();
+    if !there {
+        eprintln!("SKIPPED: shellcheck is not installed, the scripts were not looked at");
+        return;
+    }
+    let hooks = catalogue();
+    let hooks = hooks.iter().flat_map(|(name, folder)| {
+        let hooks = folder
+            .files()
+            .filter(|(path, _)| path.starts_with("hooks/"));
+        hooks.map(move |(path, text)| (format!("{name}/{path}"), text.to_owned()))
+    });
+    let all: Vec<_> = rendered().into_iter().chain(hooks).chain(sent()).collect();
+    let complaints: Vec<_> = all
+        .iter()
+        .filter_map(|(n, text)| complaint(n, text))
+        .collect();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}

@@ -1,0 +1,105 @@
+//! The real program against real hosts: systemd and sshd in network namespaces of their own, over SSH.
+//!
+//! There is one lab a machine, so all cases run in one test, one after another, each with a line of its own.
+//! `SDTD_LAB_TESTS=1` runs them; `SDTD_LAB_ONLY=roll,kcat` only those whose names begin so; `SDTD_FULL=1`
+//! the long ones in full; `SDTD_SEED=7` repeats what was chosen by chance.
+
+mod cases;
+mod chance;
+mod events;
+mod hosts;
+mod inventory;
+pub mod laptop;
+mod observer;
+mod pty;
+
+use std::any::Any;
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use hosts::{Lab, Up};
+
+/// What came of a case that did not fail.
+pub enum Done {
+    /// All of it was tried.
+    Passed,
+    /// This machine can't do it.
+    Skipped(String),
+}
+
+type Case = (&'static str, fn(&mut Lab) -> Done);
+
+/// Says something at once, past the test harness, which keeps what passing tests print.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "lab tests: {text}");
+}
+
+fn wanted(name: &str) -> bool {
+    let only = std::env::var("SDTD_LAB_ONLY").unwrap_or_default();
+    let mut words = only.split(',').filter(|word| !word.is_empty()).peekable();
+    words.peek().is_none() || words.any(|word| name.starts_with(word))
+}
+
+/// In CI nothing may be left out.
+fn must_run() -> bool {
+    std::env::var_os("CI").is_some()
+}
+
+#[test]
+fn lab() {
+    let cases: Vec<&Case> = cases::ALL.iter().filter(|(name, _)| wanted(name)).collect();
+    let skip = |why: &str| {
+        for (name, _) in &cases {
+            say(&format!("{name}: skipped: {why}"));
+        }
+        assert!(!must_run(), "the lab tests were skipped: {why}");
+    };
+    if std::env::var("SDTD_LAB_TESTS").as_deref() != Ok("1") {
+        for (name, _) in &cases {
+            say(&format!("{name}: skipped: SDTD_LAB_TESTS=1 is not set"));
+        }
+        return;
+    }
+    let mut lab = match Lab::up() {
+        Up::Ready(lab) => lab,
+        Up::CannotRun(why) => return skip(&why),
+    };
+    let mut bad = Vec::new();
+    for (name, case) in &cases {
+        say(&format!("{name} …"));
+        let began = Instant::now();
+        let ended = catch_unwind(AssertUnwindSafe(|| case(&mut lab)));
+        let took = began.elapsed().as_secs_f32();
+        match ended {
+            Ok(Done::Passed) => say(&format!("{name}: ok, {took:.1} s")),
+            Ok(Done::Skipped(why)) => {
+                say(&format!("{name}: skipped: {why}"));
+                if must_run() {
+                    bad.push(format!("{name}: skipped: {why}"));
+                }
+            }
+            Err(panic) => {
+                let why = words(panic.as_ref());
+                say(&format!("{name}: FAILED after {took:.1} s: {why}"));
+                bad.push(format!("{name}: {why}"));
+                lab.spoiled();
+            }
+        }
+    }
+    drop(lab);
+    assert!(
+        bad.is_empty(),
+        "{} of {} cases failed:\n{}",
+        bad.len(),
+        cases.len(),
+        bad.join("\n")
+    );
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    let fixed = || panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(fixed)
+        .unwrap_or_else(|| "a panic without words".to_owned())
+}
