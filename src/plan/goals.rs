@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use crate::facts::HostFacts;
-use crate::id::HostName;
 use crate::inventory::Connection;
 use crate::plan::compare::block_in;
 use crate::plan::model::{Batch, FORMAT, Member, Plan, RoleView, Step, UnitChange, View, Wave};
@@ -117,7 +116,7 @@ pub fn destroy(input: Input<'_>, keep_data: bool) -> Plan {
         };
         let paths = HostPaths::new(&input.cluster.name, host);
         let local = matches!(host.connection, Connection::Local { .. });
-        let steps = removals(input, (name, facts), (&paths, local), keep_data);
+        let steps = removals(input, facts, (&paths, local), keep_data);
         if !steps.is_empty() {
             batches.push(Batch {
                 host: name.clone(),
@@ -138,7 +137,7 @@ pub fn destroy(input: Input<'_>, keep_data: bool) -> Plan {
 
 fn removals(
     input: Input<'_>,
-    (name, facts): (&HostName, &HostFacts),
+    facts: &HostFacts,
     (paths, local): (&HostPaths, bool),
     keep_data: bool,
 ) -> Vec<Step> {
@@ -203,14 +202,13 @@ fn removals(
             after: None,
         });
     }
-    if facts.dirs.contains_key(&paths.state()) {
-        // With kept data the record stays: it says which numbers and versions the data belong to.
-        let path = if keep_data {
-            format!("{}/units", paths.state())
-        } else {
-            paths.state()
-        };
-        steps.push(Step::Remove { path, data: false });
+    // With kept data the record stays: it says which numbers and versions the data belong to.
+    let state = if keep_data { format!("{}/units", paths.state()) } else { paths.state() };
+    if facts.dirs.keys().any(|path| path.starts_with(&state)) {
+        steps.push(Step::Remove { path: state, data: false });
+    }
+    if !local && !steps.is_empty() {
+        steps.extend(shared(paths, facts));
     }
     if local && !keep_data {
         steps.push(Step::Remove {
@@ -218,7 +216,23 @@ fn removals(
             data: true,
         });
     }
-    let _ = name;
+    steps
+}
+
+/// What clusters on one host share: a package on its way is sent again if somebody misses it, the rest
+/// goes with the last cluster.
+fn shared(paths: &HostPaths, facts: &HostFacts) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if facts.dirs.contains_key(&paths.incoming()) {
+        steps.push(Step::Remove { path: paths.incoming(), data: false });
+    }
+    for path in [paths.store(), paths.state()] {
+        if facts.dirs.contains_key(&path) {
+            let above = path.rsplit_once('/').map(|(above, _)| above.to_owned());
+            let both = [Some(path), above].into_iter().flatten();
+            steps.extend(both.map(|path| Step::RemoveEmpty { path }));
+        }
+    }
     steps
 }
 
