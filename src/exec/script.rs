@@ -101,6 +101,7 @@ fn call(places: &Places, n: usize, step: &Step, functions: &mut String, calls: &
             format!("unit {} {} {within}", unit_word(*to), quote(unit))
         }
         Step::Remove { path, .. } => format!("remove {}", quote(path)),
+        Step::RemoveEmpty { path } => format!("remove_empty {}", quote(path)),
     };
     let _ = writeln!(calls, "step {n} {words}");
 }

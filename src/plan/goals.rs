@@ -183,11 +183,31 @@ fn removals(
         });
     }
     steps.extend(bookkeeping(paths, facts, keep_data));
+    if !local && !steps.is_empty() {
+        steps.extend(shared(paths, facts));
+    }
     if local && !keep_data {
         steps.push(Step::Remove {
             path: paths.root.clone(),
             data: true,
         });
+    }
+    steps
+}
+
+/// What clusters on one host share: a package on its way is sent again if somebody misses it, the rest
+/// goes with the last cluster.
+fn shared(paths: &HostPaths, facts: &HostFacts) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if facts.dirs.contains_key(&paths.incoming()) {
+        steps.push(Step::Remove { path: paths.incoming(), data: false });
+    }
+    for path in [paths.store(), paths.state()] {
+        if facts.dirs.contains_key(&path) {
+            let above = path.rsplit_once('/').map(|(above, _)| above.to_owned());
+            let both = [Some(path), above].into_iter().flatten();
+            steps.extend(both.map(|path| Step::RemoveEmpty { path }));
+        }
     }
     steps
 }
@@ -198,6 +218,7 @@ fn bookkeeping(paths: &HostPaths, facts: &HostFacts, keep_data: bool) -> Vec<Ste
         return Vec::new();
     }
     let units = facts.record.iter().flat_map(|r| &r.units).map(|unit| paths.unit(unit));
+    let units = units.filter(|dir| facts.dirs.contains_key(dir));
     let gone = if keep_data { units.collect() } else { vec![paths.state()] };
     let mut steps = Vec::new();
     for dir in gone {

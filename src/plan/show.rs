@@ -27,6 +27,7 @@ impl fmt::Display for Step {
             Self::Once { name, .. } => write!(f, "{name} (once)"),
             Self::Unit { unit, to, .. } => write!(f, "{to} {unit}"),
             Self::Remove { path, .. } => write!(f, "remove {path}"),
+            Self::RemoveEmpty { path } => write!(f, "remove {path} if nothing is left in it"),
         }
     }
 }
@@ -151,8 +152,11 @@ fn show_step(out: &mut String, step: &Step, detail: Detail) {
         Step::Link {
             before: Some(_), ..
         } => _ = writeln!(out, "~ {step}"),
-        Step::Remove { .. } => _ = writeln!(out, "- {step}"),
-        Step::User { .. } | Step::Dir { .. } | Step::Link { .. } | Step::Distribution { .. } => {
+        Step::Remove { .. } | Step::RemoveEmpty { .. } => _ = writeln!(out, "- {step}"),
+        Step::User { .. }
+        | Step::Dir { .. }
+        | Step::Link { .. }
+        | Step::Distribution { .. } => {
             let _ = writeln!(out, "+ {step}");
         }
         Step::Once { .. } | Step::Unit { .. } => _ = writeln!(out, "> {step}"),

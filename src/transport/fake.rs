@@ -446,6 +446,9 @@ impl FakeState {
             }
             Step::Unit { unit, to, .. } => self.unit(places, unit, *to),
             Step::Remove { path, .. } => return changed(self.remove(places, path)),
+            Step::RemoveEmpty { path } => {
+                return changed(self.is_empty(path) && self.remove(places, path));
+            }
         }
         StepAnswer::Changed
     }
@@ -502,6 +505,15 @@ impl FakeState {
             }
         }
         fact.state = if fact.active { "active" } else { "inactive" }.to_owned();
+    }
+
+    fn is_empty(&self, path: &str) -> bool {
+        let below = format!("{path}/");
+        let inside = |p: &String| p.starts_with(&below);
+        !self.files.keys().any(inside)
+            && !self.dirs.keys().any(inside)
+            && !self.links.keys().any(inside)
+            && (self.store.is_empty() || !"/opt/sdtd/store/".starts_with(&below))
     }
 
     fn remove(&mut self, places: &Places, path: &str) -> bool {
