@@ -78,6 +78,10 @@ impl Executor {
                         .with_log(member, format!("{} dies at start", member.id))
                         .await);
                 }
+                if wave.width.is_none() && self.is_stopped() {
+                    // What it waits for may be what was not started any more.
+                    return Ok(());
+                }
                 if patience.is_over() {
                     let cause =
                         format!("{} is not ready after {} s: {why}", member.id, wave.within);

@@ -211,7 +211,7 @@ impl Context<'_> {
             .map(|once| DesiredOnce {
                 name: once.name.clone(),
                 hook: format!("{}/{}", member.hooks, once.hook),
-                marker: format!("{state}/once-{}", once.name),
+                marker: once_marker(state, &once.name),
                 within: once.within,
             })
             .collect()
@@ -242,6 +242,12 @@ fn fingerprint(files: &[DesiredFile], unit: &DesiredFile) -> String {
         hex(&sum.finalize())[..16].to_owned()
     };
     format!("{} {}\n", hash(OnChange::Restart), hash(OnChange::Reload))
+}
+
+/// The file that says that a step is done that may run only once.
+#[must_use]
+pub fn once_marker(state: &str, name: &str) -> String {
+    format!("{state}/once-{name}")
 }
 
 /// Bytes as hexadecimal digits.

@@ -182,20 +182,31 @@ fn removals(
             after: None,
         });
     }
-    if facts.dirs.contains_key(&paths.state()) {
-        // With kept data the record stays: it says which numbers and versions the data belong to.
-        let path = if keep_data {
-            format!("{}/units", paths.state())
-        } else {
-            paths.state()
-        };
-        steps.push(Step::Remove { path, data: false });
-    }
+    steps.extend(bookkeeping(paths, facts, keep_data));
     if local && !keep_data {
         steps.push(Step::Remove {
             path: paths.root.clone(),
             data: true,
         });
+    }
+    steps
+}
+
+/// What sdtd keeps about the cluster on a host.
+fn bookkeeping(paths: &HostPaths, facts: &HostFacts, keep_data: bool) -> Vec<Step> {
+    if !facts.dirs.contains_key(&paths.state()) {
+        return Vec::new();
+    }
+    let units = facts.record.iter().flat_map(|r| &r.units).map(|unit| paths.unit(unit));
+    let gone = if keep_data { units.collect() } else { vec![paths.state()] };
+    let mut steps = Vec::new();
+    for dir in gone {
+        // With kept data the record stays: it says which numbers and versions the data belong to; so
+        // does what was done only once, which would spoil them if it were done again.
+        let once = keep_data && facts.markers.iter().any(|m| m.starts_with(&format!("{dir}/")));
+        let inside = ["ctl", "wanted", "running", "pid"].map(|name| format!("{dir}/{name}"));
+        let paths = if once { inside.to_vec() } else { vec![dir] };
+        steps.extend(paths.into_iter().map(|path| Step::Remove { path, data: false }));
     }
     steps
 }

@@ -13,5 +13,6 @@ mod catalogue;
 mod docs;
 mod golden;
 mod lab;
+mod scenarios;
 mod setup;
 mod this_machine;
