@@ -46,7 +46,9 @@ impl Owner {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Self {
             run: run.to_owned(),
-            user: std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default(),
+            user: std::env::var("USER")
+                .or_else(|_| std::env::var("LOGNAME"))
+                .unwrap_or_default(),
             machine: machine(),
             pid: std::process::id(),
             since: since.map_or(0, |t| t.as_secs()),
@@ -62,7 +64,13 @@ impl Owner {
     /// As people read it.
     #[must_use]
     pub fn told(&self, age_s: u64) -> String {
-        let Self { user, machine, pid, run, .. } = self;
+        let Self {
+            user,
+            machine,
+            pid,
+            run,
+            ..
+        } = self;
         let user = if user.is_empty() { "somebody" } else { user };
         format!("{user} on {machine} (process {pid}, run {run}), last renewed {age_s} s ago")
     }
@@ -70,7 +78,12 @@ impl Owner {
 
 /// This machine, told apart from others of the same name.
 fn machine() -> String {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let read = |path: &str| {
+        std::fs::read_to_string(path)
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    };
     let id = read("/etc/machine-id");
     let name = read("/proc/sys/kernel/hostname");
     match id.get(..8) {
@@ -113,7 +126,9 @@ pub fn script(places: &Places, ask: &Ask) -> String {
         Ask::Release(owner) => ("release", Some(owner)),
         Ask::Break => ("break_it", None),
     };
-    let owner = owner.and_then(|o| serde_json::to_string(o).ok()).unwrap_or_default();
+    let owner = owner
+        .and_then(|o| serde_json::to_string(o).ok())
+        .unwrap_or_default();
     let quote = crate::facts::quote;
     format!(
         "lock={}\nowner={}\nlease={LEASE}\n{}\n{word}\n",
@@ -130,8 +145,14 @@ pub fn parse(line: &str) -> Option<Answer> {
     if rest == "yes" {
         return Some(Answer::Yes);
     }
-    let (age, owner) = rest.strip_prefix("held ")?.split_once(' ').unwrap_or((rest, ""));
-    Some(Answer::Held(serde_json::from_str(owner).ok(), age.parse().unwrap_or(0)))
+    let (age, owner) = rest
+        .strip_prefix("held ")?
+        .split_once(' ')
+        .unwrap_or((rest, ""));
+    Some(Answer::Held(
+        serde_json::from_str(owner).ok(),
+        age.parse().unwrap_or(0),
+    ))
 }
 
 /// A lock that is held. It is renewed until it is given back.
@@ -171,7 +192,12 @@ pub async fn take(
             ask_all(&renew.0, &renew.1, &Ask::Renew(renew.2.clone())).await;
         }
     });
-    Ok(Guard { fleet, places, owner, renewing: renewing.abort_handle() })
+    Ok(Guard {
+        fleet,
+        places,
+        owner,
+        renewing: renewing.abort_handle(),
+    })
 }
 
 /// One try on all hosts; who holds it instead, if a majority could not be had.
@@ -187,7 +213,10 @@ async fn attempt(
             *answer = remote.lock(at, &Ask::TakeOver(owner.clone())).await;
         }
     }
-    let taken = answers.iter().filter(|(_, a)| matches!(a, Ok(Answer::Yes))).count();
+    let taken = answers
+        .iter()
+        .filter(|(_, a)| matches!(a, Ok(Answer::Yes)))
+        .count();
     if taken * 2 > answers.len() {
         return Ok(None);
     }
@@ -198,14 +227,18 @@ async fn attempt(
             Ok(Answer::Held(other, age)) => {
                 let who = other.map_or_else(|| "somebody".to_owned(), |o| o.told(age));
                 let problem = Problem::new(format!("the cluster is locked on {host} by {who}"));
-                let help = "wait for it (`--lock-wait SECONDS`); if that run is dead, `sdtd unlock`";
+                let help =
+                    "wait for it (`--lock-wait SECONDS`); if that run is dead, `sdtd unlock`";
                 return Ok(Some(problem.help(help)));
             }
             Ok(Answer::Yes) => {}
             Err(error) => unreachable.push(crate::flow::host_problem(&host, &error)),
         }
     }
-    Err(Failure { kind: Kind::Unreachable, problems: unreachable })
+    Err(Failure {
+        kind: Kind::Unreachable,
+        problems: unreachable,
+    })
 }
 
 /// Asks all hosts at once.
@@ -255,7 +288,10 @@ mod tests {
     #[test]
     fn answers_are_read() {
         let me = Owner::me("r1");
-        let line = format!("@lock held 12 {}", serde_json::to_string(&me).expect("it is JSON"));
+        let line = format!(
+            "@lock held 12 {}",
+            serde_json::to_string(&me).expect("it is JSON")
+        );
         assert_eq!(parse(&line), Some(Answer::Held(Some(me), 12)));
         assert_eq!(parse("@lock yes"), Some(Answer::Yes));
         assert_eq!(parse("@lock held 3 garbage"), Some(Answer::Held(None, 3)));

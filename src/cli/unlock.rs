@@ -24,13 +24,18 @@ pub async fn run(global: &Global, args: &UnlockArgs) -> Result<(), Failure> {
     let run = setup::begin(global, opened, "unlock", Missing::Fatal).await?;
     let places = run.flow.places();
     // Asked as somebody who never was: whoever holds it is named, and nothing is taken.
-    let nobody = Owner { pid: 0, since: 0, ..Owner::me("nobody") };
+    let nobody = Owner {
+        pid: 0,
+        since: 0,
+        ..Owner::me("nobody")
+    };
     let answers = ask_all(&run.flow.fleet, &places, &Ask::Renew(nobody)).await;
     let mut held = 0;
     for (host, answer) in &answers {
         if let Ok(Answer::Held(Some(owner), age)) = answer {
             held += 1;
-            run.events.warn(format!("{host} is locked by {}", owner.told(*age)), None);
+            run.events
+                .warn(format!("{host} is locked by {}", owner.told(*age)), None);
         }
     }
     let headline = if held == 0 {
@@ -39,9 +44,16 @@ pub async fn run(global: &Global, args: &UnlockArgs) -> Result<(), Failure> {
         ask_all(&run.flow.fleet, &places, &Ask::Break).await;
         "unlocked".to_owned()
     } else {
-        let failure = Failure { kind: Kind::Usage, problems: Vec::new() };
+        let failure = Failure {
+            kind: Kind::Usage,
+            problems: Vec::new(),
+        };
         return Err(run.end(Some(failure), "nothing was changed").await);
     };
-    run.finish(RunSummary { headline, ..RunSummary::default() }).await;
+    run.finish(RunSummary {
+        headline,
+        ..RunSummary::default()
+    })
+    .await;
     Ok(())
 }

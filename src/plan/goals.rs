@@ -203,9 +203,16 @@ fn removals(
         });
     }
     // With kept data the record stays: it says which numbers and versions the data belong to.
-    let state = if keep_data { format!("{}/units", paths.state()) } else { paths.state() };
+    let state = if keep_data {
+        format!("{}/units", paths.state())
+    } else {
+        paths.state()
+    };
     if facts.dirs.keys().any(|path| path.starts_with(&state)) {
-        steps.push(Step::Remove { path: state, data: false });
+        steps.push(Step::Remove {
+            path: state,
+            data: false,
+        });
     }
     if !local && !steps.is_empty() {
         steps.extend(shared(paths, facts));
@@ -224,7 +231,10 @@ fn removals(
 fn shared(paths: &HostPaths, facts: &HostFacts) -> Vec<Step> {
     let mut steps = Vec::new();
     if facts.dirs.contains_key(&paths.incoming()) {
-        steps.push(Step::Remove { path: paths.incoming(), data: false });
+        steps.push(Step::Remove {
+            path: paths.incoming(),
+            data: false,
+        });
     }
     for path in [paths.store(), paths.state()] {
         if facts.dirs.contains_key(&path) {

@@ -128,7 +128,9 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
         request.paths.extend(package.map(|p| paths.at(&p.into)));
         let wanted = &context.cluster.services[service];
         let own = |arch| packages::distribution(context.catalogue, wanted, arch);
-        request.paths.extend(Arch::ALL.into_iter().filter_map(own).map(|(_, home)| home));
+        request
+            .paths
+            .extend(Arch::ALL.into_iter().filter_map(own).map(|(_, home)| home));
         let hooks = folder
             .into_iter()
             .flat_map(|f| f.files())
@@ -235,7 +237,8 @@ fn trees(input: Input<'_>, placement: &Placement) -> Trees {
 }
 
 fn homes(trees: &Trees) -> BTreeMap<(HostName, ServiceName), String> {
-    let home = |(key, tree): (&(HostName, ServiceName), &Installed)| (key.clone(), tree.home.clone());
+    let home =
+        |(key, tree): (&(HostName, ServiceName), &Installed)| (key.clone(), tree.home.clone());
     trees.iter().map(home).collect()
 }
 

@@ -134,7 +134,11 @@ impl<'a> Waves<'a> {
             for (path, text) in files.filter(|(path, _)| is_hook(path)) {
                 let path = format!("{}/{path}", paths.hooks(&service));
                 let mode = "0755".to_owned();
-                let file = DesiredFile { mode, own: false, ..own_file(path, text.to_owned()) };
+                let file = DesiredFile {
+                    mode,
+                    own: false,
+                    ..own_file(path, text.to_owned())
+                };
                 steps.file(facts, &file, root_owner(&paths).as_ref());
             }
         }
@@ -194,7 +198,9 @@ impl<'a> Waves<'a> {
         match &tree.missing {
             None => steps.unchanged += 1,
             Some(Missing::Distribution(package)) => {
-                steps.steps.push(Step::Distribution { package: package.clone() });
+                steps.steps.push(Step::Distribution {
+                    package: package.clone(),
+                });
             }
             Some(missing) => {
                 let file = match missing {
@@ -424,7 +430,14 @@ impl<'a> Waves<'a> {
 /// A file that sdtd keeps for itself.
 fn own_file(path: String, text: String) -> DesiredFile {
     let (mode, on_change) = ("0644".to_owned(), OnChange::Nothing);
-    DesiredFile { path, text, mode, on_change, owned: false, own: true }
+    DesiredFile {
+        path,
+        text,
+        mode,
+        on_change,
+        owned: false,
+        own: true,
+    }
 }
 
 /// What is written about a host, as text.

@@ -413,7 +413,9 @@ impl FakeState {
                 }
                 self.store.insert(name);
             }
-            Step::Distribution { package } => return changed(self.distribution.insert(package.clone())),
+            Step::Distribution { package } => {
+                return changed(self.distribution.insert(package.clone()));
+            }
             Step::Link { path, to, .. } => _ = self.links.insert(path.clone(), to.clone()),
             Step::Once { marker, .. } => {
                 let file = FileFact {
