@@ -14,7 +14,7 @@ use crate::error::{Failure, Kind};
 use crate::event::{EventKind, Problem};
 use crate::exec::script::Places;
 use crate::exec::{Executor, Report, Stop};
-use crate::facts::HostFacts;
+use crate::facts::{FactsError, HostFacts};
 use crate::id::HostName;
 use crate::inventory::{Cluster, Connection, Host};
 use crate::plan::packages::{self, Offer, PackageFile, PackageKey, Packages};
@@ -223,10 +223,11 @@ impl Flow {
                 error: error.clone(),
             });
         }
-        Failure {
-            kind: Kind::Unreachable,
-            problems,
-        }
+        let newer = |(_, error): &(HostName, RemoteError)| {
+            matches!(error, RemoteError::Facts(FactsError::Newer(_)))
+        };
+        let kind = if failed.iter().all(newer) { Kind::Refused } else { Kind::Unreachable };
+        Failure { kind, problems }
     }
 
     /// What a plan is made from.

@@ -8,7 +8,7 @@ mod setup;
 mod status;
 mod topics;
 mod unlock;
-mod verify;
+pub mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

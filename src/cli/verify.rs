@@ -1,8 +1,9 @@
 //! `sdtd verify`: proves that the cluster works.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
+use tokio::time::Instant;
 
 use super::setup::{self, Missing};
 use super::{Global, InventoryArg};

@@ -202,7 +202,11 @@ impl Reader {
     }
 }
 
-fn read_record(text: &str) -> Result<Record, FactsError> {
+/// Reads a record.
+///
+/// # Errors
+/// When it is none, or of a newer format.
+pub(crate) fn read_record(text: &str) -> Result<Record, FactsError> {
     #[derive(serde::Deserialize)]
     struct Format {
         format: u32,

@@ -10,7 +10,8 @@ use crate::event::Problem;
 use crate::facts::{FactsRequest, HostFacts, RECORD_FORMAT, Record};
 use crate::id::{Arch, HostName, ServiceName};
 use crate::inventory::{Cluster, Connection, Host};
-use crate::plan::desired::{Context, Desired, hex};
+use crate::plan::context::Context;
+use crate::plan::desired::{Desired, hex, once_marker};
 use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
 use crate::plan::packages::{self, Installed, Packages};
 use crate::plan::paths::HostPaths;
@@ -66,17 +67,12 @@ pub fn requests(cluster: &Cluster, catalogue: &Catalogue) -> BTreeMap<HostName, 
         let Some(folder) = catalogue.get(service) else {
             continue;
         };
-        for role in folder.descriptor.roles.keys() {
+        for (role, words) in &folder.descriptor.roles {
+            let number = words.id.map(|rule| rule.from);
             for host in cluster.hosts.keys() {
                 let (service, role, host) = (service.clone(), role.clone(), host.clone());
-                everywhere.instances.push((
-                    crate::id::InstanceId {
-                        service,
-                        role,
-                        host,
-                    },
-                    Some(1),
-                ));
+                let id = crate::id::InstanceId { service, role, host };
+                everywhere.instances.push((id, number));
             }
         }
     }
@@ -154,9 +150,11 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
                 .paths
                 .extend([desired.unit.path.clone(), desired.wanted.0.clone()]);
             request.disks.extend(desired.data.iter().cloned());
-            request
-                .markers
-                .extend(desired.once.iter().map(|once| once.marker.clone()));
+            // Those of the first instance too: which one that is is known only after the records are read.
+            let role = context.catalogue.get(&id.service).and_then(|f| f.descriptor.roles.get(&id.role));
+            let state = paths.unit(&desired.member.unit);
+            let once = role.into_iter().flat_map(|role| &role.once);
+            request.markers.extend(once.map(|once| once_marker(&state, &once.name)));
         }
     }
     request

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{BoxStream, HookAnswer, RemoteError, Shipment, StepAnswer};
 use crate::exec::script::Places;
-use crate::facts::{DirFact, FactsRequest, FileFact, HostFacts, UnitFact};
+use crate::facts::{DirFact, FactsRequest, FileFact, HostFacts, UnitFact, read_record};
 use crate::id::{Arch, HostName};
 use crate::lock::{Answer as Held, Ask, LEASE, Owner};
 use crate::plan::compare::{block_begin, block_end, block_in};
@@ -24,8 +24,8 @@ pub type Responder = Arc<dyn Fn(&World, &HostName, u16, &str) -> Option<String> 
 /// What a hook answers: called with the world, the host and the hook's path.
 pub type HookResponder = Arc<dyn Fn(&World, &HostName, &str) -> HookAnswer + Send + Sync>;
 
-/// Decides whether a step fails: called with the host, the step and how many steps the world has done.
-pub type Fault = Arc<dyn Fn(&HostName, &Step, usize) -> Option<FaultKind> + Send + Sync>;
+/// Decides whether a step fails: called with the world as it is before the step, the host and the step.
+pub type Fault = Arc<dyn Fn(&World, &HostName, &Step) -> Option<FaultKind> + Send + Sync>;
 
 /// How a step fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,10 +143,7 @@ impl Fake {
             .collect();
         let record = state.files.get(&record_path);
         files.extend(record.map(|file| (record_path, file.clone())));
-        let record = record
-            .map(|file| serde_json::from_str(&file.text))
-            .transpose()
-            .map_err(|e| crate::facts::FactsError::Record(e.to_string()))?;
+        let record = record.map(|file| read_record(&file.text)).transpose()?;
         Ok(HostFacts {
             hostname: self.host.to_string(),
             machine_id: format!("{:0>32}", self.host.as_str().len()),
@@ -203,8 +200,10 @@ impl Fake {
         for (offset, step) in steps.iter().enumerate() {
             let mut world = self.world();
             alive(&world, &self.host)?;
-            let count = world.done.len();
-            let fault = world.fault.clone().and_then(|f| f(&self.host, step, count));
+            let fault = world
+                .fault
+                .clone()
+                .and_then(|f| f(&world, &self.host, step));
             match fault {
                 Some(FaultKind::LostBefore) => return Err(broken()),
                 Some(FaultKind::Fails) => {
@@ -216,11 +215,12 @@ impl Fake {
                 }
                 _ => {}
             }
+            let refused = hook_refuses(&world, &self.host, step);
             world.done.push(format!("{}: {step}", self.host));
             let Some(state) = world.hosts.get_mut(&self.host) else {
                 return Err(broken());
             };
-            let answer = state.step(places, step);
+            let answer = refused.unwrap_or_else(|| state.step(places, step));
             drop(world);
             if fault == Some(FaultKind::LostAfter) {
                 return Err(broken());
@@ -249,11 +249,13 @@ impl Fake {
         let Some(state) = world.hosts.get_mut(&self.host) else {
             return Err(broken());
         };
+        // What is there is gone on from, right or wrong: only unpacking looks at the sum.
         let have = state
             .incoming
-            .insert(shipment.sha256.to_owned(), shipment.size)
-            .unwrap_or(0);
-        let sent = shipment.size.saturating_sub(have);
+            .entry(shipment.sha256.to_owned())
+            .or_insert(0);
+        let sent = shipment.size.saturating_sub(*have);
+        *have += sent;
         state.bytes_received += sent;
         tell(shipment.size);
         Ok(sent)
@@ -348,6 +350,18 @@ fn own<K: Clone, V: Clone>((key, value): (&K, &V)) -> (K, V) {
     (key.clone(), value.clone())
 }
 
+/// What a hook says that does not do its step.
+fn hook_refuses(world: &World, host: &HostName, step: &Step) -> Option<StepAnswer> {
+    let Step::Once { hook, marker, .. } = step else {
+        return None;
+    };
+    if world.hosts.get(host)?.files.contains_key(marker) {
+        return None;
+    }
+    let answer = (world.hooks.as_ref()?)(world, host, hook);
+    (answer.code != Some(0)).then_some(StepAnswer::Failed(answer.lines))
+}
+
 fn broken() -> RemoteError {
     RemoteError::Lost("the link was cut".to_owned())
 }
@@ -363,6 +377,7 @@ impl FakeState {
         match step {
             Step::User { name } => return changed(self.users.insert(name.clone())),
             Step::Dir { path, owner, mode } => {
+                self.parents(path);
                 self.dirs.insert(
                     path.clone(),
                     DirFact {
@@ -383,6 +398,7 @@ impl FakeState {
                 if now != before.as_ref() && now != Some(after) {
                     return StepAnswer::Stale(vec![format!("{path} was changed")]);
                 }
+                self.parents(path);
                 let (text, mode) = (after.clone(), mode.clone());
                 self.files.insert(
                     path.clone(),
@@ -416,7 +432,10 @@ impl FakeState {
             Step::Distribution { package } => {
                 return changed(self.distribution.insert(package.clone()));
             }
-            Step::Link { path, to, .. } => _ = self.links.insert(path.clone(), to.clone()),
+            Step::Link { path, to, .. } => {
+                self.parents(path);
+                self.links.insert(path.clone(), to.clone());
+            }
             Step::Once { marker, .. } => {
                 let file = FileFact {
                     text: String::new(),
@@ -426,10 +445,23 @@ impl FakeState {
                 return changed(self.files.insert(marker.clone(), file).is_none());
             }
             Step::Unit { unit, to, .. } => self.unit(places, unit, *to),
-            Step::Remove { path, .. } => return changed(self.remove(path)),
-            Step::RemoveEmpty { path } => return changed(self.is_empty(path) && self.remove(path)),
+            Step::Remove { path, .. } => return changed(self.remove(places, path)),
+            Step::RemoveEmpty { path } => {
+                return changed(self.is_empty(path) && self.remove(places, path));
+            }
         }
         StepAnswer::Changed
+    }
+
+    /// The folders above a path, as `mkdir -p` makes them.
+    fn parents(&mut self, path: &str) {
+        for (at, _) in path.match_indices('/').filter(|(at, _)| *at > 0) {
+            let fact = || DirFact {
+                mode: "0755".to_owned(),
+                owner: "root".to_owned(),
+            };
+            self.dirs.entry(path[..at].to_owned()).or_insert_with(fact);
+        }
     }
 
     fn block(&mut self, path: &str, name: &str, after: Option<&str>) {
@@ -443,6 +475,9 @@ impl FakeState {
             let old = format!("{}\n{before}\n{}\n", block_begin(name), block_end(name));
             file.text = file.text.replace(&old, "");
         }
+        if !file.text.is_empty() && !file.text.ends_with('\n') {
+            file.text.push('\n');
+        }
         if let Some(after) = after {
             let new = format!("{}\n{after}\n{}\n", block_begin(name), block_end(name));
             file.text.push_str(&new);
@@ -454,6 +489,7 @@ impl FakeState {
         let wanted = self.files.get(&wanted).map(|f| f.text.trim().to_owned());
         let fact = self.units.entry(unit.to_owned()).or_default();
         match to {
+            UnitChange::Start if fact.active => fact.enabled = true,
             UnitChange::Start | UnitChange::Restart => {
                 fact.active = true;
                 fact.enabled = true;
@@ -480,16 +516,23 @@ impl FakeState {
             && (self.store.is_empty() || !"/opt/sdtd/store/".starts_with(&below))
     }
 
-    fn remove(&mut self, path: &str) -> bool {
+    fn remove(&mut self, places: &Places, path: &str) -> bool {
         let below = format!("{path}/");
         let inside = |p: &str| p == path || p.starts_with(&below);
-        let before = self.files.len() + self.dirs.len() + self.links.len() + self.store.len();
+        let things = |s: &Self| s.files.len() + s.dirs.len() + s.links.len() + s.store.len();
+        let before = things(self);
+        let is_store = |p: &String| p.ends_with("/opt/sdtd/store") && inside(p);
+        if self.dirs.keys().any(is_store) {
+            self.store.clear();
+        }
         self.files.retain(|p, _| !inside(p));
         self.dirs.retain(|p, _| !inside(p));
         self.links.retain(|p, _| !inside(p));
         self.store
-            .retain(|name| !inside(&format!("/opt/sdtd/store/{name}")));
-        before != self.files.len() + self.dirs.len() + self.links.len() + self.store.len()
+            .retain(|name| !path.ends_with(&format!("/opt/sdtd/store/{name}")));
+        self.units
+            .retain(|unit, _| !inside(&format!("{}/units/{unit}", places.state)));
+        before != things(self)
     }
 }
 

@@ -10,6 +10,9 @@
 )]
 
 mod catalogue;
+mod docs;
 mod golden;
 mod lab;
+mod scenarios;
 mod setup;
+mod this_machine;

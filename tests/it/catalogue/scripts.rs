@@ -92,6 +92,9 @@ fn steps() -> Vec<Step> {
             owner: text("me"),
             tools,
         },
+        Step::Distribution {
+            package: "p-headless".to_owned(),
+        },
         Step::Link {
             path: path(),
             before: None,

@@ -9,7 +9,7 @@ mod chance;
 mod events;
 mod hosts;
 mod inventory;
-mod laptop;
+pub mod laptop;
 mod observer;
 mod pty;
 

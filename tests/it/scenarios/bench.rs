@@ -1,0 +1,283 @@
+//! A cluster on fake hosts, and the one flow over it: every run is watched, and what must hold of every run
+//! is asserted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+
+use sdtd::artifact::Shelf;
+use sdtd::catalogue::Catalogue;
+use sdtd::cli::verify::verify;
+use sdtd::driver::Drivers;
+use sdtd::error::Failure;
+use sdtd::event::EventKind;
+use sdtd::exec::Report;
+use sdtd::flow::{Flow, Planned};
+use sdtd::id::HostName;
+use sdtd::inventory::Cluster;
+use sdtd::plan::{Plan, Step};
+use sdtd::report::Collected;
+use sdtd::transport::fake::{FakeState, World};
+use sdtd::transport::{Fake, Remote};
+
+use super::driver::FakeDriver;
+use super::packages;
+use super::sim::Sim;
+use super::watch::Watch;
+use crate::setup;
+
+/// A cluster on fake hosts.
+pub struct Bench {
+    /// The hosts.
+    pub world: Arc<Mutex<World>>,
+    /// What runs on them.
+    pub sim: Arc<Mutex<Sim>>,
+    /// What is looked for.
+    pub watch: Arc<Mutex<Watch>>,
+    /// The inventory's text.
+    pub inventory: String,
+    /// All that was told, as it would be kept.
+    pub told: String,
+    /// The steps of the last run.
+    pub done: Vec<String>,
+    catalogue: Catalogue,
+    laptop: tempfile::TempDir,
+    packages: tempfile::TempDir,
+}
+
+/// What came of a run.
+pub struct Ran {
+    /// What was planned.
+    pub plan: Plan,
+    /// What came of it.
+    pub report: Report,
+    /// The steps that were done, in order.
+    pub done: Vec<String>,
+}
+
+impl Bench {
+    /// No hosts yet.
+    pub fn new() -> Self {
+        let catalogue = setup::catalogue();
+        let packages = tempfile::tempdir().expect("a folder");
+        packages::write(packages.path(), &catalogue);
+        let bench = Self {
+            world: Arc::default(),
+            sim: Arc::default(),
+            watch: Arc::default(),
+            inventory: String::new(),
+            told: String::new(),
+            done: Vec::new(),
+            catalogue,
+            laptop: tempfile::tempdir().expect("a folder"),
+            packages,
+        };
+        bench.connect_parts();
+        bench
+    }
+
+    /// What the fake hosts ask of the simulation and of the watch.
+    fn connect_parts(&self) {
+        let mut world = self.world.lock().expect("whole");
+        let sim = Arc::clone(&self.sim);
+        world.responder = Some(Arc::new(move |world, host, port, word| {
+            sim.lock().expect("whole").answer(world, host, port, word)
+        }));
+        let (sim, watch) = (Arc::clone(&self.sim), Arc::clone(&self.watch));
+        world.fault = Some(Arc::new(move |world, host, step| {
+            let mut sim = sim.lock().expect("whole");
+            watch
+                .lock()
+                .expect("whole")
+                .step(world, &mut sim, host, step)
+        }));
+    }
+
+    /// The cluster that the inventory describes.
+    pub fn cluster(&self) -> Cluster {
+        let mut cluster = setup::cluster(&self.inventory, &self.catalogue);
+        sdtd::flow::give_roots(&mut cluster, "/local".as_ref());
+        cluster
+    }
+
+    /// A run's flow: all hosts connected, nothing known of earlier runs but what is kept on this machine.
+    pub fn flow(&self) -> (Flow, Collected) {
+        let cluster = self.cluster();
+        let fake = |host: &HostName| (host.clone(), Remote::Fake(Fake::new(&self.world, host)));
+        let fleet = Arc::new(cluster.hosts.keys().map(fake).collect());
+        let mut sim = self.sim.lock().expect("whole");
+        sim.learn(&cluster, &self.catalogue);
+        drop(sim);
+        let (world, sim) = (Arc::clone(&self.world), Arc::clone(&self.sim));
+        let (events, collected) = Collected::new();
+        let shelf = Shelf::new(self.laptop.path())
+            .with_packages(self.packages.path())
+            .offline();
+        let flow = Flow {
+            cluster,
+            catalogue: self.catalogue.clone(),
+            fleet,
+            drivers: Drivers::default().with("kafka", Arc::new(FakeDriver { world, sim })),
+            events,
+            shelf: Arc::new(shelf),
+            forks: 10,
+            stop: self.watch.lock().expect("whole").stop.clone(),
+        };
+        (flow, collected)
+    }
+
+    /// The plan; the same when it is made twice.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn plan(&mut self) -> Result<Planned, Failure> {
+        let (flow, mut collected) = self.flow();
+        let planned = flow.plan(true).await;
+        let again = flow.plan(true).await;
+        match (&planned, &again) {
+            (Ok(one), Ok(two)) => assert_eq!(one.plan, two.plan, "planning twice differs"),
+            (Err(one), Err(two)) => assert_eq!(one.to_string(), two.to_string()),
+            _ => panic!("planning twice differs"),
+        }
+        self.tell(&collected.kinds());
+        planned
+    }
+
+    /// Keeps what was told.
+    fn tell(&mut self, kinds: &[EventKind]) {
+        for kind in kinds {
+            let _ = writeln!(
+                self.told,
+                "{}",
+                serde_json::to_string(kind).expect("an event")
+            );
+        }
+    }
+
+    /// Plans and applies, as `deploy` does; the invariants of every run are asserted.
+    ///
+    /// # Errors
+    /// When there is no plan.
+    pub async fn deploy(&mut self) -> Result<Ran, Failure> {
+        let planned = self.plan().await?;
+        let ran = self.apply(planned).await;
+        if ran.report.is_done() {
+            self.settled().await;
+        }
+        Ok(ran)
+    }
+
+    /// Applies a plan: no step outside it is done, and nothing happens that never must.
+    pub async fn apply(&mut self, planned: Planned) -> Ran {
+        let (flow, mut collected) = self.flow();
+        let before = {
+            let world = self.world.lock().expect("whole");
+            let mut sim = self.sim.lock().expect("whole");
+            self.watch.lock().expect("whole").begin(&world, &mut sim);
+            world.done.len()
+        };
+        let Planned { plan, files, .. } = planned;
+        let report = flow.apply(plan.clone(), files).await;
+        self.tell(&collected.kinds());
+        let done = self.world.lock().expect("whole").done[before..].to_vec();
+        within_the_plan(&plan, &done, report.is_done());
+        self.done.clone_from(&done);
+        let watch = self.watch.lock().expect("whole");
+        assert!(
+            watch.wrong.is_empty(),
+            "{}\n{}",
+            watch.wrong.join("\n"),
+            done.join("\n")
+        );
+        Ran { plan, report, done }
+    }
+
+    /// After a run that was done: it verifies, and the next plan is empty.
+    async fn settled(&mut self) {
+        let (flow, mut collected) = self.flow();
+        let next = flow
+            .plan(false)
+            .await
+            .unwrap_or_else(|e| panic!("no plan after it: {e}"));
+        assert!(
+            next.plan.is_empty(),
+            "the next plan is not empty:\n{}",
+            sdtd::plan::show::show(&next.plan, sdtd::plan::show::Detail::Full)
+        );
+        let good = verify(&flow.prober(next.plan.view), &flow.events).await;
+        let kinds = collected.kinds();
+        self.tell(&kinds);
+        assert!(good, "it does not verify: {kinds:?}");
+    }
+
+    /// Another machine takes over: nothing of earlier runs is known there.
+    pub fn new_laptop(&mut self) {
+        self.laptop = tempfile::tempdir().expect("a folder");
+    }
+
+    /// Changes a host.
+    pub fn on(&self, host: &str, change: impl FnOnce(&mut FakeState)) {
+        let name: HostName = host.parse().expect("a host's name");
+        let fake = Fake::new(&self.world, &name);
+        let mut world = self.world.lock().expect("whole");
+        change(world.hosts.get_mut(&name).expect("there"));
+        drop(world);
+        drop(fake);
+    }
+}
+
+/// Whether all that was done was planned, and all of the plan was done where it says so.
+fn within_the_plan(plan: &Plan, done: &[String], all: bool) {
+    let mut planned: BTreeMap<String, i64> = BTreeMap::new();
+    for batch in plan.waves.iter().flat_map(|wave| &wave.batches) {
+        for step in &batch.steps {
+            *planned
+                .entry(format!("{}: {step}", batch.host))
+                .or_default() += 1;
+        }
+    }
+    for line in done {
+        *planned.entry(line.clone()).or_default() -= 1;
+    }
+    let outside: Vec<_> = planned.iter().filter(|(_, n)| **n < 0).collect();
+    assert!(outside.is_empty(), "done and not planned: {outside:?}");
+    let left: Vec<_> = planned.iter().filter(|(_, n)| **n > 0).collect();
+    assert!(!all || left.is_empty(), "planned and not done: {left:?}");
+}
+
+/// What of a world must be the same at the end, however it was reached.
+#[derive(Debug, PartialEq)]
+pub struct Still(BTreeMap<HostName, String>);
+
+impl Still {
+    /// Files, folders, links, trees, users and units, without process numbers.
+    pub fn of(world: &World) -> Self {
+        let one = |(host, state): (&HostName, &FakeState)| {
+            let units: BTreeSet<_> = state
+                .units
+                .iter()
+                .map(|(unit, fact)| (unit, fact.active, fact.enabled, &fact.running))
+                .collect();
+            let text = format!(
+                "{:#?}\n{:#?}\n{:#?}\n{:?}\n{:?}\n{:?}\n{units:#?}",
+                state.files, state.dirs, state.links, state.users, state.store, state.incoming
+            );
+            (host.clone(), text)
+        };
+        Self(world.hosts.iter().map(one).collect())
+    }
+}
+
+/// Whether a step of a plan is one that people look for in an order.
+pub fn is_unit_step(plan: &Plan, line: &str) -> bool {
+    let batches = plan.waves.iter().flat_map(|wave| &wave.batches);
+    let mut units = batches.flat_map(|batch| {
+        let unit = |step: &&Step| matches!(step, Step::Unit { .. });
+        batch
+            .steps
+            .iter()
+            .filter(unit)
+            .map(move |step| format!("{}: {step}", batch.host))
+    });
+    units.any(|unit| unit == line)
+}

@@ -1,0 +1,138 @@
+//! A driver whose answers follow from the fake world.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use sdtd::catalogue::descriptor::DriverAction;
+use sdtd::driver::{Answer, Call, Driver, TopicInfo};
+use sdtd::event::Problem;
+use sdtd::inventory::Topic;
+use sdtd::plan::{Member, ResourceChange};
+use sdtd::transport::fake::World;
+
+use super::sim::{Health, Sim};
+
+/// The driver.
+pub struct FakeDriver {
+    /// The hosts.
+    pub world: Arc<Mutex<World>>,
+    /// What runs on them.
+    pub sim: Arc<Mutex<Sim>>,
+}
+
+impl FakeDriver {
+    fn health(&self, member: &Member) -> Health {
+        let world = self.world.lock().expect("whole");
+        let mut sim = self.sim.lock().expect("whole");
+        sim.health(&world, &member.id.host, &member.unit, true)
+    }
+
+    fn up(&self, member: &Member) -> Answer {
+        match self.health(member) {
+            Health::Up => Answer::Yes(None),
+            other => Answer::NotYet(format!("{} is {other:?}", member.id)),
+        }
+    }
+
+    fn whole(&self, call: Call<'_>) -> Answer {
+        let missing: Vec<String> = call
+            .view
+            .of_service(call.service)
+            .filter(|member| self.health(member) != Health::Up)
+            .map(|member| member.id.to_string())
+            .collect();
+        if missing.is_empty() {
+            Answer::Yes(None)
+        } else {
+            Answer::NotYet(format!("{} not in sync", missing.join(", ")))
+        }
+    }
+
+    fn controller(&self, call: Call<'_>) -> Option<sdtd::id::HostName> {
+        let world = self.world.lock().expect("whole");
+        let mut sim = self.sim.lock().expect("whole");
+        let role = sim
+            .roles
+            .iter()
+            .find(|role| role.service == call.service.as_str())?
+            .clone();
+        sim.leader(&world, &role)
+    }
+}
+
+#[async_trait]
+impl Driver for FakeDriver {
+    async fn ask(&self, call: Call<'_>) -> Answer {
+        let yes = |held: bool, why: &str| match held {
+            true => Answer::Yes(Some(why.to_owned())),
+            false => Answer::NotYet(format!("no {why}")),
+        };
+        match (call.action, call.member) {
+            ("whole" | "round-trip", _) => self.whole(call),
+            ("in-sync" | "registered" | "healthy", Some(member)) => self.up(member),
+            ("controller-elected", _) => yes(self.controller(call).is_some(), "controller"),
+            ("controller", Some(member)) => yes(
+                self.controller(call).as_ref() == Some(&member.id.host),
+                "controller",
+            ),
+            ("role", Some(member)) => {
+                let leads = self.controller(call).as_ref() == Some(&member.id.host);
+                Answer::Yes(Some(if leads { "controller" } else { "broker" }.to_owned()))
+            }
+            (other, _) => Answer::Broken(format!("the driver has no action `{other}`")),
+        }
+    }
+
+    async fn compare(
+        &self,
+        call: Call<'_>,
+        topics: &BTreeMap<String, Topic>,
+        live: bool,
+    ) -> Result<Vec<ResourceChange>, Problem> {
+        let mut changes = Vec::new();
+        for (name, wanted) in topics {
+            let now = self.sim.lock().expect("whole").topics.get(name).cloned();
+            let text = match now.filter(|_| live) {
+                Some(now) if &now == wanted => continue,
+                Some(now) if now.partitions > wanted.partitions => {
+                    let cause = format!("topic {name}: partitions only grow");
+                    return Err(Problem::new(cause));
+                }
+                Some(now) => format!(
+                    "~ topic {name}: {} -> {}",
+                    now.partitions, wanted.partitions
+                ),
+                None => format!("+ topic {name}: {} partitions", wanted.partitions),
+            };
+            changes.push(ResourceChange {
+                service: call.service.clone(),
+                action: DriverAction {
+                    driver: "kafka".to_owned(),
+                    action: "topics".to_owned(),
+                },
+                text,
+                change: serde_json::to_value((name, wanted)).unwrap_or_default(),
+            });
+        }
+        Ok(changes)
+    }
+
+    async fn topics(&self, _: Call<'_>) -> Result<Vec<TopicInfo>, Problem> {
+        Ok(Vec::new())
+    }
+
+    async fn delete_topics(&self, _: Call<'_>, _: &[String]) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    async fn change(&self, call: Call<'_>, change: &ResourceChange) -> Result<(), Problem> {
+        if let Answer::NotYet(why) = self.whole(call) {
+            return Err(Problem::new(why));
+        }
+        let parsed = serde_json::from_value::<(String, Topic)>(change.change.clone());
+        let (name, topic) = parsed.map_err(|e| Problem::new(e.to_string()))?;
+        self.sim.lock().expect("whole").topics.insert(name, topic);
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! What runs on fake hosts behaves as services do: it is not ready at once, it follows or leads, it answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sdtd::catalogue::Catalogue;
+use sdtd::id::HostName;
+use sdtd::inventory::{Amount, Cluster, Topic};
+use sdtd::transport::fake::World;
+
+/// So often a service is asked after a start before it is ready.
+const WARM_UP: u32 = 3;
+
+/// A role as the simulation knows it.
+#[derive(Debug, Clone)]
+pub struct Role {
+    /// Its service.
+    pub service: String,
+    /// Its unit on every host.
+    pub unit: String,
+    /// How many members it has.
+    pub members: usize,
+    /// Its ports.
+    pub ports: Vec<u16>,
+    /// Whether a majority must be up.
+    pub quorum: bool,
+}
+
+/// How a member is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// It does not run, or its host is off.
+    Down,
+    /// It runs and does not answer yet.
+    Starting,
+    /// It answers.
+    Up,
+}
+
+/// All services of a world.
+#[derive(Debug, Clone, Default)]
+pub struct Sim {
+    /// The roles of the inventory.
+    pub roles: Vec<Role>,
+    /// Who leads, by unit.
+    pub leaders: BTreeMap<String, HostName>,
+    /// Who leads as soon as this unit is restarted on this host.
+    pub moves: BTreeMap<(String, HostName), HostName>,
+    /// Units that run and never answer.
+    pub mute: BTreeSet<(HostName, String)>,
+    /// The topics that were made.
+    pub topics: BTreeMap<String, Topic>,
+    started: BTreeMap<(HostName, String), (Option<u32>, u32)>,
+}
+
+impl Sim {
+    /// Takes the roles of a cluster.
+    pub fn learn(&mut self, cluster: &Cluster, catalogue: &Catalogue) {
+        self.roles.clear();
+        for (name, service) in &cluster.services {
+            let Some(folder) = catalogue.get(name) else {
+                continue;
+            };
+            for (role, words) in &folder.descriptor.roles {
+                let port = |(name, port): (&String, &u16)| *service.ports.get(name).unwrap_or(port);
+                self.roles.push(Role {
+                    service: name.to_string(),
+                    unit: format!("{name}-{role}"),
+                    members: match service.roles.get(role) {
+                        Some(Amount::Count(n)) => usize::from(*n),
+                        Some(Amount::Hosts(hosts)) => hosts.len(),
+                        None => cluster.hosts.len(),
+                    },
+                    ports: words.ports.iter().map(port).collect(),
+                    quorum: words.quorum.is_some(),
+                });
+            }
+        }
+    }
+
+    /// How a unit of a host is; being asked brings it nearer to being ready.
+    pub fn health(&mut self, world: &World, host: &HostName, unit: &str, asked: bool) -> Health {
+        let key = (host.clone(), unit.to_owned());
+        if !world.runs(host.as_str(), unit) {
+            self.started.remove(&key);
+            return Health::Down;
+        }
+        let pid = world.hosts[host].units[unit].pid;
+        if self.mute.contains(&key) {
+            return Health::Starting;
+        }
+        let entry = self.started.entry(key).or_insert((pid, WARM_UP));
+        if entry.0 != pid {
+            *entry = (pid, WARM_UP);
+        }
+        if asked {
+            entry.1 = entry.1.saturating_sub(1);
+        }
+        if entry.1 == 0 {
+            Health::Up
+        } else {
+            Health::Starting
+        }
+    }
+
+    /// The hosts on which a unit is so.
+    pub fn hosts(&mut self, world: &World, unit: &str, health: Health) -> Vec<HostName> {
+        let mut found = Vec::new();
+        for host in world.hosts.keys() {
+            let there = world.hosts[host].units.contains_key(unit);
+            if there && self.health(world, host, unit, false) == health {
+                found.push(host.clone());
+            }
+        }
+        found
+    }
+
+    /// Who leads; whoever led goes on as long as it is up, else the last of those that are.
+    pub fn leader(&mut self, world: &World, role: &Role) -> Option<HostName> {
+        let up = self.hosts(world, &role.unit, Health::Up);
+        let enough = !role.quorum || up.len() > role.members / 2;
+        if !enough {
+            return None;
+        }
+        let now = self
+            .leaders
+            .get(&role.unit)
+            .filter(|host| up.contains(host));
+        let leader = now.or(up.last())?.clone();
+        self.leaders.insert(role.unit.clone(), leader.clone());
+        Some(leader)
+    }
+
+    /// What a port answers to a word.
+    pub fn answer(
+        &mut self,
+        world: &World,
+        host: &HostName,
+        port: u16,
+        word: &str,
+    ) -> Option<String> {
+        let there =
+            |role: &&Role| role.ports.contains(&port) && world.runs(host.as_str(), &role.unit);
+        let role = self.roles.iter().find(there)?.clone();
+        if self.health(world, host, &role.unit, word.is_empty()) != Health::Up {
+            return None;
+        }
+        Some(self.say(world, host, &role, word))
+    }
+
+    fn say(&mut self, world: &World, host: &HostName, role: &Role, word: &str) -> String {
+        let leader = self.leader(world, role);
+        let leads = leader.as_ref() == Some(host);
+        let others = self
+            .hosts(world, &role.unit, Health::Up)
+            .len()
+            .saturating_sub(1);
+        let words = match role.service.as_str() {
+            "zookeeper" => ["standalone", "leader", "follower"],
+            _ => ["alone", "chief", "mate"],
+        };
+        let mode = match (role.members, leads) {
+            (1, _) => words[0],
+            (_, true) => words[1],
+            _ => words[2],
+        };
+        match word {
+            "srvr" | "isro" | "mntr" | "mode" | "mate" if leader.is_none() => {
+                "not serving requests\n".to_owned()
+            }
+            "srvr" => format!("Zookeeper version: 3.8.4-1, built on some day\nMode: {mode}\n"),
+            "isro" => "rw".to_owned(),
+            "ruok" => "imok".to_owned(),
+            "mntr" => format!("zk_version\t3.8.4\nzk_synced_followers\t{others}\n"),
+            "mode" => format!("mode {mode}\n"),
+            "mate" => format!("mates {others}\n"),
+            get if get.starts_with("GET / ") => {
+                "HTTP/1.0 200 OK\r\n\r\n<p>glow: amber</p>\n".to_owned()
+            }
+            get if get.starts_with("GET ") => "HTTP/1.0 404 Not Found\r\n\r\n\n".to_owned(),
+            _ => String::new(),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Sees every step of a run before it is done: makes it fail where a scenario says so, and notes what must
+//! never happen.
+
+use std::collections::BTreeMap;
+
+use sdtd::exec::Stop;
+use sdtd::id::HostName;
+use sdtd::plan::{Step, UnitChange};
+use sdtd::transport::fake::{FaultKind, World};
+
+use super::sim::{Health, Sim};
+
+/// When a step fails, and how.
+#[derive(Debug, Clone)]
+pub enum Rule {
+    /// The step with this number, counted from 0 over all hosts; once.
+    At(usize, FaultKind),
+    /// Every step whose line, `<host>: <step>`, has this text.
+    Like(String, FaultKind),
+    /// The run is asked to end when a step has this text.
+    Interrupt(String),
+}
+
+/// What is looked for during a run.
+#[derive(Default)]
+pub struct Watch {
+    /// What fails.
+    pub rules: Vec<Rule>,
+    /// Asks the run to end.
+    pub stop: Stop,
+    /// Whether members go down on purpose, as in `stop` and `destroy`.
+    pub power: bool,
+    /// What must not happen and did.
+    pub wrong: Vec<String>,
+    /// How many steps were begun.
+    pub begun: usize,
+    up_before: BTreeMap<String, usize>,
+}
+
+impl Watch {
+    /// A run begins: nobody may bring what is up now below its quorum.
+    pub fn begin(&mut self, world: &World, sim: &mut Sim) {
+        self.begun = 0;
+        self.wrong.clear();
+        self.up_before.clear();
+        for role in sim.roles.clone() {
+            let up = sim.hosts(world, &role.unit, Health::Up).len();
+            self.up_before.insert(role.unit, up);
+        }
+    }
+
+    /// Looks at a step; the answer is how it fails.
+    pub fn step(
+        &mut self,
+        world: &World,
+        sim: &mut Sim,
+        host: &HostName,
+        step: &Step,
+    ) -> Option<FaultKind> {
+        let number = self.begun;
+        self.begun += 1;
+        let line = format!("{host}: {step}");
+        let mut kind = None;
+        for rule in &self.rules {
+            match rule {
+                Rule::At(at, fault) if *at == number => kind = Some(*fault),
+                Rule::Like(text, fault) if line.contains(text) => kind = Some(*fault),
+                Rule::Interrupt(text) if line.contains(text) => self.stop.ask(),
+                _ => {}
+            }
+        }
+        let undone = matches!(kind, Some(FaultKind::Fails | FaultKind::LostBefore));
+        if let Step::Unit { unit, to, .. } = step
+            && !undone
+        {
+            self.unit(world, sim, host, unit, *to);
+        }
+        kind
+    }
+
+    fn unit(&mut self, world: &World, sim: &mut Sim, host: &HostName, unit: &str, to: UnitChange) {
+        let Some(role) = sim.roles.iter().find(|role| role.unit == unit).cloned() else {
+            self.wrong
+                .push(format!("{unit} is no unit of this cluster"));
+            return;
+        };
+        let ends = matches!(
+            to,
+            UnitChange::Restart | UnitChange::Stop | UnitChange::Disable
+        );
+        if !ends || self.power || !world.runs(host.as_str(), unit) {
+            return;
+        }
+        if let Some(next) = sim.moves.get(&(unit.to_owned(), host.clone())).cloned() {
+            sim.leaders.insert(unit.to_owned(), next);
+        }
+        let mut down = sim.hosts(world, unit, Health::Down);
+        down.extend(sim.hosts(world, unit, Health::Starting));
+        down.retain(|other| other != host);
+        if !down.is_empty() {
+            self.wrong.push(format!(
+                "{unit} of {host} goes down while it is down on {down:?}"
+            ));
+        }
+        let left = sim
+            .hosts(world, unit, Health::Up)
+            .iter()
+            .filter(|h| *h != host)
+            .count();
+        let was_whole = self
+            .up_before
+            .get(unit)
+            .is_some_and(|up| *up > role.members / 2);
+        if role.quorum && role.members > 1 && was_whole && left <= role.members / 2 {
+            self.wrong
+                .push(format!("{unit}: {left} of {} are left", role.members));
+        }
+        let before = &self.up_before;
+        let was_whole = |role: &super::sim::Role| before.get(&role.unit) == Some(&role.members);
+        let others = sim
+            .roles
+            .clone()
+            .into_iter()
+            .filter(|other| other.unit != unit);
+        for other in others.filter(was_whole) {
+            let starting = sim.hosts(world, &other.unit, Health::Starting);
+            if !starting.is_empty() {
+                self.wrong.push(format!(
+                    "{unit} of {host} goes down while {} starts",
+                    other.unit
+                ));
+            }
+        }
+    }
+}
