@@ -394,6 +394,11 @@ impl<'a> Waves<'a> {
                 because.push("it runs with what was there before".to_owned());
             }
             steps.unit(name, UnitChange::Restart, one.stop_within);
+            // Behind the gates it would wait for itself: they want everybody to be well.
+            if unit.is_failing() {
+                because.push("it dies again and again".to_owned());
+                return Kind::Start;
+            }
             return Kind::Restart;
         }
         let reloads = one.files.iter().any(|f| f.on_change == OnChange::Reload);
