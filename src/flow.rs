@@ -103,14 +103,25 @@ async fn connect_one(host: &Host, access: &Access) -> Result<Remote, RemoteError
         Some(options) => {
             let ssh = Ssh::connect(&options, &access.sockets).await?;
             let password = access.password.clone();
-            (Channel::Ssh(ssh), password.map_or(Become::Sudo, Become::Password))
+            (
+                Channel::Ssh(ssh),
+                password.map_or(Become::Sudo, Become::Password),
+            )
         }
     };
     Ok(Remote::Shell(Shell { channel, rights }))
 }
 
 fn ssh_options(host: &Host, access: &Access) -> Option<SshOptions> {
-    let Connection::Ssh { user, port, key, config } = &host.connection else { return None };
+    let Connection::Ssh {
+        user,
+        port,
+        key,
+        config,
+    } = &host.connection
+    else {
+        return None;
+    };
     Some(SshOptions {
         destination: host.address.clone(),
         user: user.clone(),
@@ -215,7 +226,11 @@ impl Flow {
         let newer = |(_, error): &(HostName, RemoteError)| {
             matches!(error, RemoteError::Facts(FactsError::Newer(_)))
         };
-        let kind = if failed.iter().all(newer) { Kind::Refused } else { Kind::Unreachable };
+        let kind = if failed.iter().all(newer) {
+            Kind::Refused
+        } else {
+            Kind::Unreachable
+        };
         Failure { kind, problems }
     }
 
@@ -287,7 +302,8 @@ impl Flow {
         let mut tasks = JoinSet::new();
         for key in keys {
             let request = self.request(&key)?;
-            let own = packages::distribution(&self.catalogue, &self.cluster.services[&key.0], key.1);
+            let own =
+                packages::distribution(&self.catalogue, &self.cluster.services[&key.0], key.1);
             let (shelf, events) = (Arc::clone(&self.shelf), self.events.clone());
             tasks.spawn(async move {
                 let found = find(&shelf, &request, own, fetch.then_some(&events)).await?;
@@ -303,7 +319,14 @@ impl Flow {
             }
         }
         found.sort_by(|a, b| a.0.cmp(&b.0));
-        if problems.is_empty() { Ok(found) } else { Err(Failure { kind: Kind::Failed, problems }) }
+        if problems.is_empty() {
+            Ok(found)
+        } else {
+            Err(Failure {
+                kind: Kind::Failed,
+                problems,
+            })
+        }
     }
 
     fn request(&self, (service, arch): &PackageKey) -> Result<Request, Failure> {

@@ -21,6 +21,7 @@ pub mod flow;
 pub mod id;
 pub mod inventory;
 pub mod kafka;
+pub mod lock;
 pub mod plan;
 pub mod report;
 pub mod transport;

@@ -2,8 +2,10 @@
 
 pub mod descriptor;
 mod load;
+mod probe;
 mod reference;
 pub mod render;
+mod role;
 
 pub use descriptor::{Descriptor, Probe, Role};
 pub use load::{Catalogue, CatalogueError, Folder};

@@ -117,7 +117,12 @@ pub async fn carry_out(
         return Err(run.end(Some(failure), "nothing was changed").await);
     }
     let view = plan.view.clone();
+    let lock = match run.lock(global).await {
+        Ok(lock) => lock,
+        Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),
+    };
     let applied = run.flow.apply(plan, files).await;
+    lock.release().await;
     if !applied.is_done() {
         return Err(end_badly(run, applied).await);
     }

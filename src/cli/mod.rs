@@ -7,6 +7,7 @@ mod power;
 mod setup;
 mod status;
 mod topics;
+mod unlock;
 pub mod verify;
 
 use std::path::PathBuf;
@@ -54,6 +55,9 @@ pub struct Global {
     /// Take and keep the SSH keys of hosts that are not known yet.
     #[arg(long, global = true)]
     accept_new: bool,
+    /// Wait so many seconds for the cluster's lock, if another run holds it.
+    #[arg(long, global = true, default_value_t = 0, value_name = "SECONDS")]
+    lock_wait: u64,
     /// Ask for the password that sudo wants on the hosts.
     #[arg(long, global = true)]
     ask_become_pass: bool,
@@ -96,6 +100,8 @@ enum Command {
     Restart(power::PowerArgs),
     /// Take the cluster off the hosts; what will be deleted is listed first.
     Destroy(destroy::DestroyArgs),
+    /// Take the cluster's lock away from a run that is dead.
+    Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell.
     Completions {
         /// The shell.
@@ -151,6 +157,7 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Stop(args) => power::run(global, args, power::Power::Stop).await,
         Command::Restart(args) => power::run(global, args, power::Power::Restart).await,
         Command::Destroy(args) => destroy::run(global, args).await,
+        Command::Unlock(args) => unlock::run(global, args).await,
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "sdtd", &mut text);

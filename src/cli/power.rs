@@ -44,7 +44,11 @@ impl Power {
     }
 
     fn goal(self) -> Goal {
-        if self == Self::Stop { Goal::Rest } else { Goal::Run }
+        if self == Self::Stop {
+            Goal::Rest
+        } else {
+            Goal::Run
+        }
     }
 
     fn plan(self, input: Input<'_>, selection: &Selection) -> Plan {

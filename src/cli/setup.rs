@@ -151,6 +151,8 @@ pub struct Run {
     pub path: PathBuf,
     /// Where sdtd keeps things.
     pub dirs: Dirs,
+    /// The run's id.
+    pub id: String,
     /// Where control sockets are; gone with the run.
     pub sockets: TempDir,
     /// When it began.
@@ -185,8 +187,20 @@ pub async fn begin(
         dirs,
     } = opened;
     let password = ask_password(global)?;
-    let (events, reporters, screen) =
-        reporters(global, &dirs, &loaded, password.as_deref(), command);
+    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let time = time.map_or(0, |t| t.as_secs());
+    let id = format!("{time:010}-{}", std::process::id());
+    let (events, reporters, screen) = reporters(global, &dirs, &loaded, password.as_deref());
+    events.emit(EventKind::RunStarted {
+        command: command.to_owned(),
+        cluster: loaded.cluster.name.to_string(),
+        run: id.clone(),
+        time,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    });
+    if !loaded.warnings.is_empty() {
+        events.warn(loaded.warnings.render(Style::Plain), None);
+    }
     let sockets = sockets()?;
     let access = Access {
         accept_new: global.accept_new,
@@ -219,6 +233,7 @@ pub async fn begin(
         screen,
         path,
         dirs,
+        id,
         sockets,
         began,
         missing: failed,
@@ -254,7 +269,6 @@ fn reporters(
     dirs: &Dirs,
     loaded: &Loaded,
     password: Option<&str>,
-    command: &str,
 ) -> (EventSink, JoinHandle<Reporters>, report::Screen) {
     let cluster = loaded.cluster.name.to_string();
     let options = Options {
@@ -271,18 +285,6 @@ fn reporters(
     let screen = reporters.screen();
     let (events, receiver) = report::channel();
     let reporters = report::drive(receiver, reporters);
-    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let time = time.map_or(0, |t| t.as_secs());
-    events.emit(EventKind::RunStarted {
-        command: command.to_owned(),
-        cluster,
-        run: format!("{time:010}-{}", std::process::id()),
-        time,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    });
-    if !loaded.warnings.is_empty() {
-        events.warn(loaded.warnings.render(Style::Plain), None);
-    }
     (events, reporters, screen)
 }
 
@@ -345,6 +347,15 @@ impl Run {
             kind: failure.kind,
             problems: Vec::new(),
         }
+    }
+
+    /// Takes the cluster's lock, waiting for it as long as the command line says.
+    ///
+    /// # Errors
+    /// When somebody else holds it, or a host can't be asked.
+    pub async fn lock(&self, global: &Global) -> Result<crate::lock::Guard, Failure> {
+        let wait = std::time::Duration::from_secs(global.lock_wait);
+        crate::lock::take(&self.flow.fleet, &self.flow.places(), &self.id, wait).await
     }
 
     /// Ends a run with its sum.

@@ -46,7 +46,9 @@ impl Executor {
             self.ship(batch, step, remote).await?;
         }
         let steps = (first + 1, &batch.steps[first..]);
-        let done = remote.apply(places, steps, &mut |n, answer| teller.tell(n, answer)).await;
+        let done = remote
+            .apply(places, steps, &mut |n, answer| teller.tell(n, answer))
+            .await;
         done.map_err(|error| lost(batch, &error))
     }
 
@@ -106,12 +108,23 @@ struct Teller<'a> {
 impl<'a> Teller<'a> {
     fn new(executor: &'a Executor, wave: &'a Wave, batch: &'a Batch) -> Self {
         let began = Instant::now();
-        Self { executor, wave, batch, began, done: 0, changed: 0, failed: None, resend: None }
+        Self {
+            executor,
+            wave,
+            batch,
+            began,
+            done: 0,
+            changed: 0,
+            failed: None,
+            resend: None,
+        }
     }
 
     fn tell(&mut self, number: usize, answer: StepAnswer) {
         let batch = self.batch;
-        let Some(step) = number.checked_sub(1).and_then(|n| batch.steps.get(n)) else { return };
+        let Some(step) = number.checked_sub(1).and_then(|n| batch.steps.get(n)) else {
+            return;
+        };
         let outcome = match answer {
             StepAnswer::Changed => Outcome::Changed,
             StepAnswer::Ok => Outcome::ok(),
@@ -119,8 +132,12 @@ impl<'a> Teller<'a> {
                 self.resend = Some(refused(batch, step, lines));
                 return;
             }
-            StepAnswer::Stale(lines) => Outcome::Failed { error: stale(batch, step, lines) },
-            StepAnswer::Failed(lines) => Outcome::Failed { error: refused(batch, step, lines) },
+            StepAnswer::Stale(lines) => Outcome::Failed {
+                error: stale(batch, step, lines),
+            },
+            StepAnswer::Failed(lines) => Outcome::Failed {
+                error: refused(batch, step, lines),
+            },
         };
         match &outcome {
             Outcome::Failed { error } => self.failed = Some(error.clone()),

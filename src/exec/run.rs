@@ -157,6 +157,10 @@ impl Executor {
         if problems == 0 {
             problems += self.resources(wave, board).await;
         }
+        if problems > 0 && self.is_stopped() {
+            let reason = "the run was interrupted before its end".to_owned();
+            return Outcome::Skipped { reason };
+        }
         if problems > 0 {
             return Outcome::Failed {
                 error: Problem::new(format!("{problems} failed")),

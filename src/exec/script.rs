@@ -53,42 +53,93 @@ fn call(places: &Places, n: usize, step: &Step, functions: &mut String, calls: &
     let words = match step {
         Step::User { name } => format!("add_user {}", quote(name)),
         Step::Dir { path, owner, mode } => {
-            format!("make_dir {} {} {}", quote(path), owner_word(owner), quote(mode))
+            format!(
+                "make_dir {} {} {}",
+                quote(path),
+                owner_word(owner),
+                quote(mode)
+            )
         }
         Step::File { .. } => file_call(n, step, functions),
-        Step::Block { path, name, after, .. } => {
+        Step::Block {
+            path, name, after, ..
+        } => {
             let (begin, end) = (block_begin(name), block_end(name));
-            let text = after.as_ref().map(|text| format!("{begin}\n{text}\n{end}\n"));
+            let text = after
+                .as_ref()
+                .map(|text| format!("{begin}\n{text}\n{end}\n"));
             let function = text_function(functions, n, &text.unwrap_or_default());
-            format!("put_block {} {} {} {function}", quote(path), quote(&begin), quote(&end))
+            format!(
+                "put_block {} {} {} {function}",
+                quote(path),
+                quote(&begin),
+                quote(&end)
+            )
         }
         Step::Package { .. } => package_call(places, n, step, functions),
         Step::Distribution { package } => format!("apt_install {}", quote(package)),
         Step::Link { path, to, .. } => format!("make_link {} {}", quote(path), quote(to)),
-        Step::Once { hook, marker, user, env, within, .. } => {
+        Step::Once {
+            hook,
+            marker,
+            user,
+            env,
+            within,
+            ..
+        } => {
             for (key, value) in env {
                 let _ = writeln!(calls, "export {key}={}", quote(value));
             }
-            format!("once {} {} {within} {}", quote(marker), owner_word(user), quote(hook))
+            format!(
+                "once {} {} {within} {}",
+                quote(marker),
+                owner_word(user),
+                quote(hook)
+            )
         }
         Step::Unit { unit, to, within } => {
             format!("unit {} {} {within}", unit_word(*to), quote(unit))
         }
         Step::Remove { path, .. } => format!("remove {}", quote(path)),
+        Step::RemoveEmpty { path } => format!("remove_empty {}", quote(path)),
     };
     let _ = writeln!(calls, "step {n} {words}");
 }
 
 fn file_call(n: usize, step: &Step, functions: &mut String) -> String {
-    let Step::File { path, before, after, owner, mode, .. } = step else { return String::new() };
+    let Step::File {
+        path,
+        before,
+        after,
+        owner,
+        mode,
+        ..
+    } = step
+    else {
+        return String::new();
+    };
     let function = text_function(functions, n, after);
-    let sum_before = before.as_ref().map_or_else(|| "-".to_owned(), |text| sha256(text));
+    let sum_before = before
+        .as_ref()
+        .map_or_else(|| "-".to_owned(), |text| sha256(text));
     let (path, owner, mode) = (quote(path), owner_word(owner), quote(mode));
-    format!("put_file {path} {owner} {mode} {sum_before} {} {function}", sha256(after))
+    format!(
+        "put_file {path} {owner} {mode} {sum_before} {} {function}",
+        sha256(after)
+    )
 }
 
 fn package_call(places: &Places, n: usize, step: &Step, functions: &mut String) -> String {
-    let Step::Package { sha256, store, strip, gzip, owner, tools, .. } = step else {
+    let Step::Package {
+        sha256,
+        store,
+        strip,
+        gzip,
+        owner,
+        tools,
+        ..
+    } = step
+    else {
         return String::new();
     };
     let function = tools_function(functions, n, tools);

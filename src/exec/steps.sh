@@ -141,3 +141,5 @@ remove() {
   [ -e "$1" ] || [ -L "$1" ] || return 100
   rm -rf "$1"
 }
+
+remove_empty() { rmdir "$1" 2>/dev/null || return 100; }

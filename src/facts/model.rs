@@ -100,6 +100,19 @@ pub struct UnitFact {
     pub running: Option<String>,
 }
 
+impl UnitFact {
+    /// Whether it dies again and again: its supervisor is about to start it once more, or just did. Nothing
+    /// is lost by stopping it.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        let young = self.uptime_s.is_none_or(|s| s < YOUNG);
+        self.state == "activating" || (self.restarts > 0 && young)
+    }
+}
+
+/// An instance that was started again by itself and runs for fewer seconds has not shown that it lives.
+const YOUNG: u64 = 60;
+
 /// A port on which something listens.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Listener {

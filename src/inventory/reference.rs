@@ -10,7 +10,7 @@ const HEAD: &str = "\
 
 <!-- Generated from the program's own words; a test keeps it true. -->
 
-One YAML file says which hosts there are and what shall run on them. `sdtd check` reads it and shows everything
+One YAML file says which hosts there are and what shall run on them. `sdtd plan --offline` reads it and shows everything
 that is wrong with it at once; no host is asked.
 
 - A value may hold `${NAME}` or `${NAME:-default}`, taken from the environment; `$$` is a dollar sign. Within

@@ -6,7 +6,8 @@ use crate::event::Problem;
 use crate::facts::{HostFacts, Listener};
 use crate::id::HostName;
 use crate::inventory::Connection;
-use crate::plan::desired::{Context, Desired};
+use crate::plan::context::Context;
+use crate::plan::desired::Desired;
 
 /// Ports taken by other programs, and boards that can't hold what is placed on them.
 #[must_use]

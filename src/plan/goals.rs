@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use crate::facts::HostFacts;
-use crate::id::HostName;
 use crate::inventory::Connection;
 use crate::plan::compare::block_in;
 use crate::plan::model::{Batch, FORMAT, Member, Plan, RoleView, Step, UnitChange, View, Wave};
@@ -117,7 +116,7 @@ pub fn destroy(input: Input<'_>, keep_data: bool) -> Plan {
         };
         let paths = HostPaths::new(&input.cluster.name, host);
         let local = matches!(host.connection, Connection::Local { .. });
-        let steps = removals(input, (name, facts), (&paths, local), keep_data);
+        let steps = removals(input, facts, (&paths, local), keep_data);
         if !steps.is_empty() {
             batches.push(Batch {
                 host: name.clone(),
@@ -138,41 +137,18 @@ pub fn destroy(input: Input<'_>, keep_data: bool) -> Plan {
 
 fn removals(
     input: Input<'_>,
-    (name, facts): (&HostName, &HostFacts),
+    facts: &HostFacts,
     (paths, local): (&HostPaths, bool),
     keep_data: bool,
 ) -> Vec<Step> {
-    let mut steps = Vec::new();
     let record = facts.record.as_ref();
-    let units = record.map(|r| r.units.clone()).unwrap_or_default();
-    for unit in &units {
-        steps.push(Step::Unit {
-            unit: unit.clone(),
-            to: UnitChange::Disable,
-            within: 30,
-        });
-    }
     let data: BTreeSet<String> = record.map(|r| r.data.clone()).unwrap_or_default();
-    let mut gone: BTreeSet<String> = record.map(|r| r.owns.clone()).unwrap_or_default();
-    let mut trees = BTreeSet::new();
-    for (service, _) in &input.cluster.services {
-        let folder = input.catalogue.get(service);
-        if let Some(package) = folder.and_then(|f| f.descriptor.package.as_ref()) {
-            let link = paths.at(&package.into);
-            if let Some(to) = facts.links.get(&link) {
-                trees.insert(to.clone());
-                gone.insert(link);
-            }
-        }
-        if folder.is_some_and(|f| !f.descriptor.roles.is_empty()) {
-            gone.extend([paths.config(service), paths.logs(service)]);
-            if !keep_data {
-                gone.insert(paths.data(service));
-            }
-        }
-    }
-    let kept = |path: &String| keep_data && data.iter().any(|d| path.starts_with(d.as_str()));
-    gone.extend(trees);
+    let disable = |unit: &String| Step::Unit {
+        unit: unit.clone(),
+        to: UnitChange::Disable,
+        within: 30,
+    };
+    let mut steps: Vec<Step> = record.iter().flat_map(|r| &r.units).map(disable).collect();
     let there = |path: &String| {
         facts.files.contains_key(path)
             || facts.dirs.contains_key(path)
@@ -182,12 +158,15 @@ fn removals(
                 .iter()
                 .any(|tree| path.ends_with(&format!("/{tree}")))
     };
-    let removed = gone.into_iter().filter(|path| !kept(path) && there(path));
-    steps.extend(removed.map(|path| Step::Remove { path, data: false }));
+    let kept = |path: &String| keep_data && data.iter().any(|d| path.starts_with(d.as_str()));
+    let gone = made_here(input, facts, paths, keep_data);
+    let gone = gone.into_iter().filter(|path| !kept(path) && there(path));
+    steps.extend(gone.map(|path| Step::Remove { path, data: false }));
     if !keep_data {
         let data = data
-            .into_iter()
-            .filter(|path| facts.dirs.contains_key(path));
+            .iter()
+            .filter(|path| facts.dirs.contains_key(*path))
+            .cloned();
         steps.extend(data.map(|path| Step::Remove { path, data: true }));
     }
     let mark = format!("sdtd {}", input.cluster.name);
@@ -203,17 +182,9 @@ fn removals(
             after: None,
         });
     }
-    if facts.dirs.contains_key(&paths.state()) {
-        let kept = || units.iter().map(|unit| paths.unit(unit));
-        let gone = if keep_data { kept().collect() } else { vec![paths.state()] };
-        for dir in gone {
-            // With kept data the record stays: it says which numbers and versions the data belong to; so
-            // does what was done only once, which would spoil them if it were done again.
-            let once = keep_data && facts.markers.iter().any(|m| m.starts_with(&format!("{dir}/")));
-            let inside = ["ctl", "wanted", "running", "pid"].map(|name| format!("{dir}/{name}"));
-            let paths = if once { inside.to_vec() } else { vec![dir] };
-            steps.extend(paths.into_iter().map(|path| Step::Remove { path, data: false }));
-        }
+    steps.extend(bookkeeping(paths, facts, keep_data));
+    if !local && !steps.is_empty() {
+        steps.extend(shared(paths, facts));
     }
     if local && !keep_data {
         steps.push(Step::Remove {
@@ -221,8 +192,96 @@ fn removals(
             data: true,
         });
     }
-    let _ = name;
     steps
+}
+
+/// What clusters on one host share: a package on its way is sent again if somebody misses it, the rest
+/// goes with the last cluster.
+fn shared(paths: &HostPaths, facts: &HostFacts) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if facts.dirs.contains_key(&paths.incoming()) {
+        steps.push(Step::Remove {
+            path: paths.incoming(),
+            data: false,
+        });
+    }
+    for path in [paths.store(), paths.state()] {
+        if facts.dirs.contains_key(&path) {
+            let above = path.rsplit_once('/').map(|(above, _)| above.to_owned());
+            let both = [Some(path), above].into_iter().flatten();
+            steps.extend(both.map(|path| Step::RemoveEmpty { path }));
+        }
+    }
+    steps
+}
+
+/// What sdtd keeps about the cluster on a host.
+fn bookkeeping(paths: &HostPaths, facts: &HostFacts, keep_data: bool) -> Vec<Step> {
+    if !facts.dirs.contains_key(&paths.state()) {
+        return Vec::new();
+    }
+    let units = facts
+        .record
+        .iter()
+        .flat_map(|r| &r.units)
+        .map(|unit| paths.unit(unit));
+    let units = units.filter(|dir| facts.dirs.contains_key(dir));
+    let gone = if keep_data {
+        units.collect()
+    } else {
+        vec![paths.state()]
+    };
+    let mut steps = Vec::new();
+    for dir in gone {
+        // With kept data the record stays: it says which numbers and versions the data belong to; so
+        // does what was done only once, which would spoil them if it were done again.
+        let once = keep_data
+            && facts
+                .markers
+                .iter()
+                .any(|m| m.starts_with(&format!("{dir}/")));
+        let inside = ["ctl", "wanted", "running", "pid"].map(|name| format!("{dir}/{name}"));
+        let paths = if once { inside.to_vec() } else { vec![dir] };
+        steps.extend(
+            paths
+                .into_iter()
+                .map(|path| Step::Remove { path, data: false }),
+        );
+    }
+    steps
+}
+
+/// What sdtd made on a host: files, links, packages, and the services' folders.
+fn made_here(
+    input: Input<'_>,
+    facts: &HostFacts,
+    paths: &HostPaths,
+    keep_data: bool,
+) -> BTreeSet<String> {
+    let mut made = facts
+        .record
+        .as_ref()
+        .map(|r| r.owns.clone())
+        .unwrap_or_default();
+    let store = paths.store();
+    for service in input.cluster.services.keys() {
+        let Some(folder) = input.catalogue.get(service) else {
+            continue;
+        };
+        if let Some(package) = &folder.descriptor.package {
+            let link = paths.at(&package.into);
+            if let Some(to) = facts.links.get(&link) {
+                // A tree outside the store is the distribution's, not ours.
+                made.extend(to.starts_with(&store).then(|| to.clone()));
+                made.insert(link);
+            }
+        }
+        if !folder.descriptor.roles.is_empty() {
+            made.extend([paths.config(service), paths.logs(service)]);
+            made.extend((!keep_data).then(|| paths.data(service)));
+        }
+    }
+    made
 }
 
 fn runs(input: Input<'_>, member: &Member) -> bool {

@@ -2,6 +2,7 @@
 
 mod blocked;
 pub mod compare;
+mod context;
 pub mod desired;
 pub mod goals;
 pub mod model;
@@ -9,6 +10,7 @@ pub mod packages;
 pub mod paths;
 pub mod place;
 pub mod planner;
+mod shell;
 pub mod show;
 mod waves;
 

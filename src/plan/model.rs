@@ -223,6 +223,11 @@ pub enum Step {
         /// Whether it holds a user's data.
         data: bool,
     },
+    /// A folder that others may use as well is removed once nothing is in it.
+    RemoveEmpty {
+        /// Where.
+        path: String,
+    },
 }
 
 /// What is asked of a unit.

@@ -113,7 +113,10 @@ pub fn installed(
     let own = distribution(catalogue, wanted, facts.arch);
     let linked = |home: &String| link == Some(home) && facts.dirs.contains_key(home);
     if let Some((_, home)) = own.as_ref().filter(|(_, home)| linked(home)) {
-        return Some(Installed { home: home.clone(), missing: None });
+        return Some(Installed {
+            home: home.clone(),
+            missing: None,
+        });
     }
     let nothing_else = chosen(package, wanted).all(|source| source.kind() == "distribution");
     let offered = match offer {
@@ -122,7 +125,10 @@ pub fn installed(
     };
     if let Some((package, home)) = offered {
         let missing = (!facts.dirs.contains_key(&home)).then_some(package);
-        return Some(Installed { home, missing: missing.map(Missing::Distribution) });
+        return Some(Installed {
+            home,
+            missing: missing.map(Missing::Distribution),
+        });
     }
     let file = match offer {
         Some(Offer::File(file)) => Some(file),
@@ -133,18 +139,35 @@ pub fn installed(
     let home = |name: &str| format!("{}/{name}", paths.store());
     if wanted.package.is_none() {
         let linked = link.and_then(|to| to.rsplit('/').next());
-        let linked = linked.filter(|name| facts.store.contains(*name)).map(str::to_owned);
+        let linked = linked
+            .filter(|name| facts.store.contains(*name))
+            .map(str::to_owned);
         let there = linked.filter(|name| name.starts_with(&prefix));
-        let same_hash = || file.map(|f| named(&f.sha256)).filter(|n| facts.store.contains(n));
-        let other = || facts.store.iter().find(|name| name.starts_with(&prefix)).cloned();
+        let same_hash = || {
+            file.map(|f| named(&f.sha256))
+                .filter(|n| facts.store.contains(n))
+        };
+        let other = || {
+            facts
+                .store
+                .iter()
+                .find(|name| name.starts_with(&prefix))
+                .cloned()
+        };
         if let Some(name) = there.or_else(same_hash).or_else(other) {
-            return Some(Installed { home: home(&name), missing: None });
+            return Some(Installed {
+                home: home(&name),
+                missing: None,
+            });
         }
     }
     let name = named(file.map_or(UNFETCHED, |f| &f.sha256));
     let missing = || file.cloned().map_or(Missing::Unfetched, Missing::File);
     let missing = (!facts.store.contains(&name)).then(missing);
-    Some(Installed { home: home(&name), missing })
+    Some(Installed {
+        home: home(&name),
+        missing,
+    })
 }
 
 /// The distribution's package of a service, and where it puts its tree.
@@ -158,7 +181,9 @@ pub fn distribution(
     let values = values(catalogue, service, arch);
     let render = |text: &str| Renderer::new().render("package", text, &values).ok();
     chosen(package, service).find_map(|source| match source {
-        descriptor::Source::Distribution { package, home } => Some((render(package)?, render(home)?)),
+        descriptor::Source::Distribution { package, home } => {
+            Some((render(package)?, render(home)?))
+        }
         _ => None,
     })
 }
@@ -168,15 +193,23 @@ fn chosen<'a>(
     package: &'a descriptor::Package,
     service: &'a Service,
 ) -> impl Iterator<Item = &'a descriptor::Source> {
-    let word = package.choice.as_ref().and_then(|setting| service.settings.get(setting));
+    let word = package
+        .choice
+        .as_ref()
+        .and_then(|setting| service.settings.get(setting));
     let word = word.and_then(serde_json::Value::as_str);
-    package.sources.iter().filter(move |source| word.is_none_or(|word| word == source.kind()))
+    package
+        .sources
+        .iter()
+        .filter(move |source| word.is_none_or(|word| word == source.kind()))
 }
 
 /// The values that the texts of a package may read.
 fn values(catalogue: &Catalogue, service: &Service, arch: Arch) -> minijinja::Value {
     let versions = catalogue.get(&service.name).map(|f| &f.descriptor.versions);
-    let release = versions.and_then(|v| v.get(&service.version)).map(|v| v.values.clone());
+    let release = versions
+        .and_then(|v| v.get(&service.version))
+        .map(|v| v.values.clone());
     minijinja::context! {
         version => service.version.clone(),
         release => release.unwrap_or_default(),

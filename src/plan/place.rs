@@ -104,6 +104,12 @@ impl Placer<'_> {
                     .numbers
                     .get(&key)
                     .map_or(rule.from, |highest| highest + 1);
+                if next > rule.to {
+                    self.done.refused.push(format!(
+                        "{key} has used up its numbers, which end at {}",
+                        rule.to
+                    ));
+                }
                 self.done.numbers.insert(key.clone(), next);
                 *number = Some(next);
             }

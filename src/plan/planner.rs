@@ -10,7 +10,8 @@ use crate::event::Problem;
 use crate::facts::{FactsRequest, HostFacts, RECORD_FORMAT, Record};
 use crate::id::{Arch, HostName, ServiceName};
 use crate::inventory::{Cluster, Connection, Host};
-use crate::plan::desired::{Context, Desired, hex, once_marker};
+use crate::plan::context::Context;
+use crate::plan::desired::{Desired, hex, once_marker};
 use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
 use crate::plan::packages::{self, Installed, Packages};
 use crate::plan::paths::HostPaths;
@@ -70,7 +71,11 @@ pub fn requests(cluster: &Cluster, catalogue: &Catalogue) -> BTreeMap<HostName, 
             let number = words.id.map(|rule| rule.from);
             for host in cluster.hosts.keys() {
                 let (service, role, host) = (service.clone(), role.clone(), host.clone());
-                let id = crate::id::InstanceId { service, role, host };
+                let id = crate::id::InstanceId {
+                    service,
+                    role,
+                    host,
+                };
                 everywhere.instances.push((id, number));
             }
         }
@@ -123,7 +128,9 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
         request.paths.extend(package.map(|p| paths.at(&p.into)));
         let wanted = &context.cluster.services[service];
         let own = |arch| packages::distribution(context.catalogue, wanted, arch);
-        request.paths.extend(Arch::ALL.into_iter().filter_map(own).map(|(_, home)| home));
+        request
+            .paths
+            .extend(Arch::ALL.into_iter().filter_map(own).map(|(_, home)| home));
         let hooks = folder
             .into_iter()
             .flat_map(|f| f.files())
@@ -148,10 +155,15 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
                 .extend([desired.unit.path.clone(), desired.wanted.0.clone()]);
             request.disks.extend(desired.data.iter().cloned());
             // Those of the first instance too: which one that is is known only after the records are read.
-            let role = context.catalogue.get(&id.service).and_then(|f| f.descriptor.roles.get(&id.role));
+            let role = context
+                .catalogue
+                .get(&id.service)
+                .and_then(|f| f.descriptor.roles.get(&id.role));
             let state = paths.unit(&desired.member.unit);
             let once = role.into_iter().flat_map(|role| &role.once);
-            request.markers.extend(once.map(|once| once_marker(&state, &once.name)));
+            request
+                .markers
+                .extend(once.map(|once| once_marker(&state, &once.name)));
         }
     }
     request
@@ -232,7 +244,8 @@ fn trees(input: Input<'_>, placement: &Placement) -> Trees {
 }
 
 fn homes(trees: &Trees) -> BTreeMap<(HostName, ServiceName), String> {
-    let home = |(key, tree): (&(HostName, ServiceName), &Installed)| (key.clone(), tree.home.clone());
+    let home =
+        |(key, tree): (&(HostName, ServiceName), &Installed)| (key.clone(), tree.home.clone());
     trees.iter().map(home).collect()
 }
 

@@ -27,6 +27,7 @@ impl fmt::Display for Step {
             Self::Once { name, .. } => write!(f, "{name} (once)"),
             Self::Unit { unit, to, .. } => write!(f, "{to} {unit}"),
             Self::Remove { path, .. } => write!(f, "remove {path}"),
+            Self::RemoveEmpty { path } => write!(f, "remove {path} if nothing is left in it"),
         }
     }
 }
@@ -151,11 +152,8 @@ fn show_step(out: &mut String, step: &Step, detail: Detail) {
         Step::Link {
             before: Some(_), ..
         } => _ = writeln!(out, "~ {step}"),
-        Step::Remove { .. } => _ = writeln!(out, "- {step}"),
-        Step::User { .. }
-        | Step::Dir { .. }
-        | Step::Link { .. }
-        | Step::Distribution { .. } => {
+        Step::Remove { .. } | Step::RemoveEmpty { .. } => _ = writeln!(out, "- {step}"),
+        Step::User { .. } | Step::Dir { .. } | Step::Link { .. } | Step::Distribution { .. } => {
             let _ = writeln!(out, "+ {step}");
         }
         Step::Once { .. } | Step::Unit { .. } => _ = writeln!(out, "> {step}"),
@@ -189,7 +187,11 @@ pub fn mask(line: &str) -> String {
     let at = line.find(['=', ':']).unwrap_or(line.len());
     let key = line[..at].to_lowercase();
     let hidden = at < line.len() && SECRET.iter().any(|word| key.contains(word));
-    if hidden { format!("{}••••", &line[..=at]) } else { line.to_owned() }
+    if hidden {
+        format!("{}••••", &line[..=at])
+    } else {
+        line.to_owned()
+    }
 }
 
 /// The plan as it may be shown to anybody: values of secrets masked in all files.
@@ -203,7 +205,11 @@ pub fn masked(plan: &Plan) -> Plan {
             text.push('\n');
         }
     };
-    let steps = plan.waves.iter_mut().flat_map(|w| &mut w.batches).flat_map(|b| &mut b.steps);
+    let steps = plan
+        .waves
+        .iter_mut()
+        .flat_map(|w| &mut w.batches)
+        .flat_map(|b| &mut b.steps);
     for step in steps {
         if let Step::File { before, after, .. } = step {
             before.iter_mut().for_each(hide);
@@ -224,8 +230,14 @@ mod tests {
 
     #[test]
     fn values_of_secrets_are_masked_and_nothing_else() {
-        assert_eq!(mask("ssl.keystore.password=hunter2"), "ssl.keystore.password=••••");
-        assert_eq!(mask("sasl.jaas.config=x password=y"), "sasl.jaas.config=••••");
+        assert_eq!(
+            mask("ssl.keystore.password=hunter2"),
+            "ssl.keystore.password=••••"
+        );
+        assert_eq!(
+            mask("sasl.jaas.config=x password=y"),
+            "sasl.jaas.config=••••"
+        );
         assert_eq!(mask("num.partitions=3"), "num.partitions=3");
         assert_eq!(mask("no value with a password"), "no value with a password");
     }

@@ -7,7 +7,8 @@ use crate::catalogue::descriptor::OnChange;
 use crate::facts::{HostFacts, Record};
 use crate::id::{HostName, ServiceName};
 use crate::plan::compare::Steps;
-use crate::plan::desired::{Context, Desired, DesiredFile};
+use crate::plan::context::Context;
+use crate::plan::desired::{Desired, DesiredFile};
 use crate::plan::model::{Batch, ResourceChange, RoleRef, Step, UnitChange, Wave};
 use crate::plan::packages::Missing;
 use crate::plan::paths::HostPaths;
@@ -134,7 +135,11 @@ impl<'a> Waves<'a> {
             for (path, text) in files.filter(|(path, _)| is_hook(path)) {
                 let path = format!("{}/{path}", paths.hooks(&service));
                 let mode = "0755".to_owned();
-                let file = DesiredFile { mode, own: false, ..own_file(path, text.to_owned()) };
+                let file = DesiredFile {
+                    mode,
+                    own: false,
+                    ..own_file(path, text.to_owned())
+                };
                 steps.file(facts, &file, root_owner(&paths).as_ref());
             }
         }
@@ -194,7 +199,9 @@ impl<'a> Waves<'a> {
         match &tree.missing {
             None => steps.unchanged += 1,
             Some(Missing::Distribution(package)) => {
-                steps.steps.push(Step::Distribution { package: package.clone() });
+                steps.steps.push(Step::Distribution {
+                    package: package.clone(),
+                });
             }
             Some(missing) => {
                 let file = match missing {
@@ -387,7 +394,17 @@ impl<'a> Waves<'a> {
                 because.push("it runs with what was there before".to_owned());
             }
             steps.unit(name, UnitChange::Restart, one.stop_within);
+            // Behind the gates it would wait for itself: they want everybody to be well.
+            if unit.is_failing() {
+                because.push("it dies again and again".to_owned());
+                return Kind::Start;
+            }
             return Kind::Restart;
+        }
+        if unit.state == "activating" {
+            because.push("it dies again and again".to_owned());
+            steps.unit(name, UnitChange::Restart, one.stop_within);
+            return Kind::Start;
         }
         let reloads = one.files.iter().any(|f| f.on_change == OnChange::Reload);
         if reloads && wanted.1 != running.1 {
@@ -424,7 +441,14 @@ impl<'a> Waves<'a> {
 /// A file that sdtd keeps for itself.
 fn own_file(path: String, text: String) -> DesiredFile {
     let (mode, on_change) = ("0644".to_owned(), OnChange::Nothing);
-    DesiredFile { path, text, mode, on_change, owned: false, own: true }
+    DesiredFile {
+        path,
+        text,
+        mode,
+        on_change,
+        owned: false,
+        own: true,
+    }
 }
 
 /// What is written about a host, as text.

@@ -193,7 +193,11 @@ pub(super) fn note(text: &str) -> String {
 pub(super) fn problem(who: &str, error: &Problem) -> Vec<String> {
     // Most causes name their host themselves.
     let named = who.is_empty() || error.cause.starts_with(&format!("{who}:"));
-    let who = if named { String::new() } else { format!("{}: ", strong(&clean(who))) };
+    let who = if named {
+        String::new()
+    } else {
+        format!("{}: ", strong(&clean(who)))
+    };
     let cause: Vec<String> = error.cause.lines().map(clean).collect();
     let head = format!("{} {who}{}", Mark::Failed.show(), cause.join("\n"));
     let log = error

@@ -13,6 +13,7 @@ use super::{BoxStream, HookAnswer, RemoteError, Shipment, StepAnswer};
 use crate::exec::script::Places;
 use crate::facts::{DirFact, FactsRequest, FileFact, HostFacts, UnitFact, read_record};
 use crate::id::{Arch, HostName};
+use crate::lock::{Answer as Held, Ask, LEASE, Owner};
 use crate::plan::compare::{block_begin, block_end, block_in};
 use crate::plan::{Member, Step, UnitChange};
 
@@ -79,6 +80,8 @@ pub struct FakeState {
     pub incoming: BTreeMap<String, u64>,
     /// Units.
     pub units: BTreeMap<String, UnitFact>,
+    /// Who holds the cluster's lock on it, and how many seconds ago that was renewed.
+    pub lock: Option<(Owner, u64)>,
     /// Ports on which something else listens.
     pub listening: Vec<crate::facts::Listener>,
     /// How many bytes of packages were sent to it.
@@ -197,7 +200,10 @@ impl Fake {
         for (offset, step) in steps.iter().enumerate() {
             let mut world = self.world();
             alive(&world, &self.host)?;
-            let fault = world.fault.clone().and_then(|f| f(&world, &self.host, step));
+            let fault = world
+                .fault
+                .clone()
+                .and_then(|f| f(&world, &self.host, step));
             match fault {
                 Some(FaultKind::LostBefore) => return Err(broken()),
                 Some(FaultKind::Fails) => {
@@ -244,7 +250,10 @@ impl Fake {
             return Err(broken());
         };
         // What is there is gone on from, right or wrong: only unpacking looks at the sum.
-        let have = state.incoming.entry(shipment.sha256.to_owned()).or_insert(0);
+        let have = state
+            .incoming
+            .entry(shipment.sha256.to_owned())
+            .or_insert(0);
         let sent = shipment.size.saturating_sub(*have);
         *have += sent;
         state.bytes_received += sent;
@@ -293,6 +302,41 @@ impl Fake {
             .hooks
             .clone()
             .map_or(yes, |hooks| hooks(&world, &self.host, &path))
+    }
+
+    /// See [`super::Remote::lock`].
+    ///
+    /// # Errors
+    /// When the host is off.
+    pub fn lock(&self, ask: &Ask) -> Result<Held, RemoteError> {
+        let mut world = self.world();
+        alive(&world, &self.host)?;
+        let Some(state) = world.hosts.get_mut(&self.host) else {
+            return Err(broken());
+        };
+        let (owner, over) = match ask {
+            Ask::Break => {
+                state.lock = None;
+                return Ok(Held::Yes);
+            }
+            Ask::Release(owner) => {
+                state.lock.take_if(|(held, _)| held == owner);
+                return Ok(Held::Yes);
+            }
+            Ask::Take(owner) => (owner, false),
+            Ask::TakeOver(owner) => (owner, true),
+            Ask::Renew(_) if state.lock.is_none() => return Ok(Held::Held(None, 0)),
+            Ask::Renew(owner) => (owner, false),
+        };
+        match &state.lock {
+            Some((held, age)) if held != owner && !over && *age <= LEASE => {
+                Ok(Held::Held(Some(held.clone()), *age))
+            }
+            _ => {
+                state.lock = Some((owner.clone(), 0));
+                Ok(Held::Yes)
+            }
+        }
     }
 
     /// See [`super::Remote::tail`].
@@ -385,7 +429,9 @@ impl FakeState {
                 }
                 self.store.insert(name);
             }
-            Step::Distribution { package } => return changed(self.distribution.insert(package.clone())),
+            Step::Distribution { package } => {
+                return changed(self.distribution.insert(package.clone()));
+            }
             Step::Link { path, to, .. } => {
                 self.parents(path);
                 self.links.insert(path.clone(), to.clone());
@@ -400,6 +446,9 @@ impl FakeState {
             }
             Step::Unit { unit, to, .. } => self.unit(places, unit, *to),
             Step::Remove { path, .. } => return changed(self.remove(places, path)),
+            Step::RemoveEmpty { path } => {
+                return changed(self.is_empty(path) && self.remove(places, path));
+            }
         }
         StepAnswer::Changed
     }
@@ -456,6 +505,15 @@ impl FakeState {
             }
         }
         fact.state = if fact.active { "active" } else { "inactive" }.to_owned();
+    }
+
+    fn is_empty(&self, path: &str) -> bool {
+        let below = format!("{path}/");
+        let inside = |p: &String| p.starts_with(&below);
+        !self.files.keys().any(inside)
+            && !self.dirs.keys().any(inside)
+            && !self.links.keys().any(inside)
+            && (self.store.is_empty() || !"/opt/sdtd/store/".starts_with(&below))
     }
 
     fn remove(&mut self, places: &Places, path: &str) -> bool {

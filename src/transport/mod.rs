@@ -200,6 +200,21 @@ impl Remote {
         }
     }
 
+    /// Asks about the cluster's lock on it.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn lock(
+        &self,
+        places: &Places,
+        ask: &crate::lock::Ask,
+    ) -> Result<crate::lock::Answer, RemoteError> {
+        match self {
+            Self::Shell(shell) => shell.lock(places, ask).await,
+            Self::Fake(fake) => fake.lock(ask),
+        }
+    }
+
     /// The last lines that an instance logged.
     pub async fn tail(&self, places: &Places, member: &Member, lines: usize) -> Vec<String> {
         match self {

@@ -47,8 +47,7 @@ const ANSWER_LIMIT: u64 = 16 << 20;
 /// The line after which a script begins; what stands before it is a password that sudo did not want.
 const BEGIN: &str = "@sdtd-begin";
 /// Runs what follows as root: by sudo, unless the login is root's own (then there may be no sudo).
-const AS_ROOT: &str =
-    r#"sh -c '[ "$(id -u)" = 0 ] && exec "$@"; exec sudo -n -- "$@"' sh"#;
+const AS_ROOT: &str = r#"sh -c '[ "$(id -u)" = 0 ] && exec "$@"; exec sudo -n -- "$@"' sh"#;
 /// How much of a package is read at once.
 const CHUNK: usize = 256 << 10;
 
@@ -293,6 +292,23 @@ impl Shell {
         }
         lines.extend(last_lines(&ended.complaint, 5));
         Ok(HookAnswer { code, lines })
+    }
+
+    /// See [`super::Remote::lock`].
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn lock(
+        &self,
+        places: &Places,
+        ask: &crate::lock::Ask,
+    ) -> Result<crate::lock::Answer, RemoteError> {
+        let mut answer = None;
+        let mut take = |line: &str| answer = answer.take().or_else(|| crate::lock::parse(line));
+        let ended = self
+            .run(&crate::lock::script(places, ask), FACTS_WITHIN, &mut take)
+            .await?;
+        answer.ok_or_else(|| self.refusal(&ended))
     }
 
     /// See [`super::Remote::tail`].

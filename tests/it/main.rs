@@ -11,7 +11,9 @@
 
 mod catalogue;
 mod conformance;
+mod docs;
 mod golden;
 mod lab;
 mod scenarios;
 mod setup;
+mod this_machine;

@@ -169,7 +169,7 @@ async fn upstreams_sum_file_is_asked_where_no_checksum_is_known() {
     wanted.sources = vec![source(&other)];
     let error = bench.resolve(&wanted).await.unwrap_err().to_string();
     assert!(
-        error.contains("other.sha512 has no SHA-512 of k.tgz"),
+        error.contains("other.sha512 has no checksum of k.tgz"),
         "{error}"
     );
 }

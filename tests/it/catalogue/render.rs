@@ -116,7 +116,8 @@ fn show(out: &mut String, step: &Step) {
         | Step::Distribution { .. }
         | Step::Link { .. }
         | Step::Unit { .. }
-        | Step::Remove { .. } => {
+        | Step::Remove { .. }
+        | Step::RemoveEmpty { .. } => {
             writeln!(out, "== {step}")
         }
         Step::Dir { path, owner, mode } => {

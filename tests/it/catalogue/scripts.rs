@@ -118,6 +118,7 @@ fn steps() -> Vec<Step> {
             path: path(),
             data: true,
         },
+        Step::RemoveEmpty { path: path() },
     ]
 }
 

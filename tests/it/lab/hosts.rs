@@ -117,6 +117,11 @@ impl Lab {
         self.stage = Stage::Unknown;
     }
 
+    /// Nothing is there, as a case has seen.
+    pub fn is_bare(&mut self) {
+        self.stage = Stage::Bare;
+    }
+
     /// The usual cluster is there, as a case has seen.
     pub fn is_deployed(&mut self) {
         self.stage = Stage::Deployed;

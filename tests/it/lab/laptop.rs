@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -116,6 +116,11 @@ impl Running {
     /// Whether it ended.
     pub fn is_over(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
+    /// What is typed to it, where its input is a pipe.
+    pub fn keyboard(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("its input")
     }
 
     /// What Ctrl-C on a terminal does: the signal goes to the whole group.

@@ -1,8 +1,34 @@
 //! The cases, in the order in which they run: those that want bare hosts, then those that share a cluster.
 
+mod clients;
+mod cuts;
+mod end;
+mod faults;
 mod first;
+mod folder;
+mod reach;
+mod rights;
+mod roll;
+mod ways;
 
 use super::{Case, Done};
 
 /// All of them.
-pub const ALL: &[Case] = &[("first", first::first)];
+pub const ALL: &[Case] = &[
+    ("keys", reach::keys),
+    ("unreachable", reach::unreachable),
+    ("port", faults::port),
+    ("sudo", rights::sudo),
+    ("folder", folder::folder),
+    ("first", first::first),
+    ("laptop", ways::laptop),
+    ("jump", ways::jump),
+    ("kcat", clients::kcat),
+    ("roll", roll::roll),
+    ("dies", faults::dies),
+    ("keep-data", end::keep_data),
+    ("destroy", end::destroy),
+    ("damaged", faults::damaged),
+    ("interrupt", cuts::interrupt),
+    ("kills", cuts::kills),
+];

@@ -1,0 +1,299 @@
+//! The words for a role: how many, what it writes, how it runs, how it is changed and checked.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::probe::Probe;
+
+/// A role of a service: how many, what it writes, how it runs, how it is changed and how it is checked.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// How many instances there are.
+    pub count: Count,
+    /// Whether instances carry a number that never changes once given.
+    #[serde(default)]
+    pub id: Option<IdRule>,
+    /// Ports by name; the first is the one its clients use.
+    #[serde(default)]
+    pub ports: IndexMap<String, u16>,
+    /// What it needs of the board's memory.
+    #[serde(default)]
+    pub memory: Option<Memory>,
+    /// Where it keeps what must not be lost.
+    #[serde(default)]
+    pub data: Option<Data>,
+    /// The files it reads.
+    #[serde(default)]
+    pub files: Vec<FileSpec>,
+    /// Steps that may run only once in an instance's life.
+    #[serde(default)]
+    pub once: Vec<Once>,
+    /// How it is run.
+    pub run: Run,
+    /// How running instances are changed.
+    #[serde(default)]
+    pub rolling: Rolling,
+    /// How its members agree, for a role whose majority must stay up.
+    #[serde(default)]
+    pub quorum: Option<Quorum>,
+    /// What `status` asks an instance.
+    #[serde(default)]
+    pub status: Status,
+    /// Checks that each instance must pass in `verify`.
+    #[serde(default)]
+    pub verify: Vec<Probe>,
+}
+
+/// How many instances of a role there are.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Count {
+    /// As many as the inventory says.
+    Key {
+        /// The inventory's word, such as `brokers`.
+        name: String,
+        /// The number if the inventory says nothing; no more than there are hosts.
+        #[serde(default)]
+        default: Option<u16>,
+        /// The least number allowed.
+        #[serde(default = "one")]
+        min: u16,
+        /// The greatest number allowed.
+        #[serde(default)]
+        max: Option<u16>,
+        /// Whether an even number is refused, since it adds no safety to a majority.
+        #[serde(default)]
+        odd: bool,
+    },
+    /// One on each host that the inventory's `on:` names; all hosts if it says nothing.
+    Everywhere,
+}
+
+fn one() -> u16 {
+    1
+}
+
+impl Count {
+    /// The inventory's word for it, where there is one.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::Key { name, .. } => Some(name),
+            Self::Everywhere => None,
+        }
+    }
+}
+
+/// Numbers for instances, given once and recorded on the hosts.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdRule {
+    /// The first number given.
+    pub from: u32,
+    /// The last number that may be given.
+    pub to: u32,
+}
+
+/// What an instance needs of a board's memory, in MiB.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Memory {
+    /// The heap: a share of the board within bounds; the inventory's `heap:` overrides it.
+    #[serde(default)]
+    pub heap: Option<HeapRule>,
+    /// What the process needs besides its heap, in MiB.
+    pub overhead: u64,
+}
+
+/// A heap by the size of the board.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeapRule {
+    /// Percent of the board's memory.
+    pub percent: u64,
+    /// At least so many MiB.
+    pub min: u64,
+    /// At most so many MiB.
+    pub max: u64,
+}
+
+/// Where an instance keeps what must not be lost.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// Whether it may be spread over several folders.
+    #[serde(default)]
+    pub many: bool,
+}
+
+/// A file that a role reads.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileSpec {
+    /// The template in the service's folder.
+    pub template: String,
+    /// Where it goes on the host (*template*).
+    pub to: String,
+    /// Its permissions, in octal.
+    #[serde(default = "default_mode")]
+    pub mode: String,
+    /// What a change of it asks of a running instance.
+    #[serde(default)]
+    pub on_change: OnChange,
+}
+
+fn default_mode() -> String {
+    "0644".to_owned()
+}
+
+/// What a change of a file asks of a running instance.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnChange {
+    /// Nothing: it is read when needed.
+    Nothing,
+    /// The role's `reload` command.
+    Reload,
+    /// A restart.
+    #[default]
+    Restart,
+}
+
+/// A step that may run only once in an instance's life, such as formatting a disk.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Once {
+    /// The step's name; it is recorded under it.
+    pub name: String,
+    /// The hook: exit 0 done, anything else a failure. It gets `SDTD_RESUMED=1` if it was cut off before.
+    pub hook: String,
+    /// On each instance, or on the one with the lowest number only.
+    #[serde(default)]
+    pub on: OnceOn,
+    /// Seconds it may take.
+    #[serde(default = "two_minutes")]
+    pub within: u64,
+}
+
+/// Where a [`Once`] step runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnceOn {
+    /// On each instance, before its first start.
+    #[default]
+    Each,
+    /// On the first instance only, before its first start.
+    First,
+}
+
+fn two_minutes() -> u64 {
+    120
+}
+
+/// How an instance is run.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The command and its arguments (*templates*; an argument that renders to nothing is left out).
+    pub command: Vec<String>,
+    /// Its environment (*templates*).
+    #[serde(default)]
+    pub env: IndexMap<String, String>,
+    /// The command that makes it read its files again (*templates*), for `on_change: reload`.
+    #[serde(default)]
+    pub reload: Vec<String>,
+    /// Open files allowed.
+    #[serde(default = "default_nofile")]
+    pub nofile: u64,
+    /// Seconds it may take to stop before it is killed.
+    #[serde(default = "default_stop")]
+    pub stop_within: u64,
+    /// Seconds it may take to become ready after a start.
+    #[serde(default = "two_minutes")]
+    pub ready_within: u64,
+    /// Units of the system it starts after, such as `time-sync.target`.
+    #[serde(default)]
+    pub after: Vec<String>,
+}
+
+fn default_nofile() -> u64 {
+    65_536
+}
+
+fn default_stop() -> u64 {
+    30
+}
+
+/// How running instances are changed.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rolling {
+    /// How many may be down at once.
+    #[serde(default = "one")]
+    pub width: u16,
+    /// Who goes last, asked again before each step: the instances for which this answers yes.
+    #[serde(default)]
+    pub last: Option<Probe>,
+    /// What must hold before an instance is stopped.
+    #[serde(default)]
+    pub before: Vec<Probe>,
+    /// What must hold after it was started.
+    #[serde(default)]
+    pub ready: Vec<Probe>,
+    /// Seconds that `before` and `ready` are waited for.
+    #[serde(default = "ten_minutes")]
+    pub within: u64,
+}
+
+fn ten_minutes() -> u64 {
+    600
+}
+
+impl Default for Rolling {
+    fn default() -> Self {
+        Self {
+            width: 1,
+            last: None,
+            before: Vec::new(),
+            ready: Vec::new(),
+            within: ten_minutes(),
+        }
+    }
+}
+
+/// How the members of a role agree on a leader.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Quorum {
+    /// Asks a member what it is; its capture is one of the words below.
+    pub mode: Probe,
+    /// The word of a leader.
+    pub leader: String,
+    /// The word of a follower.
+    pub follower: String,
+    /// The word of a single member that needs no others.
+    #[serde(default)]
+    pub alone: Option<String>,
+    /// Asks the leader how many followers are in sync; its capture is a number.
+    #[serde(default)]
+    pub synced: Option<Probe>,
+}
+
+/// What `status` asks an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// What it is in its cluster: the probe's capture, such as `leader`.
+    #[serde(default)]
+    pub role: Option<Probe>,
+    /// Which version runs: the probe's capture.
+    #[serde(default)]
+    pub version: Option<Probe>,
+    /// Whether it is well, as its protocol tells it.
+    #[serde(default)]
+    pub health: Vec<Probe>,
+}

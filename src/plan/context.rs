@@ -1,0 +1,292 @@
+//! What templates may read: everything that is known of an instance, its host and its neighbours.
+
+use std::collections::BTreeMap;
+
+use minijinja::value::{Serde, Value};
+use serde_json::json;
+
+use crate::catalogue::descriptor::Role;
+use crate::catalogue::{Catalogue, Folder, Renderer};
+use crate::facts::HostFacts;
+use crate::id::{HostName, InstanceId, ServiceName};
+use crate::inventory::{Cluster, Connection, Host, Service};
+use crate::plan::model::Member;
+use crate::plan::paths::HostPaths;
+use crate::plan::place::Placement;
+/// Everything that rendering needs to know.
+pub struct Context<'a> {
+    /// What should be.
+    pub cluster: &'a Cluster,
+    /// The services' words.
+    pub catalogue: &'a Catalogue,
+    /// What is.
+    pub facts: &'a BTreeMap<HostName, HostFacts>,
+    /// Where everything is.
+    pub placement: &'a Placement,
+    /// The tree each host runs each service from, as a path.
+    pub homes: BTreeMap<(HostName, ServiceName), String>,
+    /// The template engine.
+    pub renderer: Renderer,
+}
+
+/// A service's folder with what the inventory says of it.
+pub(super) struct Words<'a> {
+    pub(super) name: &'a ServiceName,
+    pub(super) folder: &'a Folder,
+    pub(super) service: &'a Service,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn words(&self, name: &'a ServiceName) -> Option<Words<'_>> {
+        let folder = self.catalogue.get(name)?;
+        let service = self.cluster.services.get(name)?;
+        Some(Words {
+            name,
+            folder,
+            service,
+        })
+    }
+
+    fn number(&self, id: &InstanceId) -> Option<u32> {
+        self.placement
+            .instances
+            .iter()
+            .find(|(i, _)| i == id)
+            .and_then(|(_, n)| *n)
+    }
+
+    /// The user that runs a service on a host; none where sdtd has no rights to change users.
+    #[must_use]
+    pub fn user(&self, host: &Host, service: &ServiceName) -> Option<String> {
+        let own = |f: &Folder| {
+            f.descriptor
+                .user
+                .clone()
+                .unwrap_or_else(|| service.to_string())
+        };
+        match host.connection {
+            Connection::Local { .. } => None,
+            Connection::Ssh { .. } => self.catalogue.get(service).map(own),
+        }
+    }
+
+    /// An instance as probes see it.
+    pub(super) fn member(
+        &self,
+        id: &InstanceId,
+        words: &Words<'_>,
+        role: &Role,
+        host: &Host,
+    ) -> Member {
+        let paths = HostPaths::new(&self.cluster.name, host);
+        let number = self.number(id);
+        let mut ports = role.ports.clone();
+        for (name, port) in &words.service.ports {
+            if let Some(own) = ports.get_mut(name) {
+                *own = *port;
+            }
+        }
+        let unit = id.unit();
+        let mut env = BTreeMap::new();
+        env.insert("SDTD_INSTANCE".to_owned(), id.to_string());
+        env.insert(
+            "SDTD_NUMBER".to_owned(),
+            number.map(|n| n.to_string()).unwrap_or_default(),
+        );
+        env.insert("SDTD_CONFIG".to_owned(), paths.config(words.name));
+        env.insert(
+            "SDTD_DATA".to_owned(),
+            self.data(words, id, &paths).join(":"),
+        );
+        for (name, port) in &ports {
+            let name = name.to_uppercase().replace('-', "_");
+            env.insert(format!("SDTD_PORT_{name}"), port.to_string());
+        }
+        if let Some(home) = self.homes.get(&(id.host.clone(), words.name.clone())) {
+            env.insert("SDTD_HOME".to_owned(), home.clone());
+        }
+        Member {
+            number,
+            address: host.address.clone(),
+            local_address: bind(host, true),
+            ports,
+            version: words.service.version.clone(),
+            user: self.user(host, words.name),
+            log: format!("{}/{unit}.log", paths.logs(words.name)),
+            hooks: paths.hooks(words.name),
+            id: id.clone(),
+            unit,
+            env,
+        }
+    }
+
+    pub(super) fn data(
+        &self,
+        words: &Words<'_>,
+        id: &InstanceId,
+        paths: &HostPaths,
+    ) -> Vec<String> {
+        let own = words
+            .service
+            .hosts
+            .get(&id.host)
+            .map(|o| &o.data)
+            .filter(|d| !d.is_empty());
+        let given = own.unwrap_or(&words.service.data);
+        if given.is_empty() {
+            vec![format!("{}/{}", paths.data(words.name), id.role)]
+        } else {
+            given.iter().map(|path| paths.at(path)).collect()
+        }
+    }
+
+    /// All members of the cluster.
+    #[must_use]
+    pub fn members(&self) -> Vec<Member> {
+        let one = |(id, _): &(InstanceId, Option<u32>)| {
+            let (name, _) = self.cluster.services.get_key_value(&id.service)?;
+            let words = self.words(name)?;
+            let role = words.folder.descriptor.roles.get(&id.role)?;
+            Some(self.member(id, &words, role, self.cluster.hosts.get(&id.host)?))
+        };
+        self.placement.instances.iter().filter_map(one).collect()
+    }
+
+    /// The heap of an instance in MiB, where its role has one.
+    #[must_use]
+    pub fn heap_mb(&self, id: &InstanceId) -> Option<u64> {
+        let service = self.cluster.services.get(&id.service)?;
+        let role = self
+            .catalogue
+            .get(&id.service)?
+            .descriptor
+            .roles
+            .get(&id.role)?;
+        let rule = role.memory?.heap?;
+        let own = service
+            .hosts
+            .get(&id.host)
+            .and_then(|o| o.heap_mb)
+            .or(service.heap_mb);
+        let by_board = || (self.memory_mb(&id.host) * rule.percent / 100).clamp(rule.min, rule.max);
+        Some(own.unwrap_or_else(by_board))
+    }
+
+    /// The memory of a host in MiB that may be used.
+    #[must_use]
+    pub fn memory_mb(&self, host: &HostName) -> u64 {
+        let said = self.cluster.hosts.get(host).and_then(|h| h.memory_mb);
+        said.or_else(|| self.facts.get(host).map(|f| f.memory_mb))
+            .unwrap_or(1024)
+    }
+
+    /// The values that every template of an instance may read.
+    pub(super) fn values(
+        &self,
+        id: &InstanceId,
+        words: &Words<'_>,
+        host: &Host,
+        member: &Member,
+    ) -> Value {
+        let paths = HostPaths::new(&self.cluster.name, host);
+        let facts = self.facts.get(&id.host);
+        let own = words.service.hosts.get(&id.host);
+        let mut config = words.service.config.clone();
+        config.extend(own.map(|o| o.config.clone()).unwrap_or_default());
+        let mut service = serde_json::Map::new();
+        for (word, value) in &words.service.settings {
+            service.insert(word.clone(), value.clone());
+        }
+        service.insert("name".to_owned(), json!(words.name));
+        service.insert("version".to_owned(), json!(words.service.version));
+        service.insert("config".to_owned(), json!(config));
+        service.insert(
+            "user".to_owned(),
+            json!(member.user.clone().unwrap_or_default()),
+        );
+        let home = self.homes.get(&(id.host.clone(), words.name.clone()));
+        let link = words
+            .folder
+            .descriptor
+            .package
+            .as_ref()
+            .map(|p| paths.at(&p.into));
+        let mut instance = json!({
+            "name": id.to_string(), "unit": member.unit, "role": id.role, "ports": member.ports,
+            "data": self.data(words, id, &paths),
+        });
+        if let Some(number) = member.number {
+            instance["id"] = json!(number);
+        }
+        if let Some(heap) = self.heap_mb(id) {
+            instance["heap_mb"] = json!(heap);
+        }
+        Value::from(Serde(json!({
+            "cluster": { "name": self.cluster.name },
+            "host": {
+                "name": host.name, "address": host.address, "bind": bind(host, false),
+                "rack": host.rack.clone().unwrap_or_default(),
+                "arch": facts.map(|f| f.arch.to_string()).unwrap_or_default(),
+                "memory_mb": self.memory_mb(&id.host), "cpus": facts.map_or(1, |f| f.cpus),
+            },
+            "service": service,
+            "instance": instance,
+            "paths": {
+                "root": paths.root, "home": home.cloned().unwrap_or_default(),
+                "link": link.unwrap_or_default(), "config": paths.config(words.name),
+                "data": paths.data(words.name), "logs": paths.logs(words.name),
+                "tmp": format!("{}/tmp", paths.data(words.name)), "hooks": paths.hooks(words.name),
+                "state": paths.unit(&member.unit),
+            },
+            "members": self.role_values(&id.service, id.role.as_str()),
+            "services": self.services_values(&id.host),
+        })))
+    }
+
+    fn role_values(&self, service: &ServiceName, role: &str) -> serde_json::Value {
+        let of_role = |m: &Member| &m.id.service == service && m.id.role.as_str() == role;
+        let value = |m: Member| {
+            let rack = self
+                .cluster
+                .hosts
+                .get(&m.id.host)
+                .and_then(|h| h.rack.clone());
+            let client = m.client_port().map(|port| format!("{}:{port}", m.address));
+            json!({
+                "id": m.number, "name": m.id.to_string(), "host": m.id.host, "address": m.address,
+                "rack": rack.unwrap_or_default(), "ports": m.ports, "client": client,
+            })
+        };
+        self.members()
+            .into_iter()
+            .filter(of_role)
+            .map(value)
+            .collect()
+    }
+
+    fn services_values(&self, host: &HostName) -> serde_json::Value {
+        let mut all = serde_json::Map::new();
+        for (name, service) in &self.cluster.services {
+            let Some(folder) = self.catalogue.get(name) else {
+                continue;
+            };
+            let home = self.homes.get(&(host.clone(), name.clone()));
+            let mut one = json!({ "version": service.version, "home": home });
+            for role in folder.descriptor.roles.keys() {
+                one[role.as_str()] = self.role_values(name, role.as_str());
+            }
+            all.insert(name.to_string(), one);
+        }
+        all.into()
+    }
+}
+
+/// The address a service listens on: its own on a local host, all of them on a real one; `to_reach`
+/// gives the address under which the host reaches itself.
+fn bind(host: &Host, to_reach: bool) -> String {
+    match (&host.connection, to_reach) {
+        (Connection::Local { .. }, _) => host.address.clone(),
+        (Connection::Ssh { .. }, false) => "0.0.0.0".to_owned(),
+        (Connection::Ssh { .. }, true) => "127.0.0.1".to_owned(),
+    }
+}

@@ -1,0 +1,91 @@
+//! What users of a host get: variables and paths in their login shells, and the packages' tools.
+
+use std::collections::BTreeMap;
+
+use minijinja::value::{Serde, Value};
+use serde_json::json;
+
+use crate::catalogue::{Descriptor, RenderError};
+use crate::id::ServiceName;
+use crate::inventory::Host;
+use crate::plan::context::Context;
+use crate::plan::paths::HostPaths;
+
+impl Context<'_> {
+    /// The block that a service puts into the login shell's profile of a host.
+    ///
+    /// # Errors
+    /// When a template can't be rendered.
+    pub fn profile(&self, host: &Host, name: &ServiceName) -> Result<Option<String>, RenderError> {
+        let Some(Descriptor {
+            profile: Some(profile),
+            package,
+            ..
+        }) = self.catalogue.get(name).map(|f| &f.descriptor)
+        else {
+            return Ok(None);
+        };
+        let paths = HostPaths::new(&self.cluster.name, host);
+        let link = package
+            .as_ref()
+            .map(|p| paths.at(&p.into))
+            .unwrap_or_default();
+        let values = Value::from(Serde(json!({
+            "paths": { "link": link, "config": paths.config(name), "logs": paths.logs(name) },
+        })));
+        let place = format!("{name}/service.yaml (profile)");
+        let mut lines = Vec::new();
+        for (key, text) in &profile.env {
+            let value = self.renderer.render(&place, text, &values)?;
+            lines.push(format!("export {key}={}", crate::facts::quote(&value)));
+        }
+        for text in &profile.path {
+            let value = self.renderer.render(&place, text, &values)?;
+            lines.push(format!("PATH=\"$PATH:{value}\""));
+        }
+        Ok(Some(lines.join("\n")))
+    }
+
+    /// The starters that a package's tree gets where it lacks them, by path inside the tree.
+    ///
+    /// # Errors
+    /// When a template can't be rendered.
+    pub fn tools(
+        &self,
+        host: &Host,
+        name: &ServiceName,
+    ) -> Result<BTreeMap<String, String>, RenderError> {
+        let mut tools = BTreeMap::new();
+        let Some(folder) = self.catalogue.get(name) else {
+            return Ok(tools);
+        };
+        let paths = HostPaths::new(&self.cluster.name, host);
+        let link = |service: &ServiceName| {
+            let package = self
+                .catalogue
+                .get(service)
+                .and_then(|f| f.descriptor.package.as_ref());
+            package.map(|p| paths.at(&p.into)).unwrap_or_default()
+        };
+        // Links, not trees: a tool must go on working when its Java is replaced.
+        let others: serde_json::Map<String, serde_json::Value> = self
+            .cluster
+            .services
+            .keys()
+            .map(|other| (other.to_string(), json!({ "home": link(other) })))
+            .collect();
+        let values = Value::from(Serde(json!({
+            "paths": { "home": link(name), "config": paths.config(name) }, "services": others,
+        })));
+        for tool in &folder.descriptor.tools {
+            let place = format!("{name}/service.yaml (tools)");
+            let command = self.renderer.render(&place, &tool.command, &values)?;
+            let text = self.catalogue.shared("tool.sh.j2").unwrap_or_default();
+            let script =
+                self.renderer
+                    .render("_lib/tool.sh.j2", text, &minijinja::context! { command })?;
+            tools.insert(format!("bin/{}", tool.name), script);
+        }
+        Ok(tools)
+    }
+}

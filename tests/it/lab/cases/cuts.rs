@@ -1,0 +1,104 @@
+//! Runs that are cut off in the middle of a first deploy; the next run goes on from there.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::Done;
+use crate::lab::chance::Chance;
+use crate::lab::hosts::Lab;
+use crate::lab::inventory::Inventory;
+use crate::lab::laptop::{Laptop, Running, text};
+use crate::lab::say;
+
+/// Milliseconds in which a moment is chosen: from the first connections to the last checks.
+const FROM: u64 = 300;
+const TO: u64 = 26_000;
+
+/// kill -9 at moments chosen by chance.
+pub fn kills(lab: &mut Lab) -> Done {
+    let full = std::env::var("SDTD_FULL").as_deref() == Ok("1");
+    let times = if full { 20 } else { 3 };
+    let mut chance = Chance::new("kills");
+    // What the first of all runs makes on this machine is not what is cut here.
+    for n in 0..times {
+        // Each third of a first deploy is met, whatever chance says.
+        let third = (TO - FROM) / 3;
+        let from = FROM + (n % 3) * third;
+        let at = Duration::from_millis(chance.between(from, from + third));
+        lab.bare();
+        lab.spoiled();
+        let laptop = Laptop::new();
+        let inventory = laptop.inventory(&Inventory::new().text());
+        let mut running = begin(&laptop, &inventory);
+        while running.age() < at && !running.is_over() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let over = running.is_over();
+        running.kill();
+        say(&format!(
+            "kills: {} of {times}: killed after {} ms{}",
+            n + 1,
+            at.as_millis(),
+            if over { ", it was over" } else { "" }
+        ));
+        converges(&laptop, &inventory);
+    }
+    lab.is_deployed();
+    Done::Passed
+}
+
+/// Ctrl-C once: what is under way is finished, the run says so and ends with 130.
+pub fn interrupt(lab: &mut Lab) -> Done {
+    lab.bare();
+    lab.spoiled();
+    let laptop = Laptop::new();
+    let inventory = laptop.inventory(&Inventory::new().text());
+    let mut running = begin(&laptop, &inventory);
+    let until = Duration::from_secs(60);
+    while lab.try_on("pi3", "test -e /opt/sdtd/store").code != Some(0) {
+        assert!(
+            running.age() < until && !running.is_over(),
+            "it never began to work"
+        );
+    }
+    running.interrupt();
+    let sent = running.age();
+    let ran = running.wait(180).expect(130);
+    let lasted = ran.took.saturating_sub(sent);
+    assert!(
+        lasted < Duration::from_secs(60),
+        "it went on for {lasted:?}"
+    );
+    let events = ran.events();
+    assert!(
+        events.sum()["headline"]
+            .as_str()
+            .is_some_and(|h| h.contains("interrupted")),
+        "{}",
+        events.sum()
+    );
+    let halves = events
+        .named("step-finished")
+        .filter(|e| e["outcome"]["outcome"] == "failed")
+        .count();
+    assert_eq!(halves, 0, "no step was cut in two");
+    converges(&laptop, &inventory);
+    lab.is_deployed();
+    Done::Passed
+}
+
+fn begin(laptop: &Laptop, inventory: &Path) -> Running {
+    Running::start(&mut laptop.sdtd(&["deploy", text(inventory), "--yes", "--json"]))
+}
+
+fn converges(laptop: &Laptop, inventory: &Path) {
+    let next = laptop.deploy(inventory).expect(0);
+    let headline = next.events().sum()["headline"].clone();
+    let headline = headline.as_str().unwrap_or_default();
+    assert!(
+        headline == "deployed and verified" || headline.starts_with("no change"),
+        "{headline}"
+    );
+    laptop.run(&["verify", text(inventory)]).expect(0);
+    laptop.expect_settled(inventory);
+}

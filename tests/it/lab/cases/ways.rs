@@ -1,0 +1,48 @@
+//! Other ways to the same cluster: through a jump host, and from another laptop.
+
+use super::Done;
+use crate::lab::hosts::{Lab, ssh_config};
+use crate::lab::inventory::Inventory;
+use crate::lab::laptop::{Laptop, text};
+
+/// All hosts but the first are reached through the first.
+pub fn jump(lab: &mut Lab) -> Done {
+    let laptop = Laptop::new();
+    lab.deployed(&laptop);
+    let theirs = ssh_config();
+    let config = format!(
+        "Host 10.77.0.2 10.77.0.3 10.77.0.4 10.77.0.5\n  ProxyJump 10.77.0.1\n\nInclude {}\n",
+        theirs.display()
+    );
+    let config = laptop.write("jump_config", &config);
+    let ssh = format!("{{ config: {} }}", config.display());
+    let inventory = laptop.inventory(
+        &Inventory {
+            ssh,
+            ..Inventory::new()
+        }
+        .text(),
+    );
+    let count = "journalctl -q --no-pager -o cat | grep -c 'Accepted publickey for pi from 10.77.0.1 ' || true";
+    let before: u32 = lab.on("pi4", count).trim().parse().expect("a number");
+    laptop.expect_settled(&inventory);
+    laptop.run(&["verify", text(&inventory)]).expect(0);
+    laptop.run(&["status", text(&inventory)]).expect(0);
+    let after: u32 = lab.on("pi4", count).trim().parse().expect("a number");
+    assert!(
+        after >= before + 3,
+        "each run came through the first host: {before} to {after}"
+    );
+    Done::Passed
+}
+
+/// What a laptop needs to know lies on the hosts: another one finds nothing to do.
+pub fn laptop(lab: &mut Lab) -> Done {
+    lab.deployed(&Laptop::new());
+    let another = Laptop::new();
+    let inventory = another.inventory(&Inventory::new().text());
+    another.expect_settled(&inventory);
+    let ran = another.deploy(&inventory).expect(0);
+    assert_eq!(ran.events().count("step-finished"), 0);
+    Done::Passed
+}
