@@ -126,6 +126,10 @@ impl<'a> Context<'a> {
         id: &InstanceId,
         paths: &HostPaths,
     ) -> Vec<String> {
+        let role = words.folder.descriptor.roles.get(&id.role);
+        if role.is_none_or(|role| role.data.is_none()) {
+            return Vec::new();
+        }
         let own = words
             .service
             .hosts
