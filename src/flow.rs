@@ -226,7 +226,11 @@ impl Flow {
         let newer = |(_, error): &(HostName, RemoteError)| {
             matches!(error, RemoteError::Facts(FactsError::Newer(_)))
         };
-        let kind = if failed.iter().all(newer) { Kind::Refused } else { Kind::Unreachable };
+        let kind = if failed.iter().all(newer) {
+            Kind::Refused
+        } else {
+            Kind::Unreachable
+        };
         Failure { kind, problems }
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 
@@ -12,7 +11,6 @@ use crate::error::{Failure, Kind};
 use crate::event::{EventKind, HostSummary, Problem, RunSummary};
 use crate::exec::Report;
 use crate::flow::Planned;
-use crate::lock;
 use crate::plan::show::{Detail, show};
 use crate::plan::{Plan, View};
 use crate::report;
@@ -119,8 +117,7 @@ pub async fn carry_out(
         return Err(run.end(Some(failure), "nothing was changed").await);
     }
     let view = plan.view.clone();
-    let wait = Duration::from_secs(global.lock_wait);
-    let lock = match lock::take(&run.flow.fleet, &run.flow.places(), &run.id, wait).await {
+    let lock = match run.lock(global).await {
         Ok(lock) => lock,
         Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),
     };

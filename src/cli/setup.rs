@@ -349,6 +349,15 @@ impl Run {
         }
     }
 
+    /// Takes the cluster's lock, waiting for it as long as the command line says.
+    ///
+    /// # Errors
+    /// When somebody else holds it, or a host can't be asked.
+    pub async fn lock(&self, global: &Global) -> Result<crate::lock::Guard, Failure> {
+        let wait = std::time::Duration::from_secs(global.lock_wait);
+        crate::lock::take(&self.flow.fleet, &self.flow.places(), &self.id, wait).await
+    }
+
     /// Ends a run with its sum.
     pub async fn finish(self, mut summary: crate::event::RunSummary) {
         summary.took_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);

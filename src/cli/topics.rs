@@ -342,13 +342,16 @@ async fn bring_about(
             problems: Vec::new(),
         });
     }
+    let lock = run.lock(global).await?;
+    let mut done = Ok(());
     for change in &changes {
-        keeper
-            .driver
-            .change(keeper.call(), change)
-            .await
-            .map_err(failed)?;
+        done = done.and(keeper.driver.change(keeper.call(), change).await);
+        if done.is_err() {
+            break;
+        }
     }
+    lock.release().await;
+    done.map_err(failed)?;
     out()
         .line(&format!("{} done.", report::count(changes.len(), "change")))
         .map_err(unwritten)
@@ -374,11 +377,10 @@ async fn delete(
             problems: Vec::new(),
         });
     }
-    keeper
-        .driver
-        .delete_topics(keeper.call(), names)
-        .await
-        .map_err(failed)?;
+    let lock = run.lock(global).await?;
+    let done = keeper.driver.delete_topics(keeper.call(), names).await;
+    lock.release().await;
+    done.map_err(failed)?;
     out()
         .line(&format!("{} deleted.", report::count(names.len(), "topic")))
         .map_err(unwritten)

@@ -162,7 +162,9 @@ impl Executor {
             return Outcome::Skipped { reason };
         }
         if problems > 0 {
-            return Outcome::Failed { error: Problem::new(format!("{problems} failed")) };
+            return Outcome::Failed {
+                error: Problem::new(format!("{problems} failed")),
+            };
         }
         Outcome::Changed
     }

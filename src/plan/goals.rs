@@ -200,7 +200,10 @@ fn removals(
 fn shared(paths: &HostPaths, facts: &HostFacts) -> Vec<Step> {
     let mut steps = Vec::new();
     if facts.dirs.contains_key(&paths.incoming()) {
-        steps.push(Step::Remove { path: paths.incoming(), data: false });
+        steps.push(Step::Remove {
+            path: paths.incoming(),
+            data: false,
+        });
     }
     for path in [paths.store(), paths.state()] {
         if facts.dirs.contains_key(&path) {
@@ -217,17 +220,33 @@ fn bookkeeping(paths: &HostPaths, facts: &HostFacts, keep_data: bool) -> Vec<Ste
     if !facts.dirs.contains_key(&paths.state()) {
         return Vec::new();
     }
-    let units = facts.record.iter().flat_map(|r| &r.units).map(|unit| paths.unit(unit));
+    let units = facts
+        .record
+        .iter()
+        .flat_map(|r| &r.units)
+        .map(|unit| paths.unit(unit));
     let units = units.filter(|dir| facts.dirs.contains_key(dir));
-    let gone = if keep_data { units.collect() } else { vec![paths.state()] };
+    let gone = if keep_data {
+        units.collect()
+    } else {
+        vec![paths.state()]
+    };
     let mut steps = Vec::new();
     for dir in gone {
         // With kept data the record stays: it says which numbers and versions the data belong to; so
         // does what was done only once, which would spoil them if it were done again.
-        let once = keep_data && facts.markers.iter().any(|m| m.starts_with(&format!("{dir}/")));
+        let once = keep_data
+            && facts
+                .markers
+                .iter()
+                .any(|m| m.starts_with(&format!("{dir}/")));
         let inside = ["ctl", "wanted", "running", "pid"].map(|name| format!("{dir}/{name}"));
         let paths = if once { inside.to_vec() } else { vec![dir] };
-        steps.extend(paths.into_iter().map(|path| Step::Remove { path, data: false }));
+        steps.extend(
+            paths
+                .into_iter()
+                .map(|path| Step::Remove { path, data: false }),
+        );
     }
     steps
 }

@@ -71,7 +71,11 @@ pub fn requests(cluster: &Cluster, catalogue: &Catalogue) -> BTreeMap<HostName, 
             let number = words.id.map(|rule| rule.from);
             for host in cluster.hosts.keys() {
                 let (service, role, host) = (service.clone(), role.clone(), host.clone());
-                let id = crate::id::InstanceId { service, role, host };
+                let id = crate::id::InstanceId {
+                    service,
+                    role,
+                    host,
+                };
                 everywhere.instances.push((id, number));
             }
         }
@@ -151,10 +155,15 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
                 .extend([desired.unit.path.clone(), desired.wanted.0.clone()]);
             request.disks.extend(desired.data.iter().cloned());
             // Those of the first instance too: which one that is is known only after the records are read.
-            let role = context.catalogue.get(&id.service).and_then(|f| f.descriptor.roles.get(&id.role));
+            let role = context
+                .catalogue
+                .get(&id.service)
+                .and_then(|f| f.descriptor.roles.get(&id.role));
             let state = paths.unit(&desired.member.unit);
             let once = role.into_iter().flat_map(|role| &role.once);
-            request.markers.extend(once.map(|once| once_marker(&state, &once.name)));
+            request
+                .markers
+                .extend(once.map(|once| once_marker(&state, &once.name)));
         }
     }
     request

@@ -153,10 +153,7 @@ fn show_step(out: &mut String, step: &Step, detail: Detail) {
             before: Some(_), ..
         } => _ = writeln!(out, "~ {step}"),
         Step::Remove { .. } | Step::RemoveEmpty { .. } => _ = writeln!(out, "- {step}"),
-        Step::User { .. }
-        | Step::Dir { .. }
-        | Step::Link { .. }
-        | Step::Distribution { .. } => {
+        Step::User { .. } | Step::Dir { .. } | Step::Link { .. } | Step::Distribution { .. } => {
             let _ = writeln!(out, "+ {step}");
         }
         Step::Once { .. } | Step::Unit { .. } => _ = writeln!(out, "> {step}"),

@@ -401,6 +401,11 @@ impl<'a> Waves<'a> {
             }
             return Kind::Restart;
         }
+        if unit.state == "activating" {
+            because.push("it dies again and again".to_owned());
+            steps.unit(name, UnitChange::Restart, one.stop_within);
+            return Kind::Start;
+        }
         let reloads = one.files.iter().any(|f| f.on_change == OnChange::Reload);
         if reloads && wanted.1 != running.1 {
             steps.unit(name, UnitChange::Reload, one.stop_within);

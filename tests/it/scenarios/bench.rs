@@ -38,6 +38,8 @@ pub struct Bench {
     pub inventory: String,
     /// All that was told, as it would be kept.
     pub told: String,
+    /// The same as events.
+    pub events: Vec<EventKind>,
     /// The steps of the last run.
     pub done: Vec<String>,
     catalogue: Catalogue,
@@ -67,6 +69,7 @@ impl Bench {
             watch: Arc::default(),
             inventory: String::new(),
             told: String::new(),
+            events: Vec::new(),
             done: Vec::new(),
             catalogue,
             laptop: tempfile::tempdir().expect("a folder"),
@@ -145,6 +148,7 @@ impl Bench {
 
     /// Keeps what was told.
     fn tell(&mut self, kinds: &[EventKind]) {
+        self.events.extend_from_slice(kinds);
         for kind in kinds {
             let _ = writeln!(
                 self.told,
@@ -160,11 +164,25 @@ impl Bench {
     /// When there is no plan.
     pub async fn deploy(&mut self) -> Result<Ran, Failure> {
         let planned = self.plan().await?;
+        Ok(self.carry_out(planned).await)
+    }
+
+    /// The same, planned once: for runs that are made by the hundred.
+    ///
+    /// # Errors
+    /// When there is no plan.
+    pub async fn deploy_at_once(&mut self) -> Result<Ran, Failure> {
+        let (flow, _collected) = self.flow();
+        let planned = flow.plan(true).await?;
+        Ok(self.carry_out(planned).await)
+    }
+
+    async fn carry_out(&mut self, planned: Planned) -> Ran {
         let ran = self.apply(planned).await;
         if ran.report.is_done() {
             self.settled().await;
         }
-        Ok(ran)
+        ran
     }
 
     /// Applies a plan: no step outside it is done, and nothing happens that never must.
@@ -193,7 +211,7 @@ impl Bench {
     }
 
     /// After a run that was done: it verifies, and the next plan is empty.
-    async fn settled(&mut self) {
+    pub async fn settled(&mut self) {
         let (flow, mut collected) = self.flow();
         let next = flow
             .plan(false)

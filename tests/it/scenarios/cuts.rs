@@ -1,1 +1,184 @@
-//! To come.
+//! Cut off at every single step, a run converges when it is run again: to the same state as one that was never
+//! cut off, with all that must hold of every run held on the way.
+//!
+//! Where `SDTD_FULL=1` is set every step is cut off in every way; else each step in some ways.
+
+use std::collections::BTreeMap;
+
+use sdtd::id::HostName;
+use sdtd::transport::fake::{FakeState, FaultKind};
+
+use super::bench::{Bench, Still};
+use super::in_no_time;
+use super::sim::Sim;
+use super::watch::Rule;
+
+/// The services of which most clusters are made.
+const USUAL: &str = "\
+cluster: usual
+hosts: { a: 10.0.0.1, b: 10.0.0.2, c: 10.0.0.3 }
+services:
+  zookeeper: { servers: 3 }
+  kafka: { brokers: 3 }
+";
+
+/// Services with all that a service may have: steps done once, reloads, a quorum, a package of their own.
+const ODD: &str = "\
+cluster: odd
+hosts: { a: 10.0.0.1, b: 10.0.0.2, c: 10.0.0.3 }
+services:
+  ring: { nodes: 3 }
+  vault: { shards: [b, c], doors: 1 }
+  lamp: { on: [a, c] }
+";
+
+/// How a run is cut off at a step.
+#[derive(Debug, Clone, Copy)]
+enum Cut {
+    /// The step fails, or its host's link breaks.
+    One(FaultKind),
+    /// The run itself is killed: nothing happens any more from there on.
+    Killed,
+}
+
+/// A cluster as it was before a run.
+struct Before {
+    hosts: BTreeMap<HostName, FakeState>,
+    sim: Sim,
+}
+
+impl Before {
+    fn of(bench: &Bench) -> Self {
+        let hosts = bench.world.lock().expect("whole").hosts.clone();
+        let sim = bench.sim.lock().expect("whole").clone();
+        Self { hosts, sim }
+    }
+
+    fn restore(&self, bench: &Bench) {
+        let mut world = bench.world.lock().expect("whole");
+        world.hosts.clone_from(&self.hosts);
+        world.done.clear();
+        bench.sim.lock().expect("whole").clone_from(&self.sim);
+    }
+}
+
+fn still(bench: &Bench) -> Still {
+    Still::of(&bench.world.lock().expect("whole"))
+}
+
+fn rules(bench: &Bench, rules: Vec<Rule>) {
+    bench.watch.lock().expect("whole").rules = rules;
+}
+
+/// Of how many steps one is cut off, and which comes first.
+#[derive(Debug, Clone, Copy)]
+struct Sample(usize, usize);
+
+const ALL: Sample = Sample(1, 0);
+
+impl Sample {
+    fn steps(self, of: usize) -> impl Iterator<Item = usize> {
+        let full = std::env::var_os("SDTD_FULL").is_some_and(|value| value == "1");
+        let Self(each, first) = if full { ALL } else { self };
+        (first..of).step_by(each)
+    }
+}
+
+/// Cuts the next run off at its steps. The answer is how many it has.
+async fn at_steps(bench: &mut Bench, cut: Cut, some: Sample) -> usize {
+    let before = Before::of(bench);
+    let whole = bench.deploy_at_once().await.expect("a plan");
+    assert!(whole.report.is_done(), "{:?}", whole.report);
+    let (end, steps) = (still(bench), whole.done.len());
+    for at in some.steps(steps) {
+        before.restore(bench);
+        let rule = match cut {
+            Cut::One(kind) => Rule::At(at, kind),
+            Cut::Killed => Rule::From(at, FaultKind::LostBefore),
+        };
+        rules(bench, vec![rule]);
+        let ran = bench.deploy_at_once().await.expect("a plan");
+        assert!(
+            !ran.report.is_done(),
+            "step {at} was cut off and nobody noticed"
+        );
+        assert!(!ran.report.failed.is_empty(), "step {at}: no host is named");
+        rules(bench, Vec::new());
+        let again = bench.deploy_at_once().await.expect("a plan");
+        let why = format!(
+            "{cut:?} at step {at} of {steps}, after {:?}",
+            ran.done.last()
+        );
+        assert!(again.report.is_done(), "{why}: {:?}", again.report);
+        assert_eq!(still(bench), end, "{why}");
+    }
+    steps
+}
+
+fn first_deploy(inventory: &str, cut: Cut, some: Sample) {
+    let mut bench = Bench::new();
+    inventory.clone_into(&mut bench.inventory);
+    let steps = in_no_time(at_steps(&mut bench, cut, some));
+    assert!(steps > 60, "{steps}");
+}
+
+/// A change that restarts all members of two roles.
+fn change(cut: Cut) {
+    let mut bench = Bench::new();
+    USUAL.clone_into(&mut bench.inventory);
+    in_no_time(async {
+        let first = bench.deploy_at_once().await.expect("a plan");
+        assert!(first.report.is_done());
+        let server = ("servers: 3", "servers: 3, config: { maxClientCnxns: 90 }");
+        let broker = ("brokers: 3", "brokers: 3, config: { num.partitions: 6 }");
+        for (old, new) in [server, broker] {
+            bench.inventory = bench.inventory.replace(old, new);
+        }
+        assert_eq!(at_steps(&mut bench, cut, ALL).await, 18);
+    });
+}
+
+#[test]
+fn a_first_deploy_converges_after_a_failure_of_any_step() {
+    first_deploy(ODD, Cut::One(FaultKind::Fails), Sample(3, 0));
+}
+
+#[test]
+fn a_first_deploy_converges_after_a_link_is_lost_before_any_step() {
+    first_deploy(ODD, Cut::One(FaultKind::LostBefore), Sample(3, 1));
+}
+
+#[test]
+fn a_first_deploy_converges_after_a_link_is_lost_after_any_step() {
+    first_deploy(ODD, Cut::One(FaultKind::LostAfter), Sample(2, 0));
+}
+
+#[test]
+fn a_first_deploy_converges_after_the_run_is_killed_at_any_step() {
+    first_deploy(ODD, Cut::Killed, ALL);
+}
+
+#[test]
+fn a_first_deploy_of_the_usual_services_converges_after_the_run_is_killed_at_any_step() {
+    first_deploy(USUAL, Cut::Killed, Sample(3, 2));
+}
+
+#[test]
+fn a_change_converges_after_a_failure_of_any_step() {
+    change(Cut::One(FaultKind::Fails));
+}
+
+#[test]
+fn a_change_converges_after_a_link_is_lost_before_any_step() {
+    change(Cut::One(FaultKind::LostBefore));
+}
+
+#[test]
+fn a_change_converges_after_a_link_is_lost_after_any_step() {
+    change(Cut::One(FaultKind::LostAfter));
+}
+
+#[test]
+fn a_change_converges_after_the_run_is_killed_at_any_step() {
+    change(Cut::Killed);
+}

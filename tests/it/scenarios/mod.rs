@@ -10,6 +10,7 @@ mod commands;
 mod cuts;
 mod driver;
 mod file;
+mod guards;
 mod packages;
 mod sim;
 mod watch;

@@ -15,6 +15,8 @@ use super::sim::{Health, Sim};
 pub enum Rule {
     /// The step with this number, counted from 0 over all hosts; once.
     At(usize, FaultKind),
+    /// Every step from this number on: nobody is there any more.
+    From(usize, FaultKind),
     /// Every step whose line, `<host>: <step>`, has this text.
     Like(String, FaultKind),
     /// The run is asked to end when a step has this text.
@@ -64,6 +66,7 @@ impl Watch {
         for rule in &self.rules {
             match rule {
                 Rule::At(at, fault) if *at == number => kind = Some(*fault),
+                Rule::From(at, fault) if *at <= number => kind = Some(*fault),
                 Rule::Like(text, fault) if line.contains(text) => kind = Some(*fault),
                 Rule::Interrupt(text) if line.contains(text) => self.stop.ask(),
                 _ => {}
