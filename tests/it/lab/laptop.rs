@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::events::Events;
 
 /// The longest that a run may take before the test gives it up.
-const LIMIT: u64 = 300;
+const LIMIT: u64 = 240;
 
 /// What a command did.
 #[derive(Debug, Clone)]
@@ -73,8 +73,8 @@ impl Ran {
 pub struct Running {
     child: Child,
     began: Instant,
-    stdout: JoinHandle<String>,
-    stderr: JoinHandle<String>,
+    stdout: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<String>>,
 }
 
 fn reader(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
@@ -83,6 +83,13 @@ fn reader(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
         let _ = stream.read_to_end(&mut bytes);
         String::from_utf8_lossy(&bytes).into_owned()
     })
+}
+
+fn all_of(reader: &mut Option<JoinHandle<String>>) -> String {
+    reader
+        .take()
+        .and_then(|r| r.join().ok())
+        .unwrap_or_default()
 }
 
 impl Running {
@@ -98,8 +105,8 @@ impl Running {
         Self {
             child,
             began: Instant::now(),
-            stdout,
-            stderr,
+            stdout: Some(stdout),
+            stderr: Some(stderr),
         }
     }
 
@@ -144,7 +151,7 @@ impl Running {
             }
             if self.began.elapsed() > Duration::from_secs(seconds) {
                 let _ = self.child.kill();
-                let said = self.stdout.join().unwrap_or_default();
+                let said = all_of(&mut self.stdout);
                 let last: Vec<&str> = said.lines().rev().take(10).collect();
                 panic!("not over after {seconds} s; the last it said: {last:?}");
             }
@@ -153,9 +160,19 @@ impl Running {
         let took = self.began.elapsed();
         Ran {
             code: status.code(),
-            stdout: self.stdout.join().unwrap_or_default(),
-            stderr: self.stderr.join().unwrap_or_default(),
+            stdout: all_of(&mut self.stdout),
+            stderr: all_of(&mut self.stderr),
             took,
+        }
+    }
+}
+
+impl Drop for Running {
+    /// What a failed test began does not go on behind the next one.
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What goes wrong on a host: a port that is taken, a package that arrives damaged, a broker that dies.
 
+use std::collections::BTreeSet;
+
 use super::Done;
 use crate::lab::hosts::{HOSTS, Lab};
 use crate::lab::inventory::{Inventory, TOPIC};
@@ -58,23 +60,39 @@ pub fn damaged(lab: &mut Lab) -> Done {
             ));
         }
     }
-    // One that an unpacking left that was cut off.
-    lab.on(
-        "pi2",
-        "mkdir -p /opt/sdtd/store/.new-kafka-3.9.1-000000000000/libs",
-    );
+    // What an unpacking left that was cut off.
+    for name in &stores(&plan) {
+        let half = format!("/opt/sdtd/store/.new-{name}");
+        lab.on(
+            "pi2",
+            &format!("mkdir -p {half}/libs && echo half >{half}/libs/some.jar"),
+        );
+    }
     laptop.deploy(&inventory).expect(0);
     for host in HOSTS {
         let left = lab.on(host, "ls -A /opt/sdtd/incoming");
         assert_eq!(left, "", "on {host}");
-        lab.on(
+        let halves = lab.on(
             host,
-            "cd /opt/sdtd/store && ! ls -d .new-*-*[1-9a-f]* 2>/dev/null",
+            "find /opt/sdtd/store -name '.new-*' -o -name some.jar",
         );
+        assert_eq!(halves, "", "on {host}");
     }
     laptop.expect_settled(&inventory);
     lab.is_deployed();
     Done::Passed
+}
+
+/// The names under which a plan's packages are kept.
+fn stores(plan: &serde_json::Value) -> BTreeSet<String> {
+    let each =
+        |value: &serde_json::Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
+    let waves = each(&plan["plan"], "waves");
+    let batches = waves.iter().flat_map(|wave| each(wave, "batches"));
+    let steps = batches.flat_map(|batch| each(&batch, "steps"));
+    let store =
+        |step: serde_json::Value| Some(step["store"].as_str()?.rsplit('/').next()?.to_owned());
+    steps.filter_map(store).collect()
 }
 
 /// A setting that upstream refuses kills the first broker that gets it: its own words are shown, the others

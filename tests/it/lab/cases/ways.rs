@@ -10,8 +10,9 @@ pub fn jump(lab: &mut Lab) -> Done {
     let laptop = Laptop::new();
     lab.deployed(&laptop);
     let theirs = ssh_config();
+    // First, since what stands behind a `Host` line holds for that host only.
     let config = format!(
-        "Host 10.77.0.2 10.77.0.3 10.77.0.4 10.77.0.5\n  ProxyJump 10.77.0.1\n\nInclude {}\n",
+        "Include {}\n\nHost 10.77.0.2 10.77.0.3 10.77.0.4 10.77.0.5\n  ProxyJump 10.77.0.1\n",
         theirs.display()
     );
     let config = laptop.write("jump_config", &config);
