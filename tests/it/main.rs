@@ -14,6 +14,7 @@ mod conformance;
 mod docs;
 mod golden;
 mod lab;
+mod lock;
 mod scenarios;
 mod setup;
 mod this_machine;
