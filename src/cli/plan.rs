@@ -133,27 +133,8 @@ pub fn offline(opened: &Opened) -> Result<Plan, Failure> {
 
 /// What is assumed of a host that is not asked: bare, with the memory that the inventory gives it or 4 GiB.
 fn assumed(host: &crate::inventory::Host) -> HostFacts {
-    HostFacts {
-        hostname: host.name.to_string(),
-        machine_id: String::new(),
-        arch: Arch::here().unwrap_or(Arch::Aarch64),
-        os: "assumed".to_owned(),
-        memory_mb: host.memory_mb.unwrap_or(4096),
-        cpus: 4,
-        time: 0,
-        user: "root".to_owned(),
-        systemd: true,
-        disks: BTreeMap::new(),
-        users: Default::default(),
-        files: BTreeMap::new(),
-        dirs: BTreeMap::new(),
-        links: BTreeMap::new(),
-        store: Default::default(),
-        markers: Default::default(),
-        units: BTreeMap::new(),
-        listening: Vec::new(),
-        record: None,
-    }
+    let arch = Arch::here().unwrap_or(Arch::Aarch64);
+    HostFacts::bare(host.name.as_str(), arch, host.memory_mb.unwrap_or(4096))
 }
 
 /// Reads a plan that was saved.

@@ -50,6 +50,34 @@ pub struct HostFacts {
     pub record: Option<Record>,
 }
 
+impl HostFacts {
+    /// A host with nothing on it, for plans made without asking and for tests.
+    #[must_use]
+    pub fn bare(hostname: &str, arch: Arch, memory_mb: u64) -> Self {
+        Self {
+            hostname: hostname.to_owned(),
+            machine_id: String::new(),
+            arch,
+            os: "bare".to_owned(),
+            memory_mb,
+            cpus: 4,
+            time: 0,
+            user: "root".to_owned(),
+            systemd: true,
+            disks: BTreeMap::new(),
+            users: BTreeSet::new(),
+            files: BTreeMap::new(),
+            dirs: BTreeMap::new(),
+            links: BTreeMap::new(),
+            store: BTreeSet::new(),
+            markers: BTreeSet::new(),
+            units: BTreeMap::new(),
+            listening: Vec::new(),
+            record: None,
+        }
+    }
+}
+
 /// A file system's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disk {

@@ -185,14 +185,7 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
         return Err(PlanError::Refused(placement.refused));
     }
     let trees = trees(input, &placement);
-    let context = Context {
-        cluster: input.cluster,
-        catalogue: input.catalogue,
-        facts: input.facts,
-        placement: &placement,
-        homes: homes(&trees),
-        renderer: Renderer::new(),
-    };
+    let context = context(input, &placement, &trees);
     let mut desired = Vec::new();
     for (id, _) in &placement.instances {
         desired.extend(context.desired(id)?);
@@ -222,6 +215,17 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
         waves,
         unchanged,
     })
+}
+
+fn context<'a>(input: Input<'a>, placement: &'a Placement, trees: &Trees) -> Context<'a> {
+    Context {
+        cluster: input.cluster,
+        catalogue: input.catalogue,
+        facts: input.facts,
+        placement,
+        homes: homes(trees),
+        renderer: Renderer::new(),
+    }
 }
 
 /// The tree that each host runs each service from.
@@ -368,14 +372,7 @@ fn view(input: Input<'_>, context: &Context<'_>) -> View {
 pub fn view_of(input: Input<'_>) -> View {
     let placement = placement(input.cluster, input.catalogue, input.facts);
     let trees = trees(input, &placement);
-    let context = Context {
-        cluster: input.cluster,
-        catalogue: input.catalogue,
-        facts: input.facts,
-        placement: &placement,
-        homes: homes(&trees),
-        renderer: Renderer::new(),
-    };
+    let context = context(input, &placement, &trees);
     view(input, &context)
 }
 

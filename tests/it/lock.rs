@@ -26,15 +26,27 @@ fn bench() -> Bench {
         let host: HostName = name.parse().unwrap();
         fleet.insert(host.clone(), Remote::Fake(Fake::new(&world, &host)));
         let (state, incoming) = ("/state".to_owned(), "/incoming".to_owned());
-        let at = Places { state, incoming, pidfiles: false };
+        let at = Places {
+            state,
+            incoming,
+            pidfiles: false,
+        };
         places.insert(host, at);
     }
-    Bench { world, fleet: Arc::new(fleet), places }
+    Bench {
+        world,
+        fleet: Arc::new(fleet),
+        places,
+    }
 }
 
 /// A run on another machine, of which nothing is known here.
 fn stranger() -> Owner {
-    Owner { machine: "elsewhere".to_owned(), user: "eve".to_owned(), ..Owner::me("other") }
+    Owner {
+        machine: "elsewhere".to_owned(),
+        user: "eve".to_owned(),
+        ..Owner::me("other")
+    }
 }
 
 impl Bench {
@@ -47,7 +59,10 @@ impl Bench {
 
     fn held_by(&self, host: &str) -> Option<String> {
         let world = self.world.lock().unwrap();
-        world.hosts[host].lock.as_ref().map(|(owner, _)| owner.run.clone())
+        world.hosts[host]
+            .lock
+            .as_ref()
+            .map(|(owner, _)| owner.run.clone())
     }
 
     async fn take(&self, run: &str) -> Result<sdtd::lock::Guard, sdtd::error::Failure> {
@@ -62,7 +77,10 @@ async fn the_second_run_is_told_who_holds_the_lock_and_takes_nothing() {
     let refused = bench.take("mine").await.err().unwrap();
     assert_eq!(refused.kind, Kind::Locked);
     let told = refused.to_string();
-    assert!(told.contains("eve on elsewhere") && told.contains("12 s ago"), "{told}");
+    assert!(
+        told.contains("eve on elsewhere") && told.contains("12 s ago"),
+        "{told}"
+    );
     assert!(told.contains("sdtd unlock"), "{told}");
     assert_eq!(bench.held_by("h2").as_deref(), Some("other"));
 }
@@ -83,7 +101,11 @@ async fn a_majority_is_enough_and_nothing_is_left_behind() {
     assert_eq!(bench.held_by("h2").as_deref(), Some("mine"));
     guard.release().await;
     assert_eq!((bench.held_by("h2"), bench.held_by("h3")), (None, None));
-    assert_eq!(bench.held_by("h1").as_deref(), Some("other"), "another's is left alone");
+    assert_eq!(
+        bench.held_by("h1").as_deref(),
+        Some("other"),
+        "another's is left alone"
+    );
 }
 
 #[tokio::test]
@@ -96,7 +118,10 @@ async fn a_lock_that_was_not_renewed_is_nobodys() {
 #[tokio::test]
 async fn a_dead_run_of_this_machine_is_recognised_at_once() {
     let bench = bench();
-    let dead = Owner { pid: u32::MAX, ..Owner::me("dead") };
+    let dead = Owner {
+        pid: u32::MAX,
+        ..Owner::me("dead")
+    };
     bench.hold(&["h1", "h2", "h3"], &dead, 0);
     assert!(bench.take("mine").await.is_ok());
 }

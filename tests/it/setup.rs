@@ -38,27 +38,7 @@ pub fn cluster(text: &str, catalogue: &Catalogue) -> Cluster {
 
 /// What a bare host says of itself.
 pub fn bare(name: &HostName, memory_mb: u64) -> HostFacts {
-    HostFacts {
-        hostname: name.to_string(),
-        machine_id: String::new(),
-        arch: Arch::Aarch64,
-        os: "bare".to_owned(),
-        memory_mb,
-        cpus: 4,
-        time: 0,
-        user: "root".to_owned(),
-        systemd: true,
-        disks: BTreeMap::new(),
-        users: Default::default(),
-        files: BTreeMap::new(),
-        dirs: BTreeMap::new(),
-        links: BTreeMap::new(),
-        store: Default::default(),
-        markers: Default::default(),
-        units: BTreeMap::new(),
-        listening: Vec::new(),
-        record: None,
-    }
+    HostFacts::bare(name.as_str(), Arch::Aarch64, memory_mb)
 }
 
 /// The plan of a cluster whose hosts are bare; those not named have 4 GiB.

@@ -3,6 +3,8 @@
 //! A fake does what `exec/steps.sh` does, as far as a plan can see it; the conformance scenarios run the
 //! same on fake, local and real hosts.
 
+mod steps;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,8 +16,7 @@ use crate::exec::script::Places;
 use crate::facts::{DirFact, FactsRequest, FileFact, HostFacts, UnitFact, read_record};
 use crate::id::{Arch, HostName};
 use crate::lock::{Answer as Held, Ask, LEASE, Owner};
-use crate::plan::compare::{block_begin, block_end, block_in};
-use crate::plan::{Member, Step, UnitChange};
+use crate::plan::{Member, Step};
 
 /// What a port answers to a word: none where nothing listens. Called with the world, the host, the port
 /// and what was written to it (nothing, for a mere connection).
@@ -369,177 +370,4 @@ fn broken() -> RemoteError {
 fn alive<'a>(world: &'a World, host: &HostName) -> Result<&'a FakeState, RemoteError> {
     let state = world.hosts.get(host).filter(|state| !state.dead);
     state.ok_or_else(|| RemoteError::Unreachable("no route to host".to_owned()))
-}
-
-impl FakeState {
-    fn step(&mut self, places: &Places, step: &Step) -> StepAnswer {
-        let who = |owner: &Option<String>| owner.clone().unwrap_or_else(|| "root".to_owned());
-        match step {
-            Step::User { name } => return changed(self.users.insert(name.clone())),
-            Step::Dir { path, owner, mode } => {
-                self.parents(path);
-                self.dirs.insert(
-                    path.clone(),
-                    DirFact {
-                        mode: mode.clone(),
-                        owner: who(owner),
-                    },
-                );
-            }
-            Step::File {
-                path,
-                before,
-                after,
-                owner,
-                mode,
-                ..
-            } => {
-                let now = self.files.get(path).map(|f| &f.text);
-                if now != before.as_ref() && now != Some(after) {
-                    return StepAnswer::Stale(vec![format!("{path} was changed")]);
-                }
-                self.parents(path);
-                let (text, mode) = (after.clone(), mode.clone());
-                self.files.insert(
-                    path.clone(),
-                    FileFact {
-                        text,
-                        mode,
-                        owner: who(owner),
-                    },
-                );
-            }
-            Step::Block {
-                path, name, after, ..
-            } => self.block(path, name, after.as_deref()),
-            Step::Package {
-                sha256,
-                store,
-                size,
-                ..
-            } => {
-                let name = store.rsplit('/').next().unwrap_or_default().to_owned();
-                if self.store.contains(&name) {
-                    return StepAnswer::Ok;
-                }
-                if self.incoming.remove(sha256) != Some(*size) {
-                    return StepAnswer::Resend(vec![
-                        "the package did not arrive as it was sent".to_owned(),
-                    ]);
-                }
-                self.store.insert(name);
-            }
-            Step::Distribution { package } => {
-                return changed(self.distribution.insert(package.clone()));
-            }
-            Step::Link { path, to, .. } => {
-                self.parents(path);
-                self.links.insert(path.clone(), to.clone());
-            }
-            Step::Once { marker, .. } => {
-                let file = FileFact {
-                    text: String::new(),
-                    mode: "0644".to_owned(),
-                    owner: who(&None),
-                };
-                return changed(self.files.insert(marker.clone(), file).is_none());
-            }
-            Step::Unit { unit, to, .. } => self.unit(places, unit, *to),
-            Step::Remove { path, .. } => return changed(self.remove(places, path)),
-            Step::RemoveEmpty { path } => {
-                return changed(self.is_empty(path) && self.remove(places, path));
-            }
-        }
-        StepAnswer::Changed
-    }
-
-    /// The folders above a path, as `mkdir -p` makes them.
-    fn parents(&mut self, path: &str) {
-        for (at, _) in path.match_indices('/').filter(|(at, _)| *at > 0) {
-            let fact = || DirFact {
-                mode: "0755".to_owned(),
-                owner: "root".to_owned(),
-            };
-            self.dirs.entry(path[..at].to_owned()).or_insert_with(fact);
-        }
-    }
-
-    fn block(&mut self, path: &str, name: &str, after: Option<&str>) {
-        let empty = || FileFact {
-            text: String::new(),
-            mode: "0644".to_owned(),
-            owner: "root".to_owned(),
-        };
-        let file = self.files.entry(path.to_owned()).or_insert_with(empty);
-        if let Some(before) = block_in(&file.text, name) {
-            let old = format!("{}\n{before}\n{}\n", block_begin(name), block_end(name));
-            file.text = file.text.replace(&old, "");
-        }
-        if !file.text.is_empty() && !file.text.ends_with('\n') {
-            file.text.push('\n');
-        }
-        if let Some(after) = after {
-            let new = format!("{}\n{after}\n{}\n", block_begin(name), block_end(name));
-            file.text.push_str(&new);
-        }
-    }
-
-    fn unit(&mut self, places: &Places, unit: &str, to: UnitChange) {
-        let wanted = format!("{}/units/{unit}/wanted", places.state);
-        let wanted = self.files.get(&wanted).map(|f| f.text.trim().to_owned());
-        let fact = self.units.entry(unit.to_owned()).or_default();
-        match to {
-            UnitChange::Start if fact.active => fact.enabled = true,
-            UnitChange::Start | UnitChange::Restart => {
-                fact.active = true;
-                fact.enabled = true;
-                fact.running = wanted;
-                fact.pid = Some(fact.pid.unwrap_or(100) + 1);
-            }
-            UnitChange::Stop => fact.active = false,
-            UnitChange::Reload => fact.running = wanted,
-            UnitChange::Enable => fact.enabled = true,
-            UnitChange::Disable => {
-                fact.active = false;
-                fact.enabled = false;
-            }
-        }
-        fact.state = if fact.active { "active" } else { "inactive" }.to_owned();
-    }
-
-    fn is_empty(&self, path: &str) -> bool {
-        let below = format!("{path}/");
-        let inside = |p: &String| p.starts_with(&below);
-        !self.files.keys().any(inside)
-            && !self.dirs.keys().any(inside)
-            && !self.links.keys().any(inside)
-            && (self.store.is_empty() || !"/opt/sdtd/store/".starts_with(&below))
-    }
-
-    fn remove(&mut self, places: &Places, path: &str) -> bool {
-        let below = format!("{path}/");
-        let inside = |p: &str| p == path || p.starts_with(&below);
-        let things = |s: &Self| s.files.len() + s.dirs.len() + s.links.len() + s.store.len();
-        let before = things(self);
-        let is_store = |p: &String| p.ends_with("/opt/sdtd/store") && inside(p);
-        if self.dirs.keys().any(is_store) {
-            self.store.clear();
-        }
-        self.files.retain(|p, _| !inside(p));
-        self.dirs.retain(|p, _| !inside(p));
-        self.links.retain(|p, _| !inside(p));
-        self.store
-            .retain(|name| !path.ends_with(&format!("/opt/sdtd/store/{name}")));
-        self.units
-            .retain(|unit, _| !inside(&format!("{}/units/{unit}", places.state)));
-        before != things(self)
-    }
-}
-
-fn changed(yes: bool) -> StepAnswer {
-    if yes {
-        StepAnswer::Changed
-    } else {
-        StepAnswer::Ok
-    }
 }

@@ -1,5 +1,11 @@
 //! The one flow that every command goes: connect, facts, packages, plan, apply, verify, plan again.
 
+mod connect;
+mod offers;
+
+pub use connect::{Access, connect, host_problem, learn_keys};
+use offers::{Found, find};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +13,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 
-use crate::artifact::{Artifact, Request, Shelf};
+use crate::artifact::{Request, Shelf};
 use crate::catalogue::Catalogue;
 use crate::driver::Drivers;
 use crate::error::{Failure, Kind};
@@ -17,25 +23,12 @@ use crate::exec::{Executor, Report, Stop};
 use crate::facts::{FactsError, HostFacts};
 use crate::id::HostName;
 use crate::inventory::{Cluster, Connection, Host};
-use crate::plan::packages::{self, Offer, PackageFile, PackageKey, Packages};
+use crate::plan::packages::{self, PackageKey, Packages};
 use crate::plan::paths::HostPaths;
 use crate::plan::{Input, Plan, PlanError, ResourceChange, View, planner};
 use crate::report::EventSink;
-use crate::transport::{Become, Channel, Local, Remote, RemoteError, Shell, Ssh, SshOptions};
+use crate::transport::RemoteError;
 use crate::verify::{Fleet, Prober};
-
-/// How hosts are reached, beyond what the inventory says.
-#[derive(Clone)]
-pub struct Access {
-    /// Take and keep the keys of hosts that are not known yet.
-    pub accept_new: bool,
-    /// The password for sudo, where it wants one.
-    pub password: Option<String>,
-    /// A short path for control sockets.
-    pub sockets: PathBuf,
-    /// How many hosts are worked on at once.
-    pub forks: usize,
-}
 
 /// Facts, host by host.
 pub type Facts = BTreeMap<HostName, HostFacts>;
@@ -68,103 +61,6 @@ pub struct Flow {
     pub forks: usize,
     /// Asks the run to end early.
     pub stop: Stop,
-}
-
-/// Connects to every host at once. Those that can't be reached are told of, each with its reason.
-pub async fn connect(
-    cluster: &Cluster,
-    access: &Access,
-) -> (BTreeMap<HostName, Remote>, Vec<(HostName, RemoteError)>) {
-    let forks = Arc::new(Semaphore::new(access.forks.max(1)));
-    let mut tasks = JoinSet::new();
-    for (name, host) in &cluster.hosts {
-        let (name, host, access) = (name.clone(), host.clone(), access.clone());
-        let forks = Arc::clone(&forks);
-        tasks.spawn(async move {
-            let _permit = forks.acquire().await;
-            (name, connect_one(&host, &access).await)
-        });
-    }
-    let mut connected = BTreeMap::new();
-    let mut failed = Vec::new();
-    for (name, result) in tasks.join_all().await {
-        match result {
-            Ok(remote) => _ = connected.insert(name, remote),
-            Err(error) => failed.push((name, error)),
-        }
-    }
-    failed.sort_by(|a, b| a.0.cmp(&b.0));
-    (connected, failed)
-}
-
-async fn connect_one(host: &Host, access: &Access) -> Result<Remote, RemoteError> {
-    let (channel, rights) = match ssh_options(host, access) {
-        None => (Channel::Local(Local), Become::No),
-        Some(options) => {
-            let ssh = Ssh::connect(&options, &access.sockets).await?;
-            let password = access.password.clone();
-            (
-                Channel::Ssh(ssh),
-                password.map_or(Become::Sudo, Become::Password),
-            )
-        }
-    };
-    Ok(Remote::Shell(Shell { channel, rights }))
-}
-
-fn ssh_options(host: &Host, access: &Access) -> Option<SshOptions> {
-    let Connection::Ssh {
-        user,
-        port,
-        key,
-        config,
-    } = &host.connection
-    else {
-        return None;
-    };
-    Some(SshOptions {
-        destination: host.address.clone(),
-        user: user.clone(),
-        port: *port,
-        key: key.clone(),
-        config: config.clone(),
-        accept_new: access.accept_new,
-    })
-}
-
-/// Connects again to the hosts whose keys were not known, after the user was shown each key and asked.
-pub async fn learn_keys(
-    cluster: &Cluster,
-    access: &Access,
-    fleet: &mut BTreeMap<HostName, Remote>,
-    failed: &mut Vec<(HostName, RemoteError)>,
-) {
-    let unknown = |e: &RemoteError| matches!(e, RemoteError::HostKeyUnknown { .. });
-    let (asked, kept): (Vec<_>, Vec<_>) = failed.drain(..).partition(|(_, e)| unknown(e));
-    failed.extend(kept);
-    for (name, error) in asked {
-        let host = &cluster.hosts[&name];
-        let options = ssh_options(host, access).unwrap_or_default();
-        let learned = Ssh::learn_key(&options, &access.sockets).await;
-        if !learned.unwrap_or(false) {
-            failed.push((name, error));
-            continue;
-        }
-        match connect_one(host, access).await {
-            Ok(remote) => _ = fleet.insert(name, remote),
-            Err(error) => failed.push((name, error)),
-        }
-    }
-}
-
-/// A problem of a host, as people read it.
-#[must_use]
-pub fn host_problem(host: &HostName, error: &RemoteError) -> Problem {
-    let problem = Problem::new(format!("{host}: {error}"));
-    match error.help() {
-        Some(help) => problem.help(help),
-        None => problem,
-    }
 }
 
 impl Flow {
@@ -401,83 +297,6 @@ impl Flow {
             tasks.spawn(remote.close());
         }
         tasks.join_all().await;
-    }
-}
-
-/// How one package is to be had.
-enum Found {
-    File(Artifact),
-    Distribution { package: String, home: String },
-}
-
-impl Found {
-    fn offer(self) -> Offer {
-        match self {
-            Self::File(artifact) => Offer::File(package_file(&artifact)),
-            Self::Distribution { package, home } => Offer::Distribution { package, home },
-        }
-    }
-}
-
-/// Looks for a package: on this machine, where `fetch` is given also upstream, then the distribution's.
-async fn find(
-    shelf: &Shelf,
-    request: &Request,
-    own: Option<(String, String)>,
-    fetch: Option<&EventSink>,
-) -> Result<Option<Found>, Problem> {
-    let own = own.map(|(package, home)| Found::Distribution { package, home });
-    if request.sources.is_empty() && request.given.is_none() && own.is_some() {
-        return Ok(own);
-    }
-    let Some(events) = fetch else {
-        return Ok(shelf.cached(request).map(Found::File).or(own));
-    };
-    match (fetch_one(shelf, request, events).await, own) {
-        (Ok(artifact), _) => Ok(Some(Found::File(artifact))),
-        (Err(_), Some(own)) if request.given.is_none() => Ok(Some(own)),
-        (Err(problem), _) => Err(problem),
-    }
-}
-
-async fn fetch_one(
-    shelf: &Shelf,
-    request: &Request,
-    events: &EventSink,
-) -> Result<Artifact, Problem> {
-    let package = format!("{} {}", request.name, request.version);
-    let tell = |progress: crate::artifact::Progress| {
-        events.emit(package_event(&package, progress));
-    };
-    let artifact = shelf.resolve(request, &tell).await.map_err(|e| Problem {
-        cause: e.to_string(),
-        log: Vec::new(),
-        help: e.help(),
-    })?;
-    events.emit(EventKind::PackageReady {
-        package,
-        origin: artifact.origin.clone(),
-        size: artifact.size,
-    });
-    Ok(artifact)
-}
-
-fn package_event(package: &str, progress: crate::artifact::Progress) -> EventKind {
-    let (doing, done, total) = progress.parts();
-    EventKind::Package {
-        package: package.to_owned(),
-        doing,
-        done,
-        total,
-    }
-}
-
-fn package_file(artifact: &Artifact) -> PackageFile {
-    PackageFile {
-        sha256: artifact.sha256.clone(),
-        size: artifact.size,
-        strip: artifact.strip,
-        gzip: artifact.format == crate::artifact::Format::TarGz,
     }
 }
 

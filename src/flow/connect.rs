@@ -1,0 +1,123 @@
+//! Connects to all hosts at once, each as its inventory says.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::event::Problem;
+use crate::id::HostName;
+use crate::inventory::{Cluster, Connection, Host};
+use crate::transport::{Become, Channel, Local, Remote, RemoteError, Shell, Ssh, SshOptions};
+
+/// How hosts are reached, beyond what the inventory says.
+#[derive(Clone)]
+pub struct Access {
+    /// Take and keep the keys of hosts that are not known yet.
+    pub accept_new: bool,
+    /// The password for sudo, where it wants one.
+    pub password: Option<String>,
+    /// A short path for control sockets.
+    pub sockets: PathBuf,
+    /// How many hosts are worked on at once.
+    pub forks: usize,
+}
+
+/// Connects to every host at once. Those that can't be reached are told of, each with its reason.
+pub async fn connect(
+    cluster: &Cluster,
+    access: &Access,
+) -> (BTreeMap<HostName, Remote>, Vec<(HostName, RemoteError)>) {
+    let forks = Arc::new(Semaphore::new(access.forks.max(1)));
+    let mut tasks = JoinSet::new();
+    for (name, host) in &cluster.hosts {
+        let (name, host, access) = (name.clone(), host.clone(), access.clone());
+        let forks = Arc::clone(&forks);
+        tasks.spawn(async move {
+            let _permit = forks.acquire().await;
+            (name, connect_one(&host, &access).await)
+        });
+    }
+    let mut connected = BTreeMap::new();
+    let mut failed = Vec::new();
+    for (name, result) in tasks.join_all().await {
+        match result {
+            Ok(remote) => _ = connected.insert(name, remote),
+            Err(error) => failed.push((name, error)),
+        }
+    }
+    failed.sort_by(|a, b| a.0.cmp(&b.0));
+    (connected, failed)
+}
+
+async fn connect_one(host: &Host, access: &Access) -> Result<Remote, RemoteError> {
+    let (channel, rights) = match ssh_options(host, access) {
+        None => (Channel::Local(Local), Become::No),
+        Some(options) => {
+            let ssh = Ssh::connect(&options, &access.sockets).await?;
+            let password = access.password.clone();
+            (
+                Channel::Ssh(ssh),
+                password.map_or(Become::Sudo, Become::Password),
+            )
+        }
+    };
+    Ok(Remote::Shell(Shell { channel, rights }))
+}
+
+fn ssh_options(host: &Host, access: &Access) -> Option<SshOptions> {
+    let Connection::Ssh {
+        user,
+        port,
+        key,
+        config,
+    } = &host.connection
+    else {
+        return None;
+    };
+    Some(SshOptions {
+        destination: host.address.clone(),
+        user: user.clone(),
+        port: *port,
+        key: key.clone(),
+        config: config.clone(),
+        accept_new: access.accept_new,
+    })
+}
+
+/// Connects again to the hosts whose keys were not known, after the user was shown each key and asked.
+pub async fn learn_keys(
+    cluster: &Cluster,
+    access: &Access,
+    fleet: &mut BTreeMap<HostName, Remote>,
+    failed: &mut Vec<(HostName, RemoteError)>,
+) {
+    let unknown = |e: &RemoteError| matches!(e, RemoteError::HostKeyUnknown { .. });
+    let (asked, kept): (Vec<_>, Vec<_>) = failed.drain(..).partition(|(_, e)| unknown(e));
+    failed.extend(kept);
+    for (name, error) in asked {
+        let host = &cluster.hosts[&name];
+        let options = ssh_options(host, access).unwrap_or_default();
+        let learned = Ssh::learn_key(&options, &access.sockets).await;
+        if !learned.unwrap_or(false) {
+            failed.push((name, error));
+            continue;
+        }
+        match connect_one(host, access).await {
+            Ok(remote) => _ = fleet.insert(name, remote),
+            Err(error) => failed.push((name, error)),
+        }
+    }
+}
+
+/// A problem of a host, as people read it.
+#[must_use]
+pub fn host_problem(host: &HostName, error: &RemoteError) -> Problem {
+    let problem = Problem::new(format!("{host}: {error}"));
+    match error.help() {
+        Some(help) => problem.help(help),
+        None => problem,
+    }
+}
