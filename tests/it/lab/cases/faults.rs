@@ -62,7 +62,7 @@ pub fn damaged(lab: &mut Lab) -> Done {
     }
     // What an unpacking left that was cut off.
     for name in &stores(&plan) {
-        let half = format!("/opt/sdtd/store/.new-{name}");
+        let half = format!("/opt/sdtd/store/.new-4711-{name}");
         lab.on(
             "pi2",
             &format!("mkdir -p {half}/libs && echo half >{half}/libs/some.jar"),
