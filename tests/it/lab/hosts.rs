@@ -1,6 +1,7 @@
 //! The lab itself: made, looked at from outside, broken on purpose, and always taken down again.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -48,6 +49,8 @@ enum Stage {
 pub struct Lab {
     stage: Stage,
     sockets: tempfile::TempDir,
+    /// Held as long as this lives; the last to go.
+    _alone: File,
 }
 
 /// Whether there is a lab.
@@ -65,9 +68,22 @@ fn script(words: &[&str]) -> Ran {
     run_for(&mut command, 600)
 }
 
+/// One user of the lab at a time, waited for: each takes it down and makes it anew. The lock goes with the
+/// process that holds it.
+fn alone() -> File {
+    let path = std::env::temp_dir().join("sdtd-lab-user.lock");
+    let file = File::create(&path).expect("a lock");
+    if file.try_lock().is_err() {
+        say("another run uses the lab: waiting for it");
+        file.lock().expect("the lock");
+    }
+    file
+}
+
 impl Lab {
     /// Makes the lab anew.
     pub fn up() -> Up {
+        let alone = alone();
         let before = script(&["down"]);
         if before.code == Some(77) {
             return Up::CannotRun(before.all());
@@ -77,6 +93,7 @@ impl Lab {
             Some(0) => Up::Ready(Self {
                 stage: Stage::Bare,
                 sockets: tempfile::tempdir().expect("a directory for sockets"),
+                _alone: alone,
             }),
             Some(77) => Up::CannotRun(up.all()),
             _ => panic!("the lab does not come up: {}", up.all()),
