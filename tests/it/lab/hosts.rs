@@ -71,8 +71,9 @@ fn script(words: &[&str]) -> Ran {
 /// One user of the lab at a time, waited for: each takes it down and makes it anew. The lock goes with the
 /// process that holds it.
 fn alone() -> File {
-    let path = std::env::temp_dir().join("sdtd-lab-user.lock");
-    let file = File::create(&path).expect("a lock");
+    // Not the test run's own folder for temporary files: other runs look here too.
+    let path = Path::new("/tmp/sdtd-lab-user.lock");
+    let file = File::create(path).expect("a lock");
     if file.try_lock().is_err() {
         say("another run uses the lab: waiting for it");
         file.lock().expect("the lock");
