@@ -8,7 +8,7 @@ use clap::Args;
 use super::setup::{self, Missing, Run};
 use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
-use crate::event::{EventKind, HostSummary, Problem, RunSummary};
+use crate::event::{EventKind, HostSummary, InstanceSummary, Problem, RunSummary};
 use crate::exec::Report;
 use crate::flow::Planned;
 use crate::plan::show::{Detail, show};
@@ -131,25 +131,30 @@ pub async fn carry_out(
         ..RunSummary::default()
     };
     if goal == Goal::Deploy {
-        if let Err((failure, headline)) = prove(&run, &view).await {
-            return Err(run.end(Some(failure), headline).await);
+        match prove(&run, &view).await {
+            Ok(instances) => summary.instances = instances,
+            Err((failure, headline)) => return Err(run.end(Some(failure), headline).await),
         }
         "deployed and verified".clone_into(&mut summary.headline);
         summary.next = vec![format!("sdtd status {}", run.path.display())];
     } else {
         "done".clone_into(&mut summary.headline);
     }
-    if goal != Goal::Rest {
+    if goal == Goal::Run {
         summary.instances = super::status::instances(&run.flow.prober(view)).await;
     }
     run.finish(summary).await;
     Ok(())
 }
 
-/// Verifies what was deployed, and plans again: the new plan must be empty.
-async fn prove(run: &Run, view: &View) -> Result<(), (Failure, &'static str)> {
+/// Verifies what was deployed, and plans again meanwhile: the new plan must be empty. Answers with the
+/// instances as they then are.
+async fn prove(run: &Run, view: &View) -> Result<Vec<InstanceSummary>, (Failure, &'static str)> {
     run.events.phase("verify");
-    if !super::verify::verify(&run.flow.prober(view.clone()), &run.events).await {
+    let prober = run.flow.prober(view.clone());
+    let verified = super::verify::verify(&prober, &run.events);
+    let (good, left) = tokio::join!(verified, not_settled(run));
+    if !good {
         let failure = Failure {
             kind: Kind::Unverified,
             problems: Vec::new(),
@@ -157,8 +162,8 @@ async fn prove(run: &Run, view: &View) -> Result<(), (Failure, &'static str)> {
         return Err((failure, "deployed, but it does not do all that it should"));
     }
     let unstable = "deployed and verified, but it does not stay so";
-    match not_settled(run).await {
-        Ok(None) => Ok(()),
+    match left {
+        Ok(None) => Ok(super::status::instances(&prober).await),
         Ok(Some(left)) => {
             let text = show(&left, Detail::Usual);
             let problem = Problem::new(format!("a second plan is not empty:\n{text}"))
@@ -171,7 +176,7 @@ async fn prove(run: &Run, view: &View) -> Result<(), (Failure, &'static str)> {
 
 /// Plans again; whether anything is left to do.
 async fn not_settled(run: &Run) -> Result<Option<Plan>, Failure> {
-    let again = run.flow.plan(false).await?;
+    let again = run.flow.quietly().plan(false).await?;
     Ok((!again.plan.is_empty()).then_some(again.plan))
 }
 

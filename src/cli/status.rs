@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
+use futures_util::future::join_all;
 use serde::Serialize;
-use tokio::task::JoinSet;
 
 use super::setup::{self, Missing, Run};
 use super::{Global, InventoryArg};
@@ -142,17 +142,15 @@ fn cells(row: &Row) -> Vec<String> {
 
 /// All instances, asked at once.
 async fn rows(prober: &Prober, facts: &Facts) -> Vec<Row> {
-    let mut tasks = JoinSet::new();
-    for (n, member) in prober.view.members.iter().enumerate() {
-        let (prober, member) = (prober.clone(), member.clone());
-        let known = facts
-            .get(&member.id.host)
-            .map(|f| f.units.get(&member.unit).cloned());
-        tasks.spawn(async move { (n, row(&prober, &member, known).await) });
-    }
-    let mut rows = tasks.join_all().await;
-    rows.sort_by_key(|(n, _)| *n);
-    rows.into_iter().map(|(_, row)| row).collect()
+    let all = prober.view.members.iter().map(|member| {
+        let facts = facts.get(&member.id.host);
+        row(
+            prober,
+            member,
+            facts.map(|f| f.units.get(&member.unit).cloned()),
+        )
+    });
+    join_all(all).await
 }
 
 async fn row(prober: &Prober, member: &Member, known: Option<Option<UnitFact>>) -> Row {
@@ -243,21 +241,28 @@ fn address(member: &Member) -> String {
 
 /// All instances as the sum of a run shows them.
 pub async fn instances(prober: &Prober) -> Vec<InstanceSummary> {
-    let mut rows = Vec::new();
-    for member in &prober.view.members {
-        let asked = tokio::time::timeout(DEADLINE, asked(prober, member)).await;
-        let asked = asked.unwrap_or_else(|_| Asked::not("no answer in time"));
-        let state = if asked.healthy {
-            asked.role
-        } else {
-            asked.health
-        };
-        rows.push(InstanceSummary {
-            instance: member.id.clone(),
-            address: address(member),
-            state,
-            version: asked.version.unwrap_or_else(|| member.version.clone()),
-        });
+    join_all(
+        prober
+            .view
+            .members
+            .iter()
+            .map(|member| summary(prober, member)),
+    )
+    .await
+}
+
+async fn summary(prober: &Prober, member: &Member) -> InstanceSummary {
+    let asked = tokio::time::timeout(DEADLINE, asked(prober, member)).await;
+    let asked = asked.unwrap_or_else(|_| Asked::not("no answer in time"));
+    let state = if asked.healthy {
+        asked.role
+    } else {
+        asked.health
+    };
+    InstanceSummary {
+        instance: member.id.clone(),
+        address: address(member),
+        state,
+        version: asked.version.unwrap_or_else(|| member.version.clone()),
     }
-    rows
 }

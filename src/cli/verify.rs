@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
 use super::setup::{self, Missing};
@@ -11,6 +12,8 @@ use crate::catalogue::Probe;
 use crate::driver::Answer;
 use crate::error::{Failure, Kind};
 use crate::event::{EventKind, Outcome, Problem, RunSummary};
+use crate::id::{InstanceId, ServiceName};
+use crate::plan::{Member, View};
 use crate::report::EventSink;
 use crate::verify::Prober;
 
@@ -23,8 +26,10 @@ pub struct VerifyArgs {
 
 /// How long a check may not hold before it counts: a leader may just be moving.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How many checks are under way at the same time.
+const AT_ONCE: usize = 64;
 /// Between two tries.
-const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Runs `sdtd verify`.
 ///
@@ -62,31 +67,72 @@ pub async fn run(global: &Global, args: &VerifyArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes all checks: each instance's, each quorum's, each service's. Tells each, and whether all held.
+/// Makes all checks at once: each instance's, each quorum's, each service's. Tells them in order, and whether
+/// all held.
 pub async fn verify(prober: &Prober, events: &EventSink) -> bool {
+    let asked = checks(&prober.view).into_iter().map(|check| async move {
+        let answer = patiently(|| ask(prober, &check)).await;
+        (check, answer)
+    });
+    let mut answers = stream::iter(asked).buffered(AT_ONCE);
     let mut good = true;
-    for role in &prober.view.roles {
-        for member in prober.view.of_role(&role.role) {
-            for probe in &role.verify {
-                let answer = patiently(|| prober.ask(probe, member)).await;
-                good &= told(events, &member.id.to_string(), probe, answer);
-            }
-        }
-        if let (Some(_), Some(first)) = (&role.quorum, prober.view.of_role(&role.role).next()) {
-            let answer = patiently(|| prober.ask(&Probe::Quorum, first)).await;
-            good &= told(events, &role.role.to_string(), &Probe::Quorum, answer);
-        }
-    }
-    for (service, probes) in &prober.view.verify {
-        if prober.view.of_service(service).next().is_none() {
-            continue;
-        }
-        for probe in probes {
-            let answer = patiently(|| prober.ask_service(probe, service)).await;
-            good &= told(events, service.as_str(), probe, answer);
-        }
+    while let Some((check, answer)) = answers.next().await {
+        good &= told(events, &check, answer);
     }
     good
+}
+
+/// One question of `verify`.
+#[derive(Debug, Clone)]
+struct Check {
+    /// As it is told of.
+    who: String,
+    probe: Probe,
+    about: About,
+}
+
+#[derive(Debug, Clone)]
+enum About {
+    Instance(InstanceId),
+    Service(ServiceName),
+}
+
+fn checks(view: &View) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for role in &view.roles {
+        let of_instance = |who: String, probe: &Probe, member: &Member| Check {
+            who,
+            probe: probe.clone(),
+            about: About::Instance(member.id.clone()),
+        };
+        for member in view.of_role(&role.role) {
+            let each = role.verify.iter();
+            checks.extend(each.map(|probe| of_instance(member.id.to_string(), probe, member)));
+        }
+        if let (Some(_), Some(first)) = (&role.quorum, view.of_role(&role.role).next()) {
+            checks.push(of_instance(role.role.to_string(), &Probe::Quorum, first));
+        }
+    }
+    for (service, probes) in &view.verify {
+        if view.of_service(service).next().is_some() {
+            checks.extend(probes.iter().map(|probe| Check {
+                who: service.to_string(),
+                probe: probe.clone(),
+                about: About::Service(service.clone()),
+            }));
+        }
+    }
+    checks
+}
+
+async fn ask(prober: &Prober, check: &Check) -> Answer {
+    match &check.about {
+        About::Service(service) => prober.ask_service(&check.probe, service).await,
+        About::Instance(id) => match prober.view.member(id) {
+            Some(member) => prober.ask(&check.probe, member).await,
+            None => Answer::Broken(format!("{id} is not part of the cluster")),
+        },
+    }
 }
 
 async fn patiently<F, T>(ask: F) -> Answer
@@ -104,7 +150,7 @@ where
     }
 }
 
-fn told(events: &EventSink, who: &str, probe: &Probe, answer: Answer) -> bool {
+fn told(events: &EventSink, check: &Check, answer: Answer) -> bool {
     let good = answer.is_yes();
     let outcome = match answer {
         Answer::Yes(detail) => Outcome::Ok { detail },
@@ -113,8 +159,8 @@ fn told(events: &EventSink, who: &str, probe: &Probe, answer: Answer) -> bool {
         },
     };
     events.emit(EventKind::Checked {
-        who: who.to_owned(),
-        what: probe.to_string(),
+        who: check.who.clone(),
+        what: check.probe.to_string(),
         outcome,
     });
     good

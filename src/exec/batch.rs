@@ -9,11 +9,17 @@ use crate::plan::{Batch, Step, Wave};
 use crate::transport::{Remote, RemoteError, Shipment, StepAnswer};
 
 impl Executor {
-    /// Does a batch. The answer is how many steps changed something.
+    /// Does a batch. The answer is how many steps changed something; `sent` is told when its packages are
+    /// on the host.
     ///
     /// # Errors
     /// What failed, with what the host said.
-    pub(super) async fn batch(&self, wave: &Wave, batch: &Batch) -> Result<usize, Problem> {
+    pub(super) async fn batch(
+        &self,
+        wave: &Wave,
+        batch: &Batch,
+        sent: &(dyn Fn() + Sync),
+    ) -> Result<usize, Problem> {
         let host = &batch.host;
         let (Some(remote), Some(places)) = (self.prober.fleet.get(host), self.places.get(host))
         else {
@@ -25,10 +31,10 @@ impl Executor {
             steps: batch.steps.len(),
         });
         let mut teller = Teller::new(self, wave, batch);
-        self.attempt(&mut teller, (remote, places)).await?;
+        self.attempt(&mut teller, (remote, places), sent).await?;
         if teller.resend.take().is_some() {
             // What an interrupted run left half sent was no good; from the beginning, once.
-            self.attempt(&mut teller, (remote, places)).await?;
+            self.attempt(&mut teller, (remote, places), sent).await?;
         }
         let failed = teller.failed.or(teller.resend);
         failed.map_or(Ok(teller.changed), Err)
@@ -39,12 +45,14 @@ impl Executor {
         &self,
         teller: &mut Teller<'_>,
         (remote, places): (&Remote, &Places),
+        sent: &(dyn Fn() + Sync),
     ) -> Result<(), Problem> {
         let batch = teller.batch;
         let first = teller.done;
         for step in &batch.steps[first..] {
             self.ship(batch, step, remote).await?;
         }
+        sent();
         let steps = (first + 1, &batch.steps[first..]);
         let done = remote
             .apply(places, steps, &mut |n, answer| teller.tell(n, answer))

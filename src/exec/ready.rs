@@ -1,5 +1,6 @@
 //! Waits until probes hold, tells what is waited for, and notices a service that dies instead.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -9,17 +10,19 @@ use crate::driver::Answer;
 use crate::event::{EventKind, Problem};
 use crate::exec::Executor;
 use crate::facts::{FactsRequest, UnitFact};
+use crate::id::InstanceId;
 use crate::plan::{Member, Step, UnitChange, Wave};
 
 /// Between two questions.
-const PAUSE: Duration = Duration::from_millis(250);
+const PAUSE: Duration = Duration::from_millis(150);
 /// Between two lines that tell what is waited for.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 /// A start that failed is called dead only after this: a broker that was killed finds its old
 /// registration in the way for one session time-out, dies of it, and comes up the next time.
 const DEAD_AFTER: Duration = Duration::from_secs(25);
-/// Between two looks at the unit itself.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Between two looks at the unit itself. Each costs its host a shell, while what is starting needs all of a
+/// small board.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Lines of a log that are shown with a failure.
 const LOG_LINES: usize = 15;
 
@@ -35,6 +38,7 @@ impl Executor {
         member: &Member,
     ) -> Result<(), Problem> {
         let mut patience = Patience::new(wave.within);
+        let mut lives = BTreeMap::new();
         for probe in probes {
             loop {
                 match self.prober.ask(probe, member).await {
@@ -44,12 +48,9 @@ impl Executor {
                     }
                     Answer::NotYet(why) => {
                         self.tell_waiting(&mut patience, wave, member, &why);
-                        if patience.is_over() || self.is_stopped() {
-                            return Err(Problem::new(format!(
-                                "{} was not touched, since this does not hold: {why}",
-                                member.id
-                            ))
-                            .help("mend that first (`sdtd status` shows the cluster), then run the same command again"));
+                        let dead = self.dead_peer(&mut lives, member).await;
+                        if dead.is_some() || patience.is_over() || self.is_stopped() {
+                            return Err(self.shut(member, &why, dead).await);
                         }
                     }
                 }
@@ -57,6 +58,38 @@ impl Executor {
             }
         }
         Ok(())
+    }
+
+    /// What is said of a gate that does not open, with the log of the instance that keeps it shut.
+    async fn shut(&self, member: &Member, why: &str, dead: Option<&Member>) -> Problem {
+        let cause = format!(
+            "{} was not touched, since this does not hold: {why}",
+            member.id
+        );
+        match dead {
+            Some(dead) => {
+                let cause = format!("{cause}; {} does not run", dead.id);
+                self.with_log(dead, cause).await
+            }
+            None => Problem::new(cause).help(
+                "mend that first (`sdtd status` shows the cluster), then run the same command again",
+            ),
+        }
+    }
+
+    /// An instance of the same role that died and does not come back: to wait for it is to no avail.
+    async fn dead_peer<'a>(
+        &'a self,
+        lives: &mut BTreeMap<&'a InstanceId, Life>,
+        member: &'a Member,
+    ) -> Option<&'a Member> {
+        for peer in self.prober.view.peers(member) {
+            let life = lives.entry(&peer.id).or_default();
+            if life.is_due() && self.died(life, peer).await {
+                return Some(peer);
+            }
+        }
+        None
     }
 
     /// Waits until all probes hold for an instance that was just started.
@@ -110,7 +143,7 @@ impl Executor {
         let Some(unit) = self.unit_now(member).await else {
             return false;
         };
-        let failing = !unit.active || unit.restarts > 0;
+        let failing = !unit.active || unit.is_failing();
         let since = *life.failing_since.get_or_insert_with(Instant::now);
         if !failing {
             life.failing_since = None;
@@ -209,7 +242,7 @@ struct Life {
 }
 
 impl Life {
-    fn is_due(&self) -> bool {
-        self.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY)
+    fn is_due(&mut self) -> bool {
+        self.looked.get_or_insert_with(Instant::now).elapsed() >= LOOK_EVERY
     }
 }

@@ -21,21 +21,26 @@ type Ends = (watch::Sender<Option<bool>>, State);
 struct Board {
     waves: Vec<Ends>,
     batches: Vec<BTreeMap<HostName, Ends>>,
+    /// For each wave and host: whether its packages have left this machine.
+    sent: Vec<BTreeMap<HostName, Ends>>,
     report: Mutex<Report>,
 }
 
 impl Board {
     fn new(plan: &Plan) -> Self {
         let state = || watch::channel(None);
-        let of_wave = |wave: &Wave| {
-            wave.batches
-                .iter()
-                .map(|b| (b.host.clone(), state()))
-                .collect()
+        let of_batches = |wave: &Wave, which: fn(&Batch) -> bool| {
+            let batches = wave.batches.iter().filter(|b| which(b));
+            batches.map(|b| (b.host.clone(), state())).collect()
         };
         Self {
             waves: plan.waves.iter().map(|_| state()).collect(),
-            batches: plan.waves.iter().map(of_wave).collect(),
+            batches: plan.waves.iter().map(|w| of_batches(w, |_| true)).collect(),
+            sent: plan
+                .waves
+                .iter()
+                .map(|w| of_batches(w, Batch::has_packages))
+                .collect(),
             report: Mutex::default(),
         }
     }
@@ -62,7 +67,27 @@ impl Board {
         true
     }
 
+    /// Waits until the packages of earlier waves have gone to a host: they share its link, and those that
+    /// are needed first go first.
+    async fn wait_link(&self, wave: usize, host: &HostName) {
+        if !self.sent[wave].contains_key(host) {
+            return;
+        }
+        let earlier = self.sent[..wave].iter().filter_map(|hosts| hosts.get(host));
+        for (_, state) in earlier {
+            over(state).await;
+        }
+    }
+
+    /// The packages of a wave have gone to a host.
+    fn end_link(&self, wave: usize, host: &HostName) {
+        if let Some((sender, _)) = self.sent[wave].get(host) {
+            sender.send_replace(Some(true));
+        }
+    }
+
     fn end_batch(&self, wave: usize, host: &HostName, done: bool) {
+        self.end_link(wave, host);
         if let Some((sender, _)) = self.batches[wave].get(host) {
             sender.send_replace(Some(done));
         }
@@ -275,8 +300,10 @@ impl Executor {
             board.end_batch(index, &batch.host, false);
             return false;
         }
+        board.wait_link(index, &batch.host).await;
+        let sent = || board.end_link(index, &batch.host);
         let result = match self.forks.acquire().await {
-            Ok(_permit) => self.batch(wave, batch).await,
+            Ok(_permit) => self.batch(wave, batch, &sent).await,
             Err(_) => Err(Problem::new("the run is over")),
         };
         let done = self.conclude(batch, result, board);

@@ -113,13 +113,13 @@ unit() { # change unit seconds-to-stop
 
 systemd_unit() {
   case $1 in
-    start) systemctl daemon-reload && systemctl reset-failed "$2.service" 2>/dev/null
-           systemctl enable --quiet "$2.service" && systemctl start --no-block "$2.service" ;;
-    restart) systemctl daemon-reload && systemctl enable --quiet "$2.service" &&
-             systemctl stop "$2.service" && systemctl start --no-block "$2.service" ;;
+    start) { [ "$(systemctl show -p NeedDaemonReload,UnitFileState --value "$2.service" | sort | tr '\n' ' ')" = "enabled no " ] ||
+             systemctl enable --quiet "$2.service"; } && # which makes systemd read all unit files again
+           { systemctl reset-failed "$2.service" 2>/dev/null; systemctl start --no-block "$2.service"; } ;;
+    restart) systemctl enable --quiet "$2.service" && systemctl stop "$2.service" && systemctl start --no-block "$2.service" ;;
     stop) systemctl stop "$2.service" && ! systemctl is-active --quiet "$2.service" ;;
     reload) systemctl daemon-reload && systemctl reload "$2.service" && settled "$2" ;;
-    enable) systemctl daemon-reload && systemctl enable --quiet "$2.service" ;;
+    enable) systemctl enable --quiet "$2.service" ;;
     disable) systemctl disable --quiet --now "$2.service" 2>/dev/null; return 0 ;;
   esac
 }

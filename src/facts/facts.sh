@@ -1,83 +1,113 @@
 # One host's facts in one go: what is asked for stands in the variables above, one a line.
-# Each answer is a line of fields parted by tabs; a file's text follows it, each line behind a bar.
+# Each answer is a line of fields parted by tabs; a file's text has each line behind a bar.
+# Every process that is started costs a small board some milliseconds: each tool is called once for all.
 export LC_ALL=C
-t='	'
-say() { printf '%s' "$1"; shift; for f in "$@"; do printf '\t%s' "$f"; done; printf '\n'; }
+set -f
+nl='
+'
+IFS=$nl
+say() { printf '%s' "$1"; shift; [ $# -eq 0 ] || printf '\t%s' "$@"; printf '\n'; }
 
 say begin 1
-say hostname "$(uname -n)"
-say machine "$(cat /etc/machine-id 2>/dev/null)"
-say kernel "$(uname -m)" "$(getconf LONG_BIT 2>/dev/null)" "$(dpkg --print-architecture 2>/dev/null)"
+read -r name </proc/sys/kernel/hostname; say hostname "$name"
+[ -r /etc/machine-id ] && read -r id </etc/machine-id && say machine "$id"
+if command -v dpkg >/dev/null; then debian=$(dpkg --print-architecture); bits=''
+else bits=$(getconf LONG_BIT 2>/dev/null); debian=''; fi
+say kernel "$(uname -m)" "$bits" "$debian"
 # shellcheck disable=SC1091
 say os "$( (. /etc/os-release && echo "$PRETTY_NAME") 2>/dev/null || uname -sr)"
-while read -r k v _; do [ "$k" = MemTotal: ] && say memory "$v" && break; done </proc/meminfo
+while IFS=' ' read -r k v _; do [ "$k" = MemTotal: ] && say memory "$v" && break; done </proc/meminfo
 say cpus "$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)"
 say time "$(date +%s)"
 say user "$(id -un)"
-[ -d /run/systemd/system ] && [ -z "$pidfiles" ] && say systemd yes
+[ -d /run/systemd/system ] && [ -z "$pidfiles" ] && systemd=yes && say systemd yes
 
-each() { printf '%s\n' "$1" | while IFS= read -r x; do [ -z "$x" ] || "$2" "$x"; done; }
+# shellcheck disable=SC2086 # here and below: one word a line
+if [ -n "$disks" ]; then
+  there=''
+  for d in $disks; do
+    while [ ! -e "$d" ] && [ "$d" != / ]; do d=${d%/*}; [ -n "$d" ] || d=/; done
+    there=$there$d$nl
+  done
+  df -Pk $there 2>/dev/null | {
+    read -r _
+    for d in $disks; do IFS=' ' read -r _ total _ free _ && say disk "$d" "$total" "$free"; done
+  }
+fi
 
-disk() {
-  d=$1
-  while [ ! -e "$d" ] && [ "$d" != / ]; do d=${d%/*}; [ -n "$d" ] || d=/; done
-  df -Pk "$d" 2>/dev/null | { read -r _; read -r _ total _ free _; say disk "$1" "$total" "$free"; }
-}
-each "$disks" disk
+# shellcheck disable=SC2086
+[ -z "$users" ] || getent passwd $users 2>/dev/null | while IFS=: read -r u _; do say has-user "$u"; done
 
-user() { id -u "$1" >/dev/null 2>&1 && say has-user "$1"; }
-each "$users" user
-
-path() {
-  if [ -L "$1" ]; then say link "$1" "$(readlink "$1")"
-  elif [ -d "$1" ]; then say dir "$1" "$(stat -c "%a$t%U" "$1")"
-  elif [ -f "$1" ]; then
-    say file "$1" "$(stat -c "%a$t%U$t%s" "$1")"
-    sed 's/^/|/' "$1"; printf '\n'
+links='' there='' texts=''
+for p in $paths "$state/record.json"; do
+  if [ -L "$p" ]; then links=$links$p$nl
+  elif [ -e "$p" ]; then
+    there=$there$p$nl
+    [ -f "$p" ] && [ -s "$p" ] && [ -r "$p" ] && texts=$texts$p$nl
   fi
+done
+# shellcheck disable=SC2086
+{
+  [ -z "$links" ] || readlink $links | for p in $links; do IFS= read -r to && say link "$p" "$to"; done
+  [ -z "$there" ] || stat --printf 'path\t%n\t%f\t%U\t%s\n' $there 2>/dev/null
+  [ -z "$texts" ] || awk 'FNR == 1 { print "text\t" FILENAME } { print "|" $0 }' $texts 2>/dev/null
 }
-each "$paths" path
 
+set +f
 for d in "$store"/*; do [ -d "$d" ] && say store "${d##*/}"; done
-marker() { [ -e "$1" ] && say marker "$1"; }
-each "$markers" marker
+set -f
+for m in $markers; do [ -e "$m" ] && say marker "$m"; done
 
-proc() { # pid: seconds running and anonymous memory
-  read -r up _ </proc/uptime; up=${up%%.*}
-  stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
-  stat=${stat##*) }
-  # shellcheck disable=SC2086
-  set -- "$1" $stat
-  started=$(( ${21} / $(getconf CLK_TCK 2>/dev/null || echo 100) ))
+proc() { # pid: seconds running (the kernel tells it in hundredths) and anonymous memory
+  { IFS= read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+  IFS=' ' read -r up _ </proc/uptime
+  IFS=' ' read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ started _ <<END
+${stat##*) }
+END
   anon=0
-  while read -r k v _; do [ "$k" = RssAnon: ] && anon=$v && break; done <"/proc/$1/status" 2>/dev/null
-  say process "$1" "$(( up - started ))" "$anon"
+  while IFS="	 " read -r k v _; do [ "$k" = RssAnon: ] && anon=$v && break; done <"/proc/$1/status" 2>/dev/null
+  say process "$1" "$(( ${up%%.*} - started / 100 ))" "$anon"
 }
 
-unit() {
-  running=$(tr "\n" " " 2>/dev/null <"$state/units/$1/running")
-  if [ -z "$pidfiles" ] && [ -d /run/systemd/system ]; then
-    # shellcheck disable=SC2046
-    set -- "$1" $(systemctl show -p MainPID,ActiveState,UnitFileState,NRestarts "$1.service" 2>/dev/null | sort | sed 's/=$/=-/; s/.*=//')
-    # sorted: ActiveState MainPID NRestarts UnitFileState
-    say unit "$1" "$2" "$3" "$4" "$5" "$running"
-    [ "${3:-0}" -gt 0 ] 2>/dev/null && proc "$3"
-  elif [ -x "$state/units/$1/ctl" ]; then
-    pid=$("$state/units/$1/ctl" pid 2>/dev/null)
-    if [ -n "$pid" ]; then say unit "$1" active "$pid" 0 enabled "$running"; proc "$pid"
-    else say unit "$1" inactive 0 0 enabled "$running"; fi
-  fi
+unit() { # name state pid restarts enabled
+  running=''
+  { while IFS= read -r w; do running="$running$w "; done <"$state/units/$1/running"; } 2>/dev/null
+  say unit "$@" "$running"
+  [ "$3" = 0 ] || proc "$3"
 }
-each "$units" unit
+
+if [ -z "$units" ]; then :
+elif [ -n "$systemd" ]; then
+  names=''
+  for u in $units; do names=$names$u.service$nl; done
+  # A block of lines a unit, an empty line between two.
+  # shellcheck disable=SC2086
+  { systemctl show -p Id,MainPID,ActiveState,UnitFileState,NRestarts $names 2>/dev/null; echo; } |
+    while IFS='=' read -r k v; do
+      case $k in
+        Id) u=${v%.service} ;;
+        MainPID) pid=$v ;;
+        ActiveState) active=$v ;;
+        NRestarts) restarts=$v ;;
+        UnitFileState) enabled=$v ;;
+        '') [ -z "$u" ] || unit "$u" "$active" "${pid:-0}" "${restarts:-0}" "${enabled:--}"; u='' ;;
+      esac
+    done
+else
+  for u in $units; do
+    [ -x "$state/units/$u/ctl" ] || continue
+    pid=$("$state/units/$u/ctl" pid 2>/dev/null)
+    if [ -n "$pid" ]; then unit "$u" active "$pid" 0 enabled; else unit "$u" inactive 0 0 enabled; fi
+  done
+fi
 
 if command -v ss >/dev/null 2>&1; then
-  ss -Hltnp 2>/dev/null | while read -r _ _ _ local _ who; do say listen "$local" "$who"; done
+  ss -Hltnp 2>/dev/null | while IFS=' ' read -r _ _ _ local _ who; do say listen "$local" "$who"; done
 else
   for f in /proc/net/tcp /proc/net/tcp6; do
-    while read -r _ local _ st _; do [ "$st" = 0A ] && say listen-hex "$local"; done <"$f" 2>/dev/null
+    while IFS=' ' read -r _ local _ st _; do [ "$st" = 0A ] && say listen-hex "$local"; done <"$f" 2>/dev/null
   done
 fi
 
 say record-path "$state/record.json"
-path "$state/record.json"
 say end

@@ -65,6 +65,7 @@ struct Reader {
     disks: BTreeMap<String, Disk>,
     users: BTreeSet<String>,
     files: BTreeMap<String, FileFact>,
+    sizes: BTreeMap<String, usize>,
     dirs: BTreeMap<String, DirFact>,
     links: BTreeMap<String, String>,
     store: BTreeSet<String>,
@@ -92,20 +93,12 @@ impl Reader {
             }
             ["has-user", name] => _ = self.users.insert(name.to_owned()),
             ["link", path, to] => _ = self.links.insert(path.to_owned(), to.to_owned()),
-            ["dir", path, mode, owner] => {
-                let fact = DirFact {
-                    mode: four_digits(mode),
-                    owner: owner.to_owned(),
-                };
-                self.dirs.insert(path.to_owned(), fact);
-            }
-            ["file", path, mode, owner, size] => {
-                let fact = FileFact {
-                    text: file_text(text, size),
-                    mode: four_digits(mode),
-                    owner: owner.to_owned(),
-                };
-                self.files.insert(path.to_owned(), fact);
+            ["path", path, mode, owner, size] => self.path(path, mode, owner, size),
+            ["text", path] => {
+                let size = self.sizes.get(path).copied().unwrap_or_default();
+                if let Some(file) = self.files.get_mut(path) {
+                    file.text = file_text(text, size);
+                }
             }
             ["store", name] => _ = self.store.insert(name.to_owned()),
             ["marker", path] => _ = self.markers.insert(path.to_owned()),
@@ -125,6 +118,24 @@ impl Reader {
             }
             ["listen-hex", local] => self.listening.extend(hex_listener(local)),
             [name, value] => _ = self.values.insert(name.to_owned(), value.to_owned()),
+            _ => {}
+        }
+    }
+
+    /// A file or a folder; its mode as `stat` has it, in hexadecimal, the kind in its upper bits.
+    fn path(&mut self, path: &str, mode: &str, owner: &str, size: &str) {
+        let Ok(bits) = u32::from_str_radix(mode, 16) else {
+            return;
+        };
+        let (path, owner) = (path.to_owned(), owner.to_owned());
+        let mode = format!("{:04o}", bits & 0o7777);
+        match bits & 0o170_000 {
+            0o040_000 => _ = self.dirs.insert(path, DirFact { mode, owner }),
+            0o100_000 => {
+                let text = String::new();
+                self.sizes.insert(path.clone(), size.parse().unwrap_or(0));
+                self.files.insert(path, FileFact { text, mode, owner });
+            }
             _ => {}
         }
     }
@@ -219,14 +230,10 @@ pub(crate) fn read_record(text: &str) -> Result<Record, FactsError> {
     serde_json::from_str(text).map_err(wrong)
 }
 
-fn four_digits(mode: &str) -> String {
-    format!("{mode:0>4}")
-}
-
 /// The lines of a file as one text; its size tells whether the last line ended.
-fn file_text(lines: &[&str], size: &str) -> String {
+fn file_text(lines: &[&str], size: usize) -> String {
     let mut text = lines.join("\n");
-    if !lines.is_empty() && size.parse::<usize>().is_ok_and(|size| size > text.len()) {
+    if !lines.is_empty() && size > text.len() {
         text.push('\n');
     }
     text

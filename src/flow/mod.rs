@@ -44,6 +44,7 @@ pub struct Planned {
 }
 
 /// One cluster and everything that is needed to work on it.
+#[derive(Clone)]
 pub struct Flow {
     /// What should be.
     pub cluster: Cluster,
@@ -64,6 +65,15 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// The same flow over the same connections, telling nobody: for what goes on behind another phase.
+    #[must_use]
+    pub fn quietly(&self) -> Self {
+        Self {
+            events: EventSink::discard(),
+            ..self.clone()
+        }
+    }
+
     /// Asks every connected host for its facts, in one round trip each. Answers in part: who failed is
     /// told of beside it.
     pub async fn ask_facts(&self) -> (Facts, Vec<(HostName, RemoteError)>) {

@@ -18,8 +18,8 @@ use crate::transport::Dial;
 
 /// How long one request may take, unless said otherwise.
 const REQUEST: Duration = Duration::from_secs(10);
-/// The pause between two looks at something that is waited for.
-const PAUSE: Duration = Duration::from_millis(150);
+/// The pause between two looks at something that is waited for: at first, and at the most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 
 type Kept = Arc<tokio::sync::Mutex<Option<Connection>>>;
 
@@ -189,6 +189,7 @@ impl Client {
         F: Future<Output = Result<Option<T>>>,
     {
         let start = Instant::now();
+        let (mut pause, longest) = PAUSES;
         loop {
             let seen = look().await;
             let late = start.elapsed() >= limit;
@@ -201,8 +202,9 @@ impl Client {
                         after: limit,
                     });
                 }
-                Ok(None) | Err(_) => sleep(PAUSE).await,
+                Ok(None) | Err(_) => sleep(pause).await,
             }
+            pause = longest.min(pause * 3 / 2);
         }
     }
 

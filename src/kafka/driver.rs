@@ -16,10 +16,12 @@ use super::{Client, Endpoint, Error, Metadata, Thin, probe};
 use crate::driver::{Answer, Call, Driver, PartitionInfo, TopicInfo};
 use crate::event::Problem;
 use crate::inventory::Topic;
-use crate::plan::ResourceChange;
+use crate::plan::{Member, ResourceChange};
 
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(10);
+/// How long brokers that run may take to register before a topic is changed.
+const REGISTERED: Duration = Duration::from_secs(60);
 /// How long a message may take to be written and read back.
 const MESSAGE: Duration = Duration::from_secs(20);
 /// How long a port is tried from here before it counts as out of reach.
@@ -39,10 +41,10 @@ impl Driver for KafkaDriver {
             "controller" => controller(&client, call).await,
             "controller-elected" => controller_elected(&client).await,
             "whole" => whole(&client, call).await,
-            "in-sync" => in_sync(&client, call).await,
+            "in-sync" => in_sync(call).await,
             "registered" => registered(&client, call).await,
             "role" => role(&client, call).await,
-            "healthy" => healthy(&client, call).await,
+            "healthy" => healthy(call).await,
             "round-trip" => round_trip(&client, call).await,
             other => Ok(Answer::Broken(format!(
                 "the driver has no action `{other}`"
@@ -59,10 +61,11 @@ impl Driver for KafkaDriver {
     ) -> Result<Vec<ResourceChange>, Problem> {
         let specs: Vec<TopicSpec> = wanted.iter().map(spec).collect();
         let changes = if live {
-            let client = client(call);
-            compare(&client, &specs)
-                .await
-                .map_err(|e| Problem::new(format!("topics: {e}")))?
+            match compare(&client(call), &specs).await {
+                // They run and do not serve yet, as after a run that was cut off: told then, not now.
+                Err(e) if e.is_passing() => specs.into_iter().map(TopicChange::Ensure).collect(),
+                other => other.map_err(|e| Problem::new(format!("topics: {e}")))?,
+            }
         } else {
             specs.into_iter().map(TopicChange::Create).collect()
         };
@@ -124,23 +127,37 @@ impl Driver for KafkaDriver {
         let wrong = |e: &dyn std::fmt::Display| Problem::new(format!("{}: {e}", change.text));
         let what: TopicChange =
             serde_json::from_value(change.change.clone()).map_err(|e| wrong(&e))?;
-        match topics::apply(&client(call), &what).await {
-            Err(e) if e.all_refused_with(&[ResponseError::TopicAlreadyExists]) => Ok(()),
-            other => other.map_err(|e| wrong(&e)),
-        }
+        let client = client(call);
+        wait_for_all(&client, call).await.map_err(|e| wrong(&e))?;
+        let made = match topics::apply(&client, &what).await {
+            // It was there all along, behind brokers that did not run when the plan was made.
+            Err(e) if e.all_refused_with(&[ResponseError::TopicAlreadyExists]) => {
+                let TopicChange::Create(spec) = what else {
+                    return Ok(());
+                };
+                topics::apply(&client, &TopicChange::Ensure(spec)).await
+            }
+            other => other,
+        };
+        made.map_err(|e| wrong(&e))
     }
 }
 
 /// A client that knows all brokers of the service.
 #[must_use]
 pub fn client(call: Call<'_>) -> Client {
-    let brokers = call.view.of_service(call.service);
-    let endpoint = |m: &crate::plan::Member| Some(Endpoint::new(&m.address, m.client_port()?));
-    Client::new(
-        Arc::clone(call.dial),
-        brokers.filter_map(endpoint).collect(),
-    )
-    .with_timeout(REQUEST)
+    client_of(call, call.view.of_service(call.service))
+}
+
+/// A client that asks the broker in question and no other.
+fn own_client(call: Call<'_>) -> Client {
+    client_of(call, call.member.into_iter())
+}
+
+fn client_of<'a>(call: Call<'_>, brokers: impl Iterator<Item = &'a Member>) -> Client {
+    let endpoint = |m: &Member| Some(Endpoint::new(&m.address, m.client_port()?));
+    let bootstrap = brokers.filter_map(endpoint).collect();
+    Client::new(Arc::clone(call.dial), bootstrap).with_timeout(REQUEST)
 }
 
 /// The ids that should be registered.
@@ -209,6 +226,17 @@ async fn whole(client: &Client, call: Call<'_>) -> super::Result<Answer> {
     ))))
 }
 
+/// Copies are placed on brokers that are registered: with too few of them a topic can't be made.
+async fn wait_for_all(client: &Client, call: Call<'_>) -> super::Result<()> {
+    let what = || "not all brokers are registered".to_owned();
+    let look = || async {
+        Ok(missing(&client.metadata().await?, call)
+            .is_none()
+            .then_some(()))
+    };
+    client.wait(REGISTERED, what, look).await
+}
+
 fn missing(metadata: &Metadata, call: Call<'_>) -> Option<String> {
     let gone: Vec<String> = expected(call)
         .into_iter()
@@ -218,16 +246,12 @@ fn missing(metadata: &Metadata, call: Call<'_>) -> Option<String> {
     (!gone.is_empty()).then(|| format!("not registered: broker {}", gone.join(", ")))
 }
 
-async fn in_sync(client: &Client, call: Call<'_>) -> super::Result<Answer> {
+async fn in_sync(call: Call<'_>) -> super::Result<Answer> {
     let Some(id) = own_id(call) else {
         return Ok(no_number());
     };
     // Asked of the broker itself: that it answers is part of the question.
-    let metadata = client.metadata().await?;
-    if metadata.broker(id).is_none() {
-        return Ok(Answer::NotYet("it is not registered".to_owned()));
-    }
-    let own = client.metadata_from(id, None).await?;
+    let own = own_client(call).metadata().await?;
     Ok(match health::ready(&own, id) {
         Readiness::Ready => Answer::Yes(None),
         Readiness::Unregistered => Answer::NotYet("it is not registered".to_owned()),
@@ -271,8 +295,8 @@ async fn role(client: &Client, call: Call<'_>) -> super::Result<Answer> {
     Ok(Answer::Yes(Some(format!("{word} {id}"))))
 }
 
-async fn healthy(client: &Client, call: Call<'_>) -> super::Result<Answer> {
-    let answer = in_sync(client, call).await?;
+async fn healthy(call: Call<'_>) -> super::Result<Answer> {
+    let answer = in_sync(call).await?;
     Ok(if answer.is_yes() {
         Answer::Yes(Some("in sync".to_owned()))
     } else {
@@ -286,7 +310,7 @@ fn no_number() -> Answer {
 
 /// One message written and read back in a partition led by each broker.
 async fn round_trip(client: &Client, call: Call<'_>) -> super::Result<Answer> {
-    let report = match direct(call).await {
+    let report = match direct(client, call).await? {
         Some(exchange) => probe::round_trip(client, exchange.as_ref(), MESSAGE).await?,
         None => probe::round_trip(client, &Thin(client), MESSAGE).await?,
     };
@@ -315,9 +339,13 @@ async fn round_trip(client: &Client, call: Call<'_>) -> super::Result<Answer> {
     ))))
 }
 
-/// The C client, where every broker can be reached from here without a forward.
+/// The C client, where every broker can be reached from here without a forward. On a cluster that had no
+/// consumer yet it only writes: reading, it would leave a topic behind ([`super::rd`]).
 #[cfg(feature = "rdkafka")]
-async fn direct(call: Call<'_>) -> Option<Box<dyn Exchange>> {
+async fn direct<'a>(
+    client: &'a Client,
+    call: Call<'_>,
+) -> super::Result<Option<Box<dyn Exchange + 'a>>> {
     let endpoints: Vec<(String, u16)> = call
         .view
         .of_service(call.service)
@@ -337,29 +365,30 @@ async fn direct(call: Call<'_>) -> Option<Box<dyn Exchange>> {
         })
     };
     let reached = tokio::task::spawn_blocking(reach).await.unwrap_or(false);
-    reached.then(|| Box::new(super::rd::Rdkafka::new(&list.join(","))) as Box<dyn Exchange>)
+    if !reached {
+        return Ok(None);
+    }
+    let write = super::rd::Rdkafka::new(&list.join(","));
+    let had_consumers = client.metadata().await?.topic(super::rd::OFFSETS).is_some();
+    Ok(Some(if had_consumers {
+        Box::new(write)
+    } else {
+        let read = Thin(client);
+        Box::new(super::exchange::Both { write, read })
+    }))
 }
 
 #[cfg(not(feature = "rdkafka"))]
-async fn direct(_call: Call<'_>) -> Option<Box<dyn Exchange>> {
-    None
+async fn direct<'a>(
+    _client: &'a Client,
+    _call: Call<'_>,
+) -> super::Result<Option<Box<dyn Exchange + 'a>>> {
+    Ok(None)
 }
 
 async fn compare(client: &Client, specs: &[TopicSpec]) -> super::Result<Vec<TopicChange>> {
-    if specs.is_empty() {
-        return Ok(Vec::new());
-    }
-    let names: Vec<&str> = specs.iter().map(|s| s.name.as_str()).collect();
     let metadata = client.metadata().await?;
-    let there: Vec<&str> = names
-        .into_iter()
-        .filter(|name| metadata.topic(name).is_some())
-        .collect();
-    let configs = if there.is_empty() {
-        super::config::Configs::default()
-    } else {
-        topics::existing(client, specs, &metadata).await?
-    };
+    let configs = topics::existing(client, specs, &metadata).await?;
     Ok(topics::diff(specs, &metadata, &configs, Leftovers::Report))
 }
 

@@ -51,11 +51,33 @@ pub struct Latency {
 /// A way to write a message and to read it back.
 #[async_trait::async_trait]
 pub trait Exchange: Send + Sync {
-    /// Writes the message and reads it back, the same bytes, within `limit`.
+    /// Writes the message; its offset, once every replica in sync has it.
+    ///
+    /// # Errors
+    /// When it is not acknowledged within `limit`.
+    async fn write(&self, message: &Sent, limit: Duration) -> Result<i64>;
+
+    /// Reads what stands at an offset of the message's partition.
+    ///
+    /// # Errors
+    /// When nothing comes back within `limit`.
+    async fn read(&self, message: &Sent, offset: i64, limit: Duration) -> Result<Vec<u8>>;
+
+    /// Writes the message and reads it back, the same bytes, each within `limit`.
     ///
     /// # Errors
     /// When either fails, or what is read is not what was written.
-    async fn exchange(&self, message: &Sent, limit: Duration) -> Result<Latency>;
+    async fn exchange(&self, message: &Sent, limit: Duration) -> Result<Latency> {
+        let start = Instant::now();
+        let offset = self.write(message, limit).await?;
+        let write = start.elapsed();
+        let found = self.read(message, offset, limit).await?;
+        same(message, &found)?;
+        Ok(Latency {
+            write,
+            read: start.elapsed() - write,
+        })
+    }
 }
 
 /// Produce and Fetch requests to the leader itself, through whatever the client dials with.
@@ -63,27 +85,43 @@ pub struct Thin<'a>(pub &'a Client);
 
 #[async_trait::async_trait]
 impl Exchange for Thin<'_> {
-    async fn exchange(&self, message: &Sent, limit: Duration) -> Result<Latency> {
-        let start = Instant::now();
-        let offset = retry(start + limit, || self.produce(message)).await?;
-        let write = start.elapsed();
-        let missing = || Error::NotYet {
-            what: missing(message, offset),
-            after: limit,
-        };
+    async fn write(&self, message: &Sent, limit: Duration) -> Result<i64> {
+        retry(Instant::now() + limit, || self.produce(message)).await
+    }
+
+    async fn read(&self, message: &Sent, offset: i64, limit: Duration) -> Result<Vec<u8>> {
+        let until = Instant::now() + limit;
         loop {
-            let records = retry(start + limit, || self.fetch(message, offset)).await?;
+            let records = retry(until, || self.fetch(message, offset)).await?;
             if let Some(found) = value_at(records, offset).map_err(|e| unreadable(message, &e))? {
-                same(message, &found)?;
-                return Ok(Latency {
-                    write,
-                    read: start.elapsed() - write,
+                return Ok(found);
+            }
+            if Instant::now() >= until {
+                return Err(Error::NotYet {
+                    what: missing(message, offset),
+                    after: limit,
                 });
             }
-            if start.elapsed() >= limit {
-                return Err(missing());
-            }
         }
+    }
+}
+
+/// Written one way, read another.
+pub struct Both<W, R> {
+    /// Who writes.
+    pub write: W,
+    /// Who reads.
+    pub read: R,
+}
+
+#[async_trait::async_trait]
+impl<W: Exchange, R: Exchange> Exchange for Both<W, R> {
+    async fn write(&self, message: &Sent, limit: Duration) -> Result<i64> {
+        self.write.write(message, limit).await
+    }
+
+    async fn read(&self, message: &Sent, offset: i64, limit: Duration) -> Result<Vec<u8>> {
+        self.read.read(message, offset, limit).await
     }
 }
 

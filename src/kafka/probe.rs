@@ -1,10 +1,11 @@
 //! A message written to every broker and read back, through a topic made for it and deleted after.
 
 use std::collections::BTreeMap;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
-use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_util::future::join_all;
 
 use super::admin::{NewTopic, already_gone};
 use super::client::Client;
@@ -90,9 +91,8 @@ async fn write_and_read(
         .collect();
     let tries = messages
         .iter()
-        .map(|m| within(limit * 2, via.exchange(m, limit)))
-        .collect();
-    Ok(brokers.into_iter().zip(all(tries).await).collect())
+        .map(|m| within(limit * 2, via.exchange(m, limit)));
+    Ok(brokers.into_iter().zip(join_all(tries).await).collect())
 }
 
 fn message(topic: &str, partition: i32, leader: i32) -> Sent {
@@ -103,28 +103,6 @@ fn message(topic: &str, partition: i32, leader: i32) -> Sent {
         leader,
         payload,
     }
-}
-
-/// The results of futures that run at the same time, in their order.
-async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut running: Vec<_> = futures.into_iter().map(Box::pin).collect();
-    let mut done: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
-    poll_fn(|context| {
-        for (future, result) in running.iter_mut().zip(&mut done) {
-            if result.is_none()
-                && let Poll::Ready(output) = future.as_mut().poll(context)
-            {
-                *result = Some(output);
-            }
-        }
-        if done.iter().all(Option::is_some) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
-    done.into_iter().flatten().collect()
 }
 
 async fn within(limit: Duration, work: impl Future<Output = Result<Latency>>) -> Result<Latency> {

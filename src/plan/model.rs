@@ -99,6 +99,14 @@ pub struct Batch {
     pub steps: Vec<Step>,
 }
 
+impl Batch {
+    /// Whether a package is sent for it.
+    #[must_use]
+    pub fn has_packages(&self) -> bool {
+        self.steps.iter().any(|s| matches!(s, Step::Package { .. }))
+    }
+}
+
 /// A change that a driver makes, such as to a topic.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResourceChange {
@@ -269,6 +277,12 @@ impl View {
         self.members
             .iter()
             .filter(move |m| m.id.service == role.service && m.id.role == role.role)
+    }
+
+    /// The members of a member's role, itself among them.
+    pub fn peers<'a>(&'a self, member: &'a Member) -> impl Iterator<Item = &'a Member> {
+        let alike = |m: &&Member| m.id.service == member.id.service && m.id.role == member.id.role;
+        self.members.iter().filter(alike)
     }
 
     /// The members of a service.

@@ -254,12 +254,14 @@ impl<'a> Waves<'a> {
             }
         }
         for kind in [Kind::Tidy, Kind::Start, Kind::Reload, Kind::Restart] {
-            let batches: Vec<Batch> = by_kind
-                .iter()
-                .filter(|(k, _)| *k == kind)
-                .map(|(_, b)| b.clone())
-                .collect();
-            let wave = self.role_wave(role, words, kind, batches);
+            let of_kind = by_kind.iter().filter(|(k, _)| *k == kind);
+            let batches: Vec<Batch> = of_kind.map(|(_, b)| b.clone()).collect();
+            let mut wave = self.role_wave(role, words, kind, batches);
+            if kind == Kind::Start && !wave.after.is_empty() {
+                let ahead = self.configure(role, &mut wave);
+                let ahead = self.push(ahead);
+                wave.after_on_host.extend(ahead);
+            }
             if let Some(index) = self.push(wave) {
                 self.of_service
                     .entry(role.service.clone())
@@ -268,6 +270,45 @@ impl<'a> Waves<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What needs not wait for other services, taken out of a wave that does: folders, files, and to enable
+    /// the unit, for which systemd reads all its unit files again.
+    fn configure(&self, role: &RoleRef, start: &mut Wave) -> Wave {
+        let waits = |step: &Step| matches!(step, Step::Once { .. } | Step::Unit { .. });
+        let mut batches = Vec::new();
+        for batch in &mut start.batches {
+            let first = batch.steps.iter().position(waits).unwrap_or(0);
+            let mut steps: Vec<Step> = batch.steps.drain(..first).collect();
+            if steps.is_empty() {
+                continue;
+            }
+            let systemd = self
+                .context
+                .facts
+                .get(&batch.host)
+                .is_some_and(|f| f.systemd);
+            if let (true, Some(Step::Unit { unit, to, within })) = (systemd, batch.steps.first())
+                && *to == UnitChange::Start
+            {
+                let (unit, within) = (unit.clone(), *within);
+                let to = UnitChange::Enable;
+                steps.push(Step::Unit { unit, to, within });
+            }
+            batches.push(Batch {
+                host: batch.host.clone(),
+                instance: None,
+                because: Vec::new(),
+                steps,
+            });
+        }
+        Wave {
+            title: format!("configure {role}"),
+            role: Some(role.clone()),
+            after_on_host: start.after_on_host.clone(),
+            batches,
+            ..Wave::default()
+        }
     }
 
     fn role_wave(&self, role: &RoleRef, words: &Role, kind: Kind, batches: Vec<Batch>) -> Wave {
@@ -401,6 +442,7 @@ impl<'a> Waves<'a> {
             }
             return Kind::Restart;
         }
+        // One that was started again by itself and runs is left alone: it may just have come back.
         if unit.state == "activating" {
             because.push("it dies again and again".to_owned());
             steps.unit(name, UnitChange::Restart, one.stop_within);

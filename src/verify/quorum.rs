@@ -2,7 +2,7 @@
 
 use crate::catalogue::descriptor::Quorum;
 use crate::driver::Answer;
-use crate::plan::{Member, RoleRef};
+use crate::plan::Member;
 use crate::verify::Prober;
 
 impl Prober {
@@ -17,11 +17,7 @@ impl Prober {
         let Some(quorum) = self.quorum_of(member) else {
             return Answer::Broken(format!("{} has no quorum", member.id));
         };
-        let role = RoleRef {
-            service: member.id.service.clone(),
-            role: member.id.role.clone(),
-        };
-        let members: Vec<&Member> = self.view.of_role(&role).collect();
+        let members: Vec<&Member> = self.view.peers(member).collect();
         let mut leader = None;
         for one in &members {
             let answer = Box::pin(self.ask(&quorum.mode, one)).await;

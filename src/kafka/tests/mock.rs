@@ -7,6 +7,7 @@ use std::time::Duration;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
+use crate::kafka::exchange::Both;
 use crate::kafka::rd::Rdkafka;
 use crate::kafka::{Client, Exchange, Sent, Thin, health};
 use crate::transport::{BoxStream, Dial};
@@ -68,6 +69,13 @@ async fn messages_come_back_through_the_thin_client() {
 async fn messages_come_back_through_librdkafka() {
     let (cluster, client) = simulated();
     message_to_each(&client, &Rdkafka::new(&cluster.bootstrap_servers())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_librdkafka_are_read_by_the_thin_client() {
+    let (cluster, client) = simulated();
+    let (write, read) = (Rdkafka::new(&cluster.bootstrap_servers()), Thin(&client));
+    message_to_each(&client, &Both { write, read }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

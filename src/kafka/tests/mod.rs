@@ -1,5 +1,6 @@
 //! Tests: against hand-made brokers at the other end of a pipe, librdkafka's simulated cluster, and tables.
 
+mod driver;
 mod fake;
 mod frames;
 mod health;

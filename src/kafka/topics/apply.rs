@@ -1,6 +1,6 @@
 //! The changes, made.
 
-use super::{TopicChange, TopicSpec};
+use super::{Leftovers, TopicChange, TopicSpec, diff};
 use crate::kafka::admin::NewTopic;
 use crate::kafka::client::Client;
 use crate::kafka::config::{Alteration, Configs, Resource};
@@ -21,6 +21,9 @@ pub async fn existing(
         .filter(|spec| metadata.topic(&spec.name).is_some())
         .map(|spec| Resource::Topic(spec.name.clone()))
         .collect();
+    if there.is_empty() {
+        return Ok(Configs::default());
+    }
     client.describe_configs(&there, &[]).await
 }
 
@@ -34,6 +37,7 @@ pub async fn apply(client: &Client, change: &TopicChange) -> Result<()> {
             client.create_topics(&[new_topic(spec)], false).await?;
             wait(client, &spec.name, spec.partitions).await
         }
+        TopicChange::Ensure(spec) => ensure(client, spec).await,
         TopicChange::AddPartitions { topic, to, .. } => {
             client.create_partitions(topic, *to).await?;
             wait(client, topic, *to).await
@@ -48,6 +52,19 @@ pub async fn apply(client: &Client, change: &TopicChange) -> Result<()> {
             Err(Error::Unsafe(told.to_string()))
         }
     }
+}
+
+/// Brings a topic about from whatever state it is in.
+async fn ensure(client: &Client, spec: &TopicSpec) -> Result<()> {
+    let metadata = client.metadata().await?;
+    let wanted = std::slice::from_ref(spec);
+    let configs = existing(client, wanted, &metadata).await?;
+    for change in diff(wanted, &metadata, &configs, Leftovers::Report) {
+        if !matches!(change, TopicChange::Leftover { .. }) {
+            Box::pin(apply(client, &change)).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn wait(client: &Client, topic: &str, partitions: i32) -> Result<()> {

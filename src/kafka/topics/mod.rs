@@ -47,6 +47,8 @@ pub enum Leftovers {
 pub enum TopicChange {
     /// The topic is not there.
     Create(TopicSpec),
+    /// No broker could tell yet: it is compared when one can, and then brought about.
+    Ensure(TopicSpec),
     /// It has too few partitions.
     AddPartitions {
         /// The topic.
@@ -118,7 +120,7 @@ impl TopicChange {
     /// The topic's name.
     pub fn topic(&self) -> &str {
         match self {
-            Self::Create(spec) => &spec.name,
+            Self::Create(spec) | Self::Ensure(spec) => &spec.name,
             Self::AddPartitions { topic, .. }
             | Self::SetConfig { topic, .. }
             | Self::RemoveConfig { topic, .. }
@@ -146,6 +148,9 @@ impl fmt::Display for TopicChange {
                 spec.config
                     .iter()
                     .try_for_each(|(key, value)| write!(f, ", {key}={value}"))
+            }
+            Self::Ensure(_) => {
+                write!(f, "compare with the inventory once the brokers answer")
             }
             Self::AddPartitions { from, to, .. } => write!(f, "partitions {from} -> {to}"),
             Self::SetConfig {
