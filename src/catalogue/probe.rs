@@ -41,6 +41,8 @@ pub enum Probe {
     },
     /// The role's quorum is whole: one leader, all others following and in sync.
     Quorum,
+    /// The other members of the instance's role are a majority of it and whole without it.
+    QuorumOthers,
     /// The instance leads its quorum.
     QuorumLeader,
     /// An action of a driver, `<driver>/<action>`.
@@ -101,6 +103,7 @@ impl std::fmt::Display for Probe {
             Self::FourLetter { send, .. } => write!(f, "{send}"),
             Self::Exec { hook, .. } => write!(f, "{}", hook.trim_start_matches("hooks/")),
             Self::Quorum => f.write_str("quorum"),
+            Self::QuorumOthers => f.write_str("quorum of the others"),
             Self::QuorumLeader => f.write_str("leads"),
             Self::Driver(action) => write!(f, "{}", action.action),
         }

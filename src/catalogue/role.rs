@@ -126,6 +126,13 @@ pub struct Data {
     /// Whether it may be spread over several folders.
     #[serde(default)]
     pub many: bool,
+    /// A path in each folder that is there as soon as the instance is ready, and as long as the folder holds
+    /// its data: an instance that had it is never started without it.
+    #[serde(default)]
+    pub holds: Option<String>,
+    /// What must hold before an instance that lost its data may start empty, when that is asked for.
+    #[serde(default)]
+    pub anew: Vec<Probe>,
 }
 
 /// A file that a role reads.
@@ -142,6 +149,9 @@ pub struct FileSpec {
     /// What a change of it asks of a running instance.
     #[serde(default)]
     pub on_change: OnChange,
+    /// Whether it is written only as long as no instance of the role is known to hold data.
+    #[serde(default)]
+    pub bootstrap: bool,
 }
 
 fn default_mode() -> String {

@@ -11,6 +11,7 @@ use crate::error::{Failure, Kind};
 use crate::event::{EventKind, HostSummary, InstanceSummary, Problem, RunSummary};
 use crate::exec::Report;
 use crate::flow::Planned;
+use crate::id::InstanceId;
 use crate::plan::show::{Detail, show};
 use crate::plan::{Plan, View};
 use crate::report;
@@ -23,6 +24,10 @@ pub struct DeployArgs {
     /// Apply a plan that was saved with `plan --out`, exactly as it is.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
+    /// An instance that lost its data for good and shall start empty (may be repeated). It is done only where
+    /// the others hold all that it had.
+    #[arg(long, value_name = "INSTANCE")]
+    anew: Vec<InstanceId>,
 }
 
 /// Runs `sdtd deploy`.
@@ -32,7 +37,8 @@ pub struct DeployArgs {
 pub async fn run(global: &Global, args: &DeployArgs) -> Result<(), Failure> {
     let saved = args.plan.as_deref().map(super::plan::load).transpose()?;
     let opened = setup::open(global, &args.inventory)?;
-    let run = setup::begin(global, opened, "deploy", Missing::Fatal).await?;
+    let mut run = setup::begin(global, opened, "deploy", Missing::Fatal).await?;
+    run.flow.anew.extend(args.anew.iter().cloned());
     let planned = match run.flow.plan(saved.is_none()).await {
         Ok(planned) => planned,
         Err(failure) => {
@@ -176,7 +182,9 @@ async fn prove(run: &Run, view: &View) -> Result<Vec<InstanceSummary>, (Failure,
 
 /// Plans again; whether anything is left to do.
 async fn not_settled(run: &Run) -> Result<Option<Plan>, Failure> {
-    let again = run.flow.quietly().plan(false).await?;
+    let mut flow = run.flow.quietly();
+    flow.anew.clear();
+    let again = flow.plan(false).await?;
     Ok((!again.plan.is_empty()).then_some(again.plan))
 }
 

@@ -1,6 +1,6 @@
 //! `sdtd plan`: what deploy would do, and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::error::{Failure, Kind};
 use crate::event::Problem;
 use crate::facts::HostFacts;
 use crate::flow::{Planned, plan_failure};
-use crate::id::Arch;
+use crate::id::{Arch, InstanceId};
 use crate::plan::packages::Packages;
 use crate::plan::show::{Detail, masked, show};
 use crate::plan::{Input, Plan, planner};
@@ -31,6 +31,9 @@ pub struct PlanArgs {
     /// Write the plan to a file, for `deploy --plan FILE`.
     #[arg(long, value_name = "FILE", conflicts_with = "offline")]
     out: Option<PathBuf>,
+    /// An instance that lost its data for good and shall start empty (may be repeated).
+    #[arg(long, value_name = "INSTANCE", conflicts_with = "offline")]
+    anew: Vec<InstanceId>,
     /// Contact no host: validate, place and render with assumed facts.
     #[arg(long)]
     offline: bool,
@@ -55,7 +58,8 @@ pub async fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
         let plan = offline(&opened)?;
         return tell(global, args, &plan);
     }
-    let run = setup::begin(global, opened, "plan", Missing::Fatal).await?;
+    let mut run = setup::begin(global, opened, "plan", Missing::Fatal).await?;
+    run.flow.anew.extend(args.anew.iter().cloned());
     let planned = match run.flow.plan(args.out.is_some()).await {
         Ok(planned) => planned,
         Err(failure) => return Err(run.end(Some(failure), "there is no plan").await),
@@ -127,6 +131,7 @@ pub fn offline(opened: &Opened) -> Result<Plan, Failure> {
         facts: &facts,
         packages: &packages,
         resources: &resources,
+        anew: &BTreeSet::new(),
     };
     planner::plan(input).map_err(plan_failure)
 }

@@ -1,6 +1,6 @@
 //! What every command needs first: directories, the catalogue, the inventory, connections.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -222,6 +222,7 @@ pub async fn begin(
         shelf: Arc::new(shelf(global, &dirs)),
         forks: global.forks,
         stop: Stop::default(),
+        anew: BTreeSet::new(),
     };
     let interrupts = interrupts(&flow.stop, &events);
     let path = loaded.path;

@@ -21,7 +21,7 @@ use crate::event::{EventKind, Problem};
 use crate::exec::script::Places;
 use crate::exec::{Executor, Report, Stop};
 use crate::facts::{FactsError, HostFacts};
-use crate::id::HostName;
+use crate::id::{HostName, InstanceId};
 use crate::inventory::{Cluster, Connection, Host};
 use crate::plan::packages::{self, PackageKey, Packages};
 use crate::plan::paths::HostPaths;
@@ -62,6 +62,8 @@ pub struct Flow {
     pub forks: usize,
     /// Asks the run to end early.
     pub stop: Stop,
+    /// Instances that lost their data and shall start empty.
+    pub anew: BTreeSet<InstanceId>,
 }
 
 impl Flow {
@@ -153,6 +155,7 @@ impl Flow {
             facts,
             packages,
             resources,
+            anew: &self.anew,
         }
     }
 
@@ -315,9 +318,9 @@ impl Flow {
 pub fn plan_failure(error: PlanError) -> Failure {
     match error {
         PlanError::Render(error) => Failure::of(Kind::Usage, error.to_string()),
-        PlanError::Refused(why) => Failure {
+        PlanError::Refused(problems) => Failure {
             kind: Kind::Refused,
-            problems: why.into_iter().map(Problem::new).collect(),
+            problems,
         },
         PlanError::Blocked(problems) => Failure {
             kind: Kind::Failed,

@@ -42,6 +42,7 @@ impl Driver for KafkaDriver {
             "controller-elected" => controller_elected(&client).await,
             "whole" => whole(&client, call).await,
             "in-sync" => in_sync(call).await,
+            "replaceable" => replaceable(&client, call).await,
             "registered" => registered(&client, call).await,
             "role" => role(&client, call).await,
             "healthy" => healthy(call).await,
@@ -262,6 +263,23 @@ async fn in_sync(call: Call<'_>) -> super::Result<Answer> {
                 behind.len()
             ))
         }
+    })
+}
+
+/// Every partition that the broker holds has a copy in sync on another broker that lives: without it, the
+/// empty one would lead and the others would follow it into nothing.
+async fn replaceable(client: &Client, call: Call<'_>) -> super::Result<Answer> {
+    let Some(id) = own_id(call) else {
+        return Ok(no_number());
+    };
+    let metadata = client.metadata().await?;
+    let alone = health::only_copy(&metadata, id);
+    Ok(match alone.first() {
+        None => Answer::Yes(None),
+        Some(first) => Answer::Broken(format!(
+            "no other broker that lives is in sync with {} partitions of broker {id}, {first} for one: starting it empty would lose them",
+            alone.len()
+        )),
     })
 }
 

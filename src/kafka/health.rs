@@ -92,6 +92,15 @@ impl Health {
     }
 }
 
+/// The partitions of a broker that no other broker which lives is in sync with. Its own copy may be the only
+/// one that has everything.
+pub fn only_copy(metadata: &Metadata, broker: i32) -> Vec<PartitionState> {
+    let lives = |id: &&i32| **id != broker && metadata.broker(**id).is_some();
+    let alone = |p: &Partition| p.replicas.contains(&broker) && !p.isr.iter().any(|id| lives(&id));
+    let found = metadata.partitions().filter(|(_, p)| alone(p));
+    found.map(PartitionState::of).collect()
+}
+
 /// Judges the whole cluster. Topics that are not in `min_isr` are not compared with theirs.
 pub fn assess(metadata: &Metadata, min_isr: &BTreeMap<String, usize>) -> Health {
     let mut health = Health::default();

@@ -9,6 +9,7 @@ use crate::catalogue::descriptor::{FileSpec, OnChange, OnceOn, Role};
 use crate::id::{InstanceId, ServiceName};
 use crate::inventory::Connection;
 use crate::plan::context::{Context, Words};
+use crate::plan::held::Guard;
 use crate::plan::model::Member;
 use crate::plan::paths::HostPaths;
 
@@ -27,6 +28,8 @@ pub struct DesiredFile {
     pub owned: bool,
     /// Whether it is sdtd's own book-keeping, of no interest to people.
     pub own: bool,
+    /// Whether it is written only as long as no instance of the role is known to hold data.
+    pub bootstrap: bool,
 }
 
 /// A step that an instance does once, as it should be done.
@@ -51,6 +54,8 @@ pub struct Desired {
     pub dirs: Vec<(String, String)>,
     /// Folders among them that hold a user's data.
     pub data: Vec<String>,
+    /// What guards these against an empty start.
+    pub guards: Vec<Guard>,
     /// Its files.
     pub files: Vec<DesiredFile>,
     /// The file by which its supervisor runs it.
@@ -96,6 +101,7 @@ impl Context<'_> {
         Ok(Some(Desired {
             dirs: dirs(&paths, words.name, &data),
             once: self.once(role, id, &member, &state),
+            guards: guards(role, id, &data),
             data,
             files,
             unit,
@@ -132,6 +138,7 @@ impl Context<'_> {
             on_change: spec.on_change,
             owned: true,
             own: false,
+            bootstrap: spec.bootstrap,
         })
     }
 
@@ -160,6 +167,8 @@ impl Context<'_> {
             env.insert(key.clone(), self.renderer.render(&place, text, values)?);
         }
         let data = self.data(words, &member.id, &paths);
+        let guards = guards(role, &member.id, &data);
+        let guards: Vec<String> = guards.iter().map(|g| g.script(&paths.held())).collect();
         let mut writable = data.clone();
         writable.push(paths.logs(words.name));
         writable.push(paths.data(words.name));
@@ -168,7 +177,7 @@ impl Context<'_> {
             "user": member.user.clone().unwrap_or_default(), "env": env,
             "command": words_of(&role.run.command)?, "reload": words_of(&role.run.reload)?,
             "nofile": role.run.nofile, "stop_within": role.run.stop_within,
-            "after": role.run.after, "data": data, "writable": writable,
+            "after": role.run.after, "data": data, "guards": guards, "writable": writable,
             "state": paths.unit(&member.unit),
             "out": format!("{}/{}.out", paths.logs(words.name), member.unit),
         }});
@@ -198,6 +207,7 @@ impl Context<'_> {
             on_change: OnChange::Restart,
             owned: false,
             own: false,
+            bootstrap: false,
         })
     }
 
@@ -216,6 +226,12 @@ impl Context<'_> {
             })
             .collect()
     }
+}
+
+fn guards(role: &Role, id: &InstanceId, data: &[String]) -> Vec<Guard> {
+    let holds = role.data.as_ref().and_then(|data| data.holds.as_ref());
+    let guard = |holds: &String| data.iter().map(|dir| Guard::new(id, dir, holds)).collect();
+    holds.map(guard).unwrap_or_default()
 }
 
 fn dirs(paths: &HostPaths, service: &ServiceName, data: &[String]) -> Vec<(String, String)> {

@@ -5,6 +5,7 @@ pub mod compare;
 mod context;
 pub mod desired;
 pub mod goals;
+mod held;
 pub mod model;
 pub mod packages;
 pub mod paths;

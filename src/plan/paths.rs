@@ -46,6 +46,12 @@ impl HostPaths {
         format!("{}/record.json", self.state())
     }
 
+    /// Which folders, of all hosts, are known to hold data.
+    #[must_use]
+    pub fn held(&self) -> String {
+        format!("{}/held", self.state())
+    }
+
     /// What sdtd keeps about one unit.
     #[must_use]
     pub fn unit(&self, unit: &str) -> String {

@@ -8,10 +8,11 @@ use crate::catalogue::descriptor::Rolling;
 use crate::catalogue::{Catalogue, RenderError, Renderer};
 use crate::event::Problem;
 use crate::facts::{FactsRequest, HostFacts, RECORD_FORMAT, Record};
-use crate::id::{Arch, HostName, ServiceName};
+use crate::id::{Arch, HostName, InstanceId, ServiceName};
 use crate::inventory::{Cluster, Connection, Host};
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, hex, once_marker};
+use crate::plan::held::{self, Held};
 use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
 use crate::plan::packages::{self, Installed, Packages};
 use crate::plan::paths::HostPaths;
@@ -31,6 +32,8 @@ pub struct Input<'a> {
     pub packages: &'a Packages,
     /// Changes that drivers found to be needed, such as topics to be made.
     pub resources: &'a [ResourceChange],
+    /// Instances that lost their data and shall start empty.
+    pub anew: &'a BTreeSet<InstanceId>,
 }
 
 /// Why there is no plan.
@@ -40,11 +43,16 @@ pub enum PlanError {
     #[error(transparent)]
     Render(#[from] RenderError),
     /// Changes that would not be safe.
-    #[error("{}", .0.join("\n"))]
-    Refused(Vec<String>),
+    #[error("{}", causes(.0))]
+    Refused(Vec<Problem>),
     /// Things on the hosts that stand in the way.
-    #[error("{}", .0.iter().map(|p| p.cause.clone()).collect::<Vec<_>>().join("\n"))]
+    #[error("{}", causes(.0))]
     Blocked(Vec<Problem>),
+}
+
+fn causes(problems: &[Problem]) -> String {
+    let causes: Vec<&str> = problems.iter().map(|p| p.cause.as_str()).collect();
+    causes.join("\n")
 }
 
 /// Where everything is, by what the hosts' records say and the inventory wants.
@@ -119,6 +127,7 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
         paths.state(),
         paths.store(),
         paths.incoming(),
+        paths.held(),
     ]);
     request.disks.insert(paths.store());
     for service in context.cluster.services.keys() {
@@ -154,6 +163,8 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
                 .paths
                 .extend([desired.unit.path.clone(), desired.wanted.0.clone()]);
             request.disks.extend(desired.data.iter().cloned());
+            let signs = desired.guards.iter().map(|guard| guard.sign.clone());
+            request.markers.extend(signs);
             // Those of the first instance too: which one that is is known only after the records are read.
             let role = context
                 .catalogue
@@ -182,7 +193,8 @@ pub fn is_hook(path: &str) -> bool {
 pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
     let placement = placement(input.cluster, input.catalogue, input.facts);
     if !placement.refused.is_empty() {
-        return Err(PlanError::Refused(placement.refused));
+        let refused = placement.refused.into_iter().map(Problem::new);
+        return Err(PlanError::Refused(refused.collect()));
     }
     let trees = trees(input, &placement);
     let context = context(input, &placement, &trees);
@@ -190,7 +202,14 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
     for (id, _) in &placement.instances {
         desired.extend(context.desired(id)?);
     }
-    let refused = refused(input);
+    let held = Held::read(&context);
+    let mut refused: Vec<Problem> = refused(input).into_iter().map(Problem::new).collect();
+    refused.extend(held::refused(&context, &desired, &held, input.anew));
+    for one in &mut desired {
+        // Not for one that starts anew: it must learn from the others what there is.
+        let begun = held.knows_role(&one.member.id);
+        one.files.retain(|file| !(begun && file.bootstrap));
+    }
     if !refused.is_empty() {
         return Err(PlanError::Refused(refused));
     }
@@ -200,12 +219,13 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
     }
     let records = records(input, &placement, &desired);
     let view = view(input, &context);
-    let mut waves = Waves::new(&context, &desired, &trees);
+    let mut waves = Waves::new(&context, &desired, &trees, input.anew);
     waves.prepare(&records)?;
     waves.install()?;
     for role in roles_in_order(&view) {
         waves.role(&role)?;
     }
+    waves.remember(&held.after(&desired));
     waves.resources(input.resources);
     let (waves, unchanged) = waves.done();
     Ok(Plan {
@@ -303,7 +323,8 @@ fn records(
     for host in input.cluster.hosts.keys() {
         let here = || desired.iter().filter(|d| &d.member.id.host == host);
         let mut owns: BTreeSet<String> = here()
-            .flat_map(|d| d.files.iter().map(|f| f.path.clone()))
+            .flat_map(|d| d.files.iter().filter(|f| !f.bootstrap))
+            .map(|f| f.path.clone())
             .collect();
         owns.extend(here().map(|d| d.unit.path.clone()));
         let record = Record {
@@ -408,5 +429,6 @@ pub(super) fn basis(input: Input<'_>) -> String {
         add(serde_json::to_vec(&(name, still)));
     }
     add(serde_json::to_vec(input.resources));
+    add(serde_json::to_vec(input.anew));
     hex(&sum.finalize())
 }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::catalogue::Role;
 use crate::catalogue::descriptor::OnChange;
 use crate::facts::{HostFacts, Record};
-use crate::id::{HostName, ServiceName};
+use crate::id::{HostName, InstanceId, ServiceName};
 use crate::plan::compare::Steps;
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
+use crate::plan::held::Held;
 use crate::plan::model::{Batch, ResourceChange, RoleRef, Step, UnitChange, Wave};
 use crate::plan::packages::Missing;
 use crate::plan::paths::HostPaths;
@@ -27,11 +28,16 @@ pub struct Waves<'a> {
     /// The waves of each service's roles.
     of_service: BTreeMap<ServiceName, Vec<usize>>,
     unchanged: usize,
+    /// What hosts remember of data after the waves so far, where that changes.
+    remembered: BTreeMap<HostName, String>,
+    /// Instances that start empty though they had data.
+    anew: &'a BTreeSet<InstanceId>,
 }
 
 /// What a change of an instance asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
+    Anew,
     Start,
     Restart,
     Reload,
@@ -41,7 +47,12 @@ enum Kind {
 impl<'a> Waves<'a> {
     /// No waves yet.
     #[must_use]
-    pub fn new(context: &'a Context<'a>, desired: &'a [Desired], trees: &'a Trees) -> Self {
+    pub fn new(
+        context: &'a Context<'a>,
+        desired: &'a [Desired],
+        trees: &'a Trees,
+        anew: &'a BTreeSet<InstanceId>,
+    ) -> Self {
         Self {
             context,
             desired,
@@ -51,6 +62,8 @@ impl<'a> Waves<'a> {
             installed: BTreeMap::new(),
             of_service: BTreeMap::new(),
             unchanged: 0,
+            remembered: BTreeMap::new(),
+            anew,
         }
     }
 
@@ -246,14 +259,23 @@ impl<'a> Waves<'a> {
             let Some(facts) = self.context.facts.get(&id.host) else {
                 continue;
             };
-            let (kind, steps, because) = self.instance(one, facts);
+            let (kind, mut steps, because) = self.instance(one, facts);
+            if kind == Kind::Anew {
+                self.forget(&id.clone(), facts, &mut steps);
+            }
             if let Some(mut batch) = self.batch(&id.host, steps) {
                 batch.instance = Some(id.clone());
                 batch.because = because;
                 by_kind.push((kind, batch));
             }
         }
-        for kind in [Kind::Tidy, Kind::Start, Kind::Reload, Kind::Restart] {
+        for kind in [
+            Kind::Tidy,
+            Kind::Start,
+            Kind::Anew,
+            Kind::Reload,
+            Kind::Restart,
+        ] {
             let of_kind = by_kind.iter().filter(|(k, _)| *k == kind);
             let batches: Vec<Batch> = of_kind.map(|(_, b)| b.clone()).collect();
             let mut wave = self.role_wave(role, words, kind, batches);
@@ -327,6 +349,7 @@ impl<'a> Waves<'a> {
         }
         let what = match kind {
             Kind::Start => "start",
+            Kind::Anew => "start empty",
             Kind::Restart => "restart",
             Kind::Reload => "reload",
             Kind::Tidy => "tidy",
@@ -345,6 +368,13 @@ impl<'a> Waves<'a> {
             Kind::Start => Wave {
                 ready: rolling.ready,
                 within: words.run.ready_within,
+                ..wave
+            },
+            Kind::Anew => Wave {
+                width: Some(rolling.width),
+                before: words.data.clone().map(|data| data.anew).unwrap_or_default(),
+                ready: rolling.ready,
+                within: rolling.within,
                 ..wave
             },
             Kind::Restart => Wave {
@@ -382,6 +412,10 @@ impl<'a> Waves<'a> {
         steps.file(facts, &own_file(path, text), root.as_ref());
         self.once(one, facts, &mut steps);
         let kind = self.unit_steps(one, facts, &mut steps, &mut because);
+        if self.anew.contains(&one.member.id) {
+            because.push("its data are lost, and it is to start without them".to_owned());
+            return (Kind::Anew, steps, because);
+        }
         (kind, steps, because)
     }
 
@@ -461,17 +495,69 @@ impl<'a> Waves<'a> {
         Kind::Tidy
     }
 
+    /// Which folders hold data, once everything runs: on all hosts, since a replaced board has forgotten.
+    pub fn remember(&mut self, held: &str) {
+        let mut batches = Vec::new();
+        for (name, host) in &self.context.cluster.hosts {
+            let Some(facts) = self.context.facts.get(name) else {
+                continue;
+            };
+            let paths = HostPaths::new(&self.context.cluster.name, host);
+            let (now, after) = (self.remembered(name, facts), held.to_owned());
+            let mut steps = Steps::default();
+            if now.as_ref() != Some(&after) {
+                steps.steps.push(own_step(&paths, paths.held(), now, after));
+            }
+            batches.extend(self.batch(name, steps));
+        }
+        let wave = Wave {
+            title: "remember what holds data".to_owned(),
+            after: self.all_roles(),
+            after_on_host: self.prepared.into_iter().collect(),
+            batches,
+            ..Wave::default()
+        };
+        self.push(wave);
+    }
+
+    /// Takes an instance out of what its host remembers, right before it starts: its unit would refuse to.
+    fn forget(&mut self, id: &InstanceId, facts: &HostFacts, steps: &mut Steps) {
+        let paths = HostPaths::new(
+            &self.context.cluster.name,
+            &self.context.cluster.hosts[&id.host],
+        );
+        let now = self.remembered(&id.host, facts);
+        let after = Held::of(now.as_deref().unwrap_or_default())
+            .without(id)
+            .text();
+        let at = steps.steps.len().saturating_sub(1);
+        steps
+            .steps
+            .insert(at, own_step(&paths, paths.held(), now, after.clone()));
+        self.remembered.insert(id.host.clone(), after);
+    }
+
+    /// What a host remembers at this point of the plan.
+    fn remembered(&self, host: &HostName, facts: &HostFacts) -> Option<String> {
+        let path = HostPaths::new(
+            &self.context.cluster.name,
+            &self.context.cluster.hosts[host],
+        )
+        .held();
+        let before = || facts.files.get(&path).map(|file| file.text.clone());
+        self.remembered.get(host).cloned().or_else(before)
+    }
+
+    fn all_roles(&self) -> Vec<usize> {
+        let waves = self.of_service.values().flatten().copied();
+        waves.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     /// Changes made by drivers, after everything runs.
     pub fn resources(&mut self, changes: &[ResourceChange]) {
-        let after = self
-            .of_service
-            .values()
-            .flatten()
-            .copied()
-            .collect::<BTreeSet<_>>();
         let wave = Wave {
             title: "topics".to_owned(),
-            after: after.into_iter().collect(),
+            after: self.all_roles(),
             resources: changes.to_vec(),
             within: 60,
             ..Wave::default()
@@ -489,6 +575,20 @@ fn own_file(path: String, text: String) -> DesiredFile {
         mode,
         on_change,
         owned: false,
+        own: true,
+        bootstrap: false,
+    }
+}
+
+/// Writes a file that sdtd keeps for itself.
+fn own_step(paths: &HostPaths, path: String, before: Option<String>, after: String) -> Step {
+    let (owner, mode) = (root_owner(paths), "0644".to_owned());
+    Step::File {
+        path,
+        before,
+        after,
+        owner,
+        mode,
         own: true,
     }
 }

@@ -84,6 +84,7 @@ impl Prober {
             }
             Probe::Exec { hook, within } => self.exec(member, hook, *within).await,
             Probe::Quorum => self.quorum_whole(member).await,
+            Probe::QuorumOthers => self.quorum_of_others(member).await,
             Probe::QuorumLeader => self.quorum_leader(member).await,
             Probe::Driver(_) => {
                 self.ask_driver(probe, &member.id.service, Some(member))

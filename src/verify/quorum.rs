@@ -1,5 +1,7 @@
 //! Whether the members of a role agree on one leader, all of them following and in sync.
 
+use futures_util::future::join_all;
+
 use crate::catalogue::descriptor::Quorum;
 use crate::driver::Answer;
 use crate::plan::Member;
@@ -18,9 +20,29 @@ impl Prober {
             return Answer::Broken(format!("{} has no quorum", member.id));
         };
         let members: Vec<&Member> = self.view.peers(member).collect();
+        self.agree(quorum, &members).await
+    }
+
+    /// Whether the other members are a majority, and whole by themselves.
+    pub(super) async fn quorum_of_others(&self, member: &Member) -> Answer {
+        let Some(quorum) = self.quorum_of(member) else {
+            return Answer::Broken(format!("{} has no quorum", member.id));
+        };
+        let all = self.view.peers(member);
+        let (own, others): (Vec<&Member>, Vec<&Member>) = all.partition(|m| m.id == member.id);
+        if others.len() <= (others.len() + own.len()) / 2 {
+            return Answer::Broken("the others are no majority".to_owned());
+        }
+        self.agree(quorum, &others).await
+    }
+
+    /// Whether these members have one leader among them, and all others follow it in sync.
+    async fn agree(&self, quorum: &Quorum, members: &[&Member]) -> Answer {
+        let modes = members
+            .iter()
+            .map(|one| Box::pin(self.ask(&quorum.mode, one)));
         let mut leader = None;
-        for one in &members {
-            let answer = Box::pin(self.ask(&quorum.mode, one)).await;
+        for (one, answer) in members.iter().zip(join_all(modes).await) {
             let mode = answer.value().unwrap_or_default();
             if members.len() == 1 && quorum.alone.as_deref() == Some(mode) {
                 return Answer::Yes(Some("one member".to_owned()));

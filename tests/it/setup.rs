@@ -1,6 +1,6 @@
 //! From an inventory's text to a plan, without any host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use sdtd::catalogue::Catalogue;
@@ -59,5 +59,6 @@ pub fn bare_plan(
         facts: &facts,
         packages: &packages,
         resources: &[],
+        anew: &BTreeSet::new(),
     })
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{cluster, partition};
-use crate::kafka::health::{Readiness, assess, endangered, isr_gate, ready, single_copies};
+use crate::kafka::health::{
+    Readiness, assess, endangered, isr_gate, only_copy, ready, single_copies,
+};
 use crate::kafka::metadata::Partition;
 
 fn labels(found: &[crate::kafka::health::PartitionState]) -> Vec<String> {
@@ -136,6 +138,26 @@ fn the_gate_opens_only_when_everything_is_whole() {
         let blocked = isr_gate(&cluster(3, &[("t", &[whole.clone(), p.clone()])]), 1);
         assert_eq!(labels(&blocked), ["t-1"], "{p:?}");
     }
+}
+
+#[test]
+fn a_copy_counts_only_in_sync_on_another_broker_that_lives() {
+    let found = cluster(
+        3,
+        &[(
+            "t",
+            &[
+                partition(0, 1, &[1, 2, 3], &[1, 2]),
+                partition(1, 0, &[2, 3], &[2]),
+                partition(2, 2, &[2], &[2]),
+                // Broker 4 is not there any more.
+                partition(3, 0, &[2, 4], &[4]),
+                partition(4, 3, &[3, 1], &[3]),
+            ],
+        )],
+    );
+    assert_eq!(labels(&only_copy(&found, 2)), ["t-1", "t-2", "t-3"]);
+    assert_eq!(labels(&only_copy(&found, 1)), Vec::<String>::new());
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::exec::script::Places;
 use crate::facts::{DirFact, FactsRequest, FileFact, HostFacts, UnitFact, read_record};
 use crate::id::{Arch, HostName};
 use crate::lock::{Answer as Held, Ask, LEASE, Owner};
-use crate::plan::{Member, Step};
+use crate::plan::{Member, Step, UnitChange};
 
 /// What a port answers to a word: none where nothing listens. Called with the world, the host, the port
 /// and what was written to it (nothing, for a mere connection).
@@ -27,6 +27,9 @@ pub type HookResponder = Arc<dyn Fn(&World, &HostName, &str) -> HookAnswer + Sen
 
 /// Decides whether a step fails: called with the world as it is before the step, the host and the step.
 pub type Fault = Arc<dyn Fn(&World, &HostName, &Step) -> Option<FaultKind> + Send + Sync>;
+
+/// What a unit writes when it is started: called with its host's state, the host and the unit.
+pub type Starter = Arc<dyn Fn(&mut FakeState, &HostName, &str) + Send + Sync>;
 
 /// How a step fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +55,8 @@ pub struct World {
     pub hooks: Option<HookResponder>,
     /// Which steps fail.
     pub fault: Option<Fault>,
+    /// What units write.
+    pub starter: Option<Starter>,
 }
 
 /// The state of one fake host.
@@ -218,10 +223,16 @@ impl Fake {
             }
             let refused = hook_refuses(&world, &self.host, step);
             world.done.push(format!("{}: {step}", self.host));
+            let starter = world.starter.clone();
             let Some(state) = world.hosts.get_mut(&self.host) else {
                 return Err(broken());
             };
             let answer = refused.unwrap_or_else(|| state.step(places, step));
+            if let (Step::Unit { unit, to, .. }, Some(starter)) = (step, starter)
+                && matches!(to, UnitChange::Start | UnitChange::Restart)
+            {
+                starter(state, &self.host, unit);
+            }
             drop(world);
             if fault == Some(FaultKind::LostAfter) {
                 return Err(broken());

@@ -136,7 +136,7 @@ fn the_words_of_every_service_hold_together() {
                     Probe::Tcp(port)
                     | Probe::Http { port, .. }
                     | Probe::FourLetter { port, .. } => port,
-                    Probe::Quorum | Probe::QuorumLeader => {
+                    Probe::Quorum | Probe::QuorumOthers | Probe::QuorumLeader => {
                         assert!(
                             role.quorum.is_some(),
                             "{who} asks for a quorum and has none"

@@ -15,7 +15,7 @@ fn ctl(seen: &Seen, unit: &str) -> String {
         command => ["/bin/sleep", "300"],
         env => BTreeMap::from([("WORD", "it's \"so\"")]),
         state => state, out => seen.at("/var/log/nap.out"),
-        nofile => 64, stop_within => 5, reload => ["/bin/true"],
+        guards => Vec::<String>::new(), nofile => 64, stop_within => 5, reload => ["/bin/true"],
     } };
     let catalogue = catalogue();
     let text = catalogue.shared("pidfile.sh.j2").expect("there");

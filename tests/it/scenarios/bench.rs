@@ -1,6 +1,7 @@
 //! A cluster on fake hosts, and the one flow over it: every run is watched, and what must hold of every run
 //! is asserted.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
@@ -12,13 +13,14 @@ use sdtd::error::Failure;
 use sdtd::event::EventKind;
 use sdtd::exec::Report;
 use sdtd::flow::{Flow, Planned};
-use sdtd::id::HostName;
+use sdtd::id::{HostName, InstanceId};
 use sdtd::inventory::Cluster;
 use sdtd::plan::Plan;
 use sdtd::report::Collected;
 use sdtd::transport::fake::{FakeState, World};
 use sdtd::transport::{Fake, Remote};
 
+use super::data;
 use super::driver::FakeDriver;
 use super::packages;
 use super::sim::Sim;
@@ -42,6 +44,8 @@ pub struct Bench {
     pub events: Vec<EventKind>,
     /// The steps of the last run.
     pub done: Vec<String>,
+    /// Instances that shall start empty.
+    pub anew: BTreeSet<InstanceId>,
     catalogue: Catalogue,
     laptop: tempfile::TempDir,
     packages: tempfile::TempDir,
@@ -71,6 +75,7 @@ impl Bench {
             told: String::new(),
             events: Vec::new(),
             done: Vec::new(),
+            anew: BTreeSet::new(),
             catalogue,
             laptop: tempfile::tempdir().expect("a folder"),
             packages,
@@ -111,6 +116,8 @@ impl Bench {
         let mut sim = self.sim.lock().expect("whole");
         sim.learn(&cluster, &self.catalogue);
         drop(sim);
+        let starter = data::starter(&cluster, &self.catalogue);
+        self.world.lock().expect("whole").starter = Some(starter);
         let (world, sim) = (Arc::clone(&self.world), Arc::clone(&self.sim));
         let (events, collected) = Collected::new();
         let shelf = Shelf::new(self.laptop.path())
@@ -125,6 +132,7 @@ impl Bench {
             shelf: Arc::new(shelf),
             forks: 10,
             stop: self.watch.lock().expect("whole").stop.clone(),
+            anew: self.anew.clone(),
         };
         (flow, collected)
     }
@@ -212,6 +220,7 @@ impl Bench {
 
     /// After a run that was done: it verifies, and the next plan is empty.
     pub async fn settled(&mut self) {
+        self.anew.clear();
         let (flow, mut collected) = self.flow();
         let next = flow
             .plan(false)

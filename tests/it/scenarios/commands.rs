@@ -8,7 +8,7 @@ use sdtd::flow::Planned;
 use sdtd::plan::goals::{self, Selection};
 use sdtd::plan::packages::Packages;
 use sdtd::plan::show::{Detail, masked, show};
-use sdtd::transport::fake::FaultKind;
+use sdtd::transport::fake::{FakeState, FaultKind};
 
 use super::bench::Bench;
 use super::file::Command;
@@ -27,6 +27,13 @@ pub async fn run(bench: &mut Bench, command: &Command) -> String {
         ["plan", "full"] => return plan(bench, Detail::Full).await,
         ["plan", "unseen"] => _ = plan(bench, Detail::Full).await,
         ["deploy"] => return deploy(bench).await,
+        ["deploy", "--anew", id] => {
+            let ids = id.split(',').map(|id| id.parse().expect("an instance"));
+            bench.anew.extend(ids);
+            let shown = deploy(bench).await;
+            bench.anew.clear();
+            return shown;
+        }
         ["stop" | "start" | "restart" | "destroy", ..] => return power(bench, &words).await,
         ["steps", host] => return steps(bench, host),
         ["received"] => return received(bench),
@@ -64,6 +71,17 @@ fn on_host(bench: &mut Bench, words: &[&str], given: &str) -> String {
         }
         ["unmute"] => bench.sim.lock().expect("whole").mute.clear(),
         ["edit", host, path] => edit(bench, host, path, given),
+        ["wipe", host, folder] => bench.on(host, |state| {
+            let below = format!("{folder}/");
+            state.files.retain(|path, _| !path.starts_with(&below));
+        }),
+        ["replace", host] => bench.on(host, |state| {
+            *state = FakeState {
+                memory_mb: state.memory_mb,
+                time: state.time,
+                ..FakeState::default()
+            };
+        }),
         ["remove", host, path] => bench.on(host, |state| _ = state.files.remove(path)),
         ["listen", host, address, port, process] => bench.on(host, |state| {
             let (pid, process) = (Some(4711), Some(process.to_owned()));

@@ -49,6 +49,17 @@ impl FakeDriver {
         }
     }
 
+    fn whole_without(&self, call: Call<'_>, one: &Member) -> Answer {
+        let mut others = call
+            .view
+            .of_service(call.service)
+            .filter(|m| m.id != one.id);
+        match others.find(|member| self.health(member) != Health::Up) {
+            None => Answer::Yes(None),
+            Some(other) => Answer::Broken(format!("{} may have the only copy", other.id)),
+        }
+    }
+
     fn controller(&self, call: Call<'_>) -> Option<sdtd::id::HostName> {
         let world = self.world.lock().expect("whole");
         let mut sim = self.sim.lock().expect("whole");
@@ -70,6 +81,7 @@ impl Driver for FakeDriver {
         };
         match (call.action, call.member) {
             ("whole" | "round-trip", _) => self.whole(call),
+            ("replaceable", Some(member)) => self.whole_without(call, member),
             ("in-sync" | "registered" | "healthy", Some(member)) => self.up(member),
             ("controller-elected", _) => yes(self.controller(call).is_some(), "controller"),
             ("controller", Some(member)) => yes(

@@ -8,6 +8,7 @@
 mod bench;
 mod commands;
 mod cuts;
+mod data;
 mod driver;
 mod file;
 mod guards;

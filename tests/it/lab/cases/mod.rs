@@ -6,6 +6,7 @@ mod end;
 mod faults;
 mod first;
 mod folder;
+mod lost;
 mod reach;
 mod rights;
 mod roll;
@@ -26,6 +27,7 @@ pub const ALL: &[Case] = &[
     ("kcat", clients::kcat),
     ("roll", roll::roll),
     ("dies", faults::dies),
+    ("lost", lost::lost),
     ("keep-data", end::keep_data),
     ("destroy", end::destroy),
     ("damaged", faults::damaged),
