@@ -12,6 +12,7 @@
 pub mod artifact;
 pub mod catalogue;
 pub mod cli;
+pub mod digest;
 pub mod driver;
 pub mod error;
 pub mod event;

@@ -7,8 +7,9 @@ use super::jdk::{self, Jdk};
 use super::lock::Lock;
 use super::request::arch_in_file_name;
 use super::stamp::Stamp;
-use super::sum::{self, Sums};
+use super::sum::{Expected, Sums};
 use super::{Arch, Artifact, ArtifactError, Listener, Progress, Request, Source, folder};
+use crate::digest::sha256;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -193,7 +194,7 @@ impl Shelf {
     }
 
     fn stamp_of(&self, file: &Path) -> PathBuf {
-        let key = &sum::of_text(&file.to_string_lossy())[..24];
+        let key = &sha256(&file.to_string_lossy())[..24];
         self.cache.join("stamps").join(format!("{key}.json"))
     }
 
@@ -236,7 +237,7 @@ impl Shelf {
                 )
             }
         };
-        let key = &sum::of_text(&what)[..16];
+        let key = &sha256(&what)[..16];
         let name = format!("{}-{}-{key}.{ending}", wanted.name, wanted.version);
         Ok(self.cache.join(name.replace(['/', '\0'], "_")))
     }
@@ -275,7 +276,7 @@ fn agrees(file: &Path, sums: &Sums, claims: Option<&Source>) -> Result<(), Artif
     let Some(Source::Archive { sha512, sha256, .. }) = claims else {
         return Ok(());
     };
-    let expected = sum::Expected::declared(sha512.as_deref(), sha256.as_deref())?;
+    let expected = Expected::declared(sha512.as_deref(), sha256.as_deref())?;
     expected
         .iter()
         .try_for_each(|expected| sums.check(&file.display().to_string(), expected))

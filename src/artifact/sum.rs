@@ -2,7 +2,6 @@
 
 use super::ArtifactError;
 use sha2::{Digest, Sha256, Sha512};
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -43,8 +42,8 @@ impl Sums {
             size += count as u64;
         }
         Ok(Self {
-            sha256: to_hex(&short.finalize()),
-            sha512: to_hex(&long.finalize()),
+            sha256: crate::digest::hex(&short.finalize()),
+            sha512: crate::digest::hex(&long.finalize()),
             size,
         })
     }
@@ -99,11 +98,6 @@ impl Expected {
     }
 }
 
-/// SHA-256 of a short text.
-pub(crate) fn of_text(text: &str) -> String {
-    to_hex(&Sha256::digest(text.as_bytes()))
-}
-
 /// The text in lower case, if it is `digits` hex digits.
 pub(crate) fn hex(text: &str, digits: usize) -> Option<String> {
     let text = text.trim();
@@ -143,15 +137,6 @@ pub(crate) fn published(text: &str, file: &str) -> Option<String> {
         .or_else(tagged)
         .or_else(grouped)
         .or_else(|| digest(text))
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}"); // a String takes all that is written
-            text
-        })
 }
 
 #[cfg(test)]

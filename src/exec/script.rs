@@ -2,11 +2,9 @@
 
 use std::fmt::Write as _;
 
-use sha2::{Digest, Sha256};
-
+use crate::digest::sha256;
 use crate::facts::quote;
 use crate::plan::compare::{block_begin, block_end};
-use crate::plan::desired::hex;
 use crate::plan::{Step, UnitChange};
 
 /// Where things are on the host that the script is for.
@@ -162,10 +160,6 @@ fn unit_word(change: UnitChange) -> &'static str {
         UnitChange::Enable => "enable",
         UnitChange::Disable => "disable",
     }
-}
-
-fn sha256(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// A function that prints a text exactly, and its name.

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::catalogue::RenderError;
 use crate::catalogue::descriptor::{FileSpec, OnChange, OnceOn, Role};
+use crate::digest::hex;
 use crate::id::{InstanceId, ServiceName};
 use crate::inventory::Connection;
 use crate::plan::context::{Context, Words};
@@ -264,10 +265,4 @@ fn fingerprint(files: &[DesiredFile], unit: &DesiredFile) -> String {
 #[must_use]
 pub fn once_marker(state: &str, name: &str) -> String {
     format!("{state}/once-{name}")
-}
-
-/// Bytes as hexadecimal digits.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -6,12 +6,13 @@ use sha2::{Digest, Sha256};
 
 use crate::catalogue::descriptor::Rolling;
 use crate::catalogue::{Catalogue, RenderError, Renderer};
+use crate::digest::hex;
 use crate::event::Problem;
 use crate::facts::{FactsRequest, HostFacts, RECORD_FORMAT, Record};
 use crate::id::{Arch, HostName, InstanceId, ServiceName};
 use crate::inventory::{Cluster, Connection, Host};
 use crate::plan::context::Context;
-use crate::plan::desired::{Desired, hex, once_marker};
+use crate::plan::desired::{Desired, once_marker};
 use crate::plan::held::{self, Held};
 use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
 use crate::plan::packages::{self, Installed, Packages};

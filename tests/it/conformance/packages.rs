@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use sdtd::digest::hex;
 use sdtd::plan::Step;
-use sdtd::plan::desired::hex;
 use sdtd::transport::Shipment;
 use sha2::{Digest, Sha256};
 
