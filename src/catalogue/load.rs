@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::catalogue::Descriptor;
 use crate::id::ServiceName;
+use crate::inventory::Service;
 
 /// The catalogue that is part of the binary.
 #[derive(rust_embed::RustEmbed)]
@@ -95,6 +96,14 @@ impl Catalogue {
     #[must_use]
     pub fn get(&self, name: &ServiceName) -> Option<&Folder> {
         self.services.get(name)
+    }
+
+    /// What a service's version says of itself; empty for a version that is not known.
+    #[must_use]
+    pub fn release(&self, service: &Service) -> BTreeMap<String, String> {
+        let versions = self.get(&service.name).map(|f| &f.descriptor.versions);
+        let release = versions.and_then(|v| v.get(&service.version));
+        release.map(|v| v.values.clone()).unwrap_or_default()
     }
 
     /// All services in the order of their names.

@@ -141,7 +141,8 @@ pub struct Data {
 pub struct FileSpec {
     /// The template in the service's folder.
     pub template: String,
-    /// Where it goes on the host (*template*).
+    /// Where it goes on the host (*template*); an empty text leaves the file out, for a version that has no
+    /// use for it.
     pub to: String,
     /// Its permissions, in octal.
     #[serde(default = "default_mode")]

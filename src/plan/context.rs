@@ -234,6 +234,7 @@ impl<'a> Context<'a> {
                 "memory_mb": self.memory_mb(&id.host), "cpus": facts.map_or(1, |f| f.cpus),
             },
             "service": service,
+            "release": self.catalogue.release(words.service),
             "instance": instance,
             "paths": {
                 "root": paths.root, "home": home.cloned().unwrap_or_default(),

@@ -94,7 +94,8 @@ impl Context<'_> {
         let data = self.data(&words, id, &paths);
         let mut files = Vec::new();
         for spec in &role.files {
-            files.push(self.file(&words, spec, &values)?);
+            let file = self.file(&words, spec, &values)?;
+            files.extend(Some(file).filter(|file| !file.path.is_empty()));
         }
         let unit = self.unit(&words, role, &member, &values)?;
         let state = paths.unit(&member.unit);

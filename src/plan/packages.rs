@@ -206,13 +206,9 @@ fn chosen<'a>(
 
 /// The values that the texts of a package may read.
 fn values(catalogue: &Catalogue, service: &Service, arch: Arch) -> minijinja::Value {
-    let versions = catalogue.get(&service.name).map(|f| &f.descriptor.versions);
-    let release = versions
-        .and_then(|v| v.get(&service.version))
-        .map(|v| v.values.clone());
     minijinja::context! {
         version => service.version.clone(),
-        release => release.unwrap_or_default(),
+        release => catalogue.release(service),
         arch => minijinja::context! {
             name => arch.to_string(), debian => arch.debian(), short => arch.short(),
         },

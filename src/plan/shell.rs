@@ -76,6 +76,7 @@ impl Context<'_> {
             .collect();
         let values = Value::from(Serde(json!({
             "paths": { "home": link(name), "config": paths.config(name) }, "services": others,
+            "release": self.cluster.services.get(name).map(|s| self.catalogue.release(s)).unwrap_or_default(),
         })));
         for tool in &folder.descriptor.tools {
             let place = format!("{name}/service.yaml (tools)");

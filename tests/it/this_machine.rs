@@ -8,18 +8,39 @@ use std::process::Command;
 
 use crate::lab::laptop::{Laptop, run_for, text};
 
-/// Three hosts at addresses that another run, another clone and a user's own cluster do not have.
-fn inventory(laptop: &Laptop, config: &str) -> PathBuf {
+/// Three hosts at addresses that another run, another test, another clone and a user's own cluster do not have.
+fn inventory(laptop: &Laptop, versions: Versions, config: &str) -> PathBuf {
     let pid = std::process::id();
-    let (a, b) = (100 + pid % 150, pid / 150 % 250);
+    let (a, b) = (100 + pid % 75 + 75 * versions.network, pid / 75 % 250);
     let host =
         |n: u32| format!("  n{n}: {{ connection: local, address: 127.{a}.{b}.{n}, memory: 1G }}\n");
     let hosts: String = (1..=3).map(host).collect();
     laptop.inventory(&format!(
-        "cluster: tried\nhosts:\n{hosts}services:\n  zookeeper: {{ servers: 3 }}\n  kafka: {{ brokers: 3, config: {{ {config} }} }}\n\
-         topics:\n  kept: {{ partitions: 3 }}\n"
+        "cluster: tried\nhosts:\n{hosts}services:\n  zookeeper: {{ version: {}, servers: 3 }}\n  \
+         kafka: {{ version: {}, brokers: 3, config: {{ {config} }} }}\ntopics:\n  kept: {{ partitions: 3 }}\n",
+        versions.zookeeper, versions.kafka
     ))
 }
+
+/// What is deployed, and which of the test networks is used.
+#[derive(Clone, Copy)]
+struct Versions {
+    zookeeper: &'static str,
+    kafka: &'static str,
+    network: u32,
+}
+
+const CURRENT: Versions = Versions {
+    zookeeper: "3.8.4",
+    kafka: "3.9.1",
+    network: 0,
+};
+
+const OLDER: Versions = Versions {
+    zookeeper: "3.6.2",
+    kafka: "2.7.0",
+    network: 1,
+};
 
 /// The processes that the pid files name, by unit and host.
 fn processes(laptop: &Laptop) -> BTreeMap<String, String> {
@@ -62,14 +83,46 @@ fn first_address(inventory: &Path) -> String {
     rest.split(',').next().unwrap().to_owned()
 }
 
-#[test]
-fn a_cluster_from_nothing_to_nothing() {
-    if std::env::var("SDTD_LOCAL_TESTS").as_deref() != Ok("1") {
+fn is_wanted() -> bool {
+    let wanted = std::env::var("SDTD_LOCAL_TESTS").as_deref() == Ok("1");
+    if !wanted {
         eprintln!("this machine: skipped: SDTD_LOCAL_TESTS=1 is not set");
+    }
+    wanted
+}
+
+#[test]
+fn a_cluster_of_older_versions() {
+    if !is_wanted() {
         return;
     }
     let laptop = Laptop::new();
-    let path = inventory(&laptop, "");
+    let path = inventory(&laptop, OLDER, "");
+    let cleared = Cleared(&laptop, path.clone());
+    laptop
+        .run(&["deploy", text(&path), "--yes"])
+        .expect(0)
+        .says(&["deployed and verified"]);
+    laptop.expect_settled(&path);
+    laptop
+        .run(&["status"])
+        .expect(0)
+        .says(&["leader", "controller", "3.6.2", "2.7.0"]);
+    use_the_tools(&laptop, &first_address(&path));
+    inventory(&laptop, OLDER, "queued.max.requests: 400");
+    laptop.run(&["deploy", "--yes"]).expect(0);
+    laptop.run(&["verify"]).expect(0);
+    laptop.run(&["destroy", "--yes"]).expect(0);
+    drop(cleared);
+}
+
+#[test]
+fn a_cluster_from_nothing_to_nothing() {
+    if !is_wanted() {
+        return;
+    }
+    let laptop = Laptop::new();
+    let path = inventory(&laptop, CURRENT, "");
     let cleared = Cleared(&laptop, path.clone());
 
     laptop
@@ -94,7 +147,7 @@ fn a_cluster_from_nothing_to_nothing() {
     use_the_tools(&laptop, &first_address(&path));
 
     // One setting of the brokers: they restart, the rest stays.
-    inventory(&laptop, "queued.max.requests: 400");
+    inventory(&laptop, CURRENT, "queued.max.requests: 400");
     laptop.run(&["plan", "--check"]).expect(10);
     laptop.run(&["deploy", "--yes"]).expect(0);
     let after = processes(&laptop);
