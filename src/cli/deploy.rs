@@ -10,7 +10,7 @@ use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
 use crate::event::{EventKind, HostSummary, InstanceSummary, Problem, RunSummary};
 use crate::exec::Report;
-use crate::flow::Planned;
+use crate::flow::{Planned, host_problem};
 use crate::id::InstanceId;
 use crate::plan::show::{Detail, show};
 use crate::plan::{Plan, View};
@@ -37,7 +37,7 @@ pub struct DeployArgs {
 pub async fn run(global: &Global, args: &DeployArgs) -> Result<(), Failure> {
     let saved = args.plan.as_deref().map(super::plan::load).transpose()?;
     let opened = setup::open(global, &args.inventory)?;
-    let mut run = setup::begin(global, opened, "deploy", Missing::Fatal).await?;
+    let mut run = setup::begin(global, opened, "deploy", Missing::OutOfReach).await?;
     run.flow.anew.extend(args.anew.iter().cloned());
     let planned = match run.flow.plan(saved.is_none()).await {
         Ok(planned) => planned,
@@ -53,6 +53,7 @@ pub async fn run(global: &Global, args: &DeployArgs) -> Result<(), Failure> {
             plan: saved.plan,
             files: saved.files,
             facts: planned.facts,
+            missing: planned.missing,
         },
         Some(_) => {
             let problem = Problem::new(
@@ -95,7 +96,13 @@ pub async fn carry_out(
     planned: Planned,
     goal: Goal,
 ) -> Result<(), Failure> {
-    let Planned { plan, files, .. } = planned;
+    let Planned {
+        plan,
+        files,
+        missing,
+        ..
+    } = planned;
+    let away = Away(missing.iter().map(|(h, e)| host_problem(h, e)).collect());
     let detail = if global.verbose {
         Detail::Full
     } else {
@@ -108,12 +115,11 @@ pub async fn carry_out(
     });
     if plan.is_empty() {
         let headline = format!("no change: {} things are as they should be", plan.unchanged);
-        run.finish(RunSummary {
+        let summary = RunSummary {
             headline,
             ..RunSummary::default()
-        })
-        .await;
-        return Ok(());
+        };
+        return away.finish(run, summary).await;
     }
     if !confirmed(global, &run).await? {
         let failure = Failure {
@@ -130,7 +136,7 @@ pub async fn carry_out(
     let applied = run.flow.apply(plan, files).await;
     lock.release().await;
     if !applied.is_done() {
-        return Err(end_badly(run, applied).await);
+        return Err(end_badly(run, applied, away).await);
     }
     let mut summary = RunSummary {
         hosts: hosts(&applied),
@@ -138,6 +144,7 @@ pub async fn carry_out(
     };
     if goal == Goal::Deploy {
         match prove(&run, &view).await {
+            Err((failure, _)) if failure.kind == Kind::Unverified && !away.0.is_empty() => {}
             Ok(instances) => summary.instances = instances,
             Err((failure, headline)) => return Err(run.end(Some(failure), headline).await),
         }
@@ -149,8 +156,34 @@ pub async fn carry_out(
     if goal == Goal::Run {
         summary.instances = super::status::instances(&run.flow.prober(view)).await;
     }
-    run.finish(summary).await;
-    Ok(())
+    away.finish(run, summary).await
+}
+
+/// Why some hosts were left as they are.
+struct Away(Vec<Problem>);
+
+impl Away {
+    /// Ends a run that did all it could: whoever was out of reach is named, and decides how it ends.
+    async fn finish(self, run: Run, mut summary: RunSummary) -> Result<(), Failure> {
+        if self.0.is_empty() {
+            run.finish(summary).await;
+            return Ok(());
+        }
+        let count = report::count(self.0.len(), "host");
+        let headline = format!(
+            "{count} out of reach, left as is; the others: {}",
+            summary.headline
+        );
+        summary.exit = Kind::Unreachable.code();
+        summary.headline = headline;
+        summary.next = vec!["run the same command again once all can be reached".to_owned()];
+        summary.problems = self.0;
+        run.finish(summary).await;
+        Err(Failure {
+            kind: Kind::Unreachable,
+            problems: Vec::new(),
+        })
+    }
 }
 
 /// Verifies what was deployed, and plans again meanwhile: the new plan must be empty. Answers with the
@@ -210,21 +243,26 @@ pub async fn confirmed(global: &Global, run: &Run) -> Result<bool, Failure> {
         .map_err(|e| Failure::of(Kind::Usage, e.to_string()))
 }
 
-async fn end_badly(run: Run, applied: Report) -> Failure {
+async fn end_badly(run: Run, applied: Report, away: Away) -> Failure {
     let (kind, headline) = if applied.interrupted {
         (
             Kind::Interrupted,
             "interrupted; what was begun was finished",
         )
-    } else {
+    } else if away.0.is_empty() {
         (Kind::Failed, "not everything was done")
+    } else {
+        (
+            Kind::Unreachable,
+            "not everything was done: hosts are out of reach",
+        )
     };
     let summary = RunSummary {
         exit: kind.code(),
         headline: headline.to_owned(),
         hosts: hosts(&applied),
         next: vec!["run the same command again: it goes on from here".to_owned()],
-        problems: applied.general,
+        problems: applied.general.into_iter().chain(away.0).collect(),
         ..RunSummary::default()
     };
     run.finish(summary).await;

@@ -47,6 +47,7 @@ pub async fn run(global: &Global, args: &DestroyArgs) -> Result<(), Failure> {
         plan,
         files: BTreeMap::new(),
         facts,
+        missing: Vec::new(),
     };
     if planned.plan.is_empty() || global.yes {
         return carry_out(global, run, planned, Goal::Rest).await;

@@ -2,6 +2,8 @@
 
 mod deploy;
 mod destroy;
+mod exec;
+mod history;
 mod plan;
 mod power;
 mod setup;
@@ -100,6 +102,12 @@ enum Command {
     Restart(power::PowerArgs),
     /// Take the cluster off the hosts; what will be deleted is listed first.
     Destroy(destroy::DestroyArgs),
+    /// Show the last lines of every instance's log, or follow them.
+    Logs(exec::LogsArgs),
+    /// Run a command on the hosts, as root, all at once.
+    Exec(exec::ExecArgs),
+    /// List earlier runs of this machine, or show one's screen again.
+    History(history::HistoryArgs),
     /// Take the cluster's lock away from a run that is dead.
     Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell.
@@ -157,6 +165,9 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Stop(args) => power::run(global, args, power::Power::Stop).await,
         Command::Restart(args) => power::run(global, args, power::Power::Restart).await,
         Command::Destroy(args) => destroy::run(global, args).await,
+        Command::Logs(args) => exec::logs(global, args).await,
+        Command::Exec(args) => exec::run(global, args).await,
+        Command::History(args) => history::run(global, args),
         Command::Unlock(args) => unlock::run(global, args).await,
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -13,7 +13,7 @@ use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
 use crate::event::Problem;
 use crate::facts::HostFacts;
-use crate::flow::{Planned, plan_failure};
+use crate::flow::{Planned, host_problem, plan_failure};
 use crate::id::{Arch, InstanceId};
 use crate::plan::packages::Packages;
 use crate::plan::show::{Detail, masked, show};
@@ -58,14 +58,19 @@ pub async fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
         let plan = offline(&opened)?;
         return tell(global, args, &plan);
     }
-    let mut run = setup::begin(global, opened, "plan", Missing::Fatal).await?;
+    let mut run = setup::begin(global, opened, "plan", Missing::OutOfReach).await?;
     run.flow.anew.extend(args.anew.iter().cloned());
     let planned = match run.flow.plan(args.out.is_some()).await {
         Ok(planned) => planned,
         Err(failure) => return Err(run.end(Some(failure), "there is no plan").await),
     };
     run.close().await;
-    let Planned { plan, files, .. } = planned;
+    let Planned {
+        plan,
+        files,
+        missing,
+        ..
+    } = planned;
     if let Some(path) = &args.out {
         save(
             path,
@@ -75,7 +80,19 @@ pub async fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
             },
         )?;
     }
-    tell(global, args, &plan)
+    if missing.is_empty() {
+        return tell(global, args, &plan);
+    }
+    // Pending changes are no news beside a host that is out of reach.
+    let told = tell(global, args, &plan);
+    told.or_else(|failure| match failure.kind {
+        Kind::Pending => Ok(()),
+        _ => Err(failure),
+    })?;
+    Err(Failure {
+        kind: Kind::Unreachable,
+        problems: missing.iter().map(|(h, e)| host_problem(h, e)).collect(),
+    })
 }
 
 fn tell(global: &Global, args: &PlanArgs, plan: &Plan) -> Result<(), Failure> {

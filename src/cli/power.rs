@@ -88,6 +88,7 @@ pub async fn run(global: &Global, args: &PowerArgs, power: Power) -> Result<(), 
         plan,
         files: BTreeMap::new(),
         facts,
+        missing: Vec::new(),
     };
     carry_out(global, run, planned, power.goal()).await
 }

@@ -18,6 +18,7 @@ use crate::exec::Stop;
 use crate::flow::{Access, Flow, connect, give_roots, learn_keys};
 use crate::inventory::{LoadError, Loaded, Style};
 use crate::report::{self, EventSink, Format, Options, Out, Reporters, Secrets};
+use crate::transport::RemoteError;
 
 /// Where sdtd keeps things on this machine.
 #[derive(Debug, Clone)]
@@ -157,8 +158,6 @@ pub struct Run {
     pub sockets: TempDir,
     /// When it began.
     pub began: std::time::Instant,
-    /// Hosts that could not be reached, where the command goes on without them.
-    pub missing: Vec<(crate::id::HostName, crate::transport::RemoteError)>,
 }
 
 /// How a run treats hosts that can't be reached.
@@ -166,6 +165,8 @@ pub struct Run {
 pub enum Missing {
     /// It ends.
     Fatal,
+    /// It goes on without those that are out of reach; any other refusal ends it.
+    OutOfReach,
     /// It goes on without them.
     Tolerated,
 }
@@ -217,6 +218,7 @@ pub async fn begin(
         cluster: loaded.cluster,
         catalogue,
         fleet: Arc::new(fleet),
+        missing: failed,
         drivers: drivers(),
         events: events.clone(),
         shelf: Arc::new(shelf(global, &dirs)),
@@ -237,10 +239,14 @@ pub async fn begin(
         id,
         sockets,
         began,
-        missing: failed,
     };
-    if missing == Missing::Fatal && !run.missing.is_empty() {
-        let failure = run.flow.unreachable(&run.missing);
+    let ends = |error: &RemoteError| match missing {
+        Missing::Fatal => true,
+        Missing::OutOfReach => !error.is_out_of_reach(),
+        Missing::Tolerated => false,
+    };
+    if run.flow.missing.iter().any(|(_, error)| ends(error)) {
+        let failure = run.flow.unreachable(&run.flow.missing);
         return Err(run
             .end(
                 Some(failure),

@@ -82,7 +82,7 @@ pub async fn run(global: &Global, args: &StatusArgs) -> Result<(), Failure> {
 
 async fn once(global: &Global, args: &StatusArgs, run: &Run) -> Result<(), Failure> {
     let (facts, mut failed) = run.flow.ask_facts().await;
-    failed.extend(run.missing.iter().cloned());
+    failed.extend(run.flow.missing.iter().cloned());
     let prober = run.flow.prober(run.flow.view(&facts));
     let rows = rows(&prober, &facts).await;
     let healthy = rows.iter().all(|row| row.healthy);

@@ -26,6 +26,8 @@ pub struct VerifyArgs {
 
 /// How long a check may not hold before it counts: a leader may just be moving.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The same where a host is out of reach, since then some are known not to hold.
+const NO_PATIENCE: Duration = Duration::from_secs(3);
 /// How many checks are under way at the same time.
 const AT_ONCE: usize = 64;
 /// Between two tries.
@@ -70,8 +72,13 @@ pub async fn run(global: &Global, args: &VerifyArgs) -> Result<(), Failure> {
 /// Makes all checks at once: each instance's, each quorum's, each service's. Tells them in order, and whether
 /// all held.
 pub async fn verify(prober: &Prober, events: &EventSink) -> bool {
+    let within = if prober.view.absent.is_empty() {
+        PATIENCE
+    } else {
+        NO_PATIENCE
+    };
     let asked = checks(&prober.view).into_iter().map(|check| async move {
-        let answer = patiently(|| ask(prober, &check)).await;
+        let answer = patiently(within, || ask(prober, &check)).await;
         (check, answer)
     });
     let mut answers = stream::iter(asked).buffered(AT_ONCE);
@@ -105,7 +112,7 @@ fn checks(view: &View) -> Vec<Check> {
             probe: probe.clone(),
             about: About::Instance(member.id.clone()),
         };
-        for member in view.of_role(&role.role) {
+        for member in view.of_role(&role.role).filter(|m| view.reaches(m)) {
             let each = role.verify.iter();
             checks.extend(each.map(|probe| of_instance(member.id.to_string(), probe, member)));
         }
@@ -135,12 +142,12 @@ async fn ask(prober: &Prober, check: &Check) -> Answer {
     }
 }
 
-async fn patiently<F, T>(ask: F) -> Answer
+async fn patiently<F, T>(within: Duration, ask: F) -> Answer
 where
     F: Fn() -> T,
     T: Future<Output = Answer>,
 {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + within;
     loop {
         let answer = ask().await;
         if !matches!(answer, Answer::NotYet(_)) || Instant::now() >= until {

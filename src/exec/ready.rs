@@ -37,6 +37,11 @@ impl Executor {
         probes: &[Probe],
         member: &Member,
     ) -> Result<(), Problem> {
+        let away = |peer: &&Member| !self.prober.view.reaches(peer);
+        if let Some(away) = self.prober.view.peers(member).find(away) {
+            let why = format!("{} is out of reach", away.id);
+            return Err(self.shut(member, &why, None).await);
+        }
         let mut patience = Patience::new(wave.within);
         let mut lives = BTreeMap::new();
         for probe in probes {

@@ -41,6 +41,8 @@ pub struct Planned {
     pub files: BTreeMap<String, PathBuf>,
     /// The facts it was made from.
     pub facts: Facts,
+    /// Hosts that it leaves as they are, being out of reach.
+    pub missing: Vec<(HostName, RemoteError)>,
 }
 
 /// One cluster and everything that is needed to work on it.
@@ -52,6 +54,8 @@ pub struct Flow {
     pub catalogue: Catalogue,
     /// The connected hosts.
     pub fleet: Fleet,
+    /// Hosts that could not be connected to, where the command goes on without them.
+    pub missing: Vec<(HostName, RemoteError)>,
     /// Clients for protocols that probes can't speak.
     pub drivers: Drivers,
     /// Where events go.
@@ -121,6 +125,26 @@ impl Flow {
         }
     }
 
+    /// The facts of the hosts that are within reach, and why the others are not.
+    ///
+    /// # Errors
+    /// When a host refuses for another reason, or no majority of the hosts is within reach.
+    pub async fn facts_within_reach(
+        &self,
+    ) -> Result<(Facts, Vec<(HostName, RemoteError)>), Failure> {
+        self.events.phase("facts");
+        let (facts, mut failed) = self.ask_facts().await;
+        failed.extend(self.missing.iter().cloned());
+        failed.sort_by(|a, b| a.0.cmp(&b.0));
+        let failure = self.unreachable(&failed);
+        let away = failed.iter().all(|(_, error)| error.is_out_of_reach());
+        if away && facts.len() * 2 > self.cluster.hosts.len() {
+            Ok((facts, failed))
+        } else {
+            Err(failure)
+        }
+    }
+
     /// The failure of hosts that could not be reached or asked.
     #[must_use]
     pub fn unreachable(&self, failed: &[(HostName, RemoteError)]) -> Failure {
@@ -175,13 +199,13 @@ impl Flow {
         )
     }
 
-    /// Facts, packages and topics, and the plan that follows. With `fetch`, packages that are missing on
+    /// Facts, packages and topics, and the plan that follows; it leaves hosts out that are out of reach. With `fetch`, packages that are missing on
     /// this machine are fetched; without it the plan names them as not fetched.
     ///
     /// # Errors
     /// When a host can't be asked, a package is found nowhere, or there is no safe plan.
     pub async fn plan(&self, fetch: bool) -> Result<Planned, Failure> {
-        let facts = self.facts().await?;
+        let (facts, missing) = self.facts_within_reach().await?;
         let placement = planner::placement(&self.cluster, &self.catalogue, &facts);
         let needed = packages::needed(&self.cluster, &self.catalogue, &placement, &facts);
         let mut packages = Packages::new();
@@ -199,7 +223,12 @@ impl Flow {
         let resources = self.resources(&facts).await?;
         let plan =
             planner::plan(self.input(&facts, &packages, &resources)).map_err(plan_failure)?;
-        Ok(Planned { plan, files, facts })
+        Ok(Planned {
+            plan,
+            files,
+            facts,
+            missing,
+        })
     }
 
     /// How each package is to be had: as a file of this machine, else from the hosts' distribution.

@@ -163,7 +163,11 @@ fn client_of<'a>(call: Call<'_>, brokers: impl Iterator<Item = &'a Member>) -> C
 
 /// The ids that should be registered.
 fn expected(call: Call<'_>) -> Vec<i32> {
-    let numbers = call.view.of_service(call.service).filter_map(|m| m.number);
+    numbers(call.view.of_service(call.service))
+}
+
+fn numbers<'a>(members: impl Iterator<Item = &'a Member>) -> Vec<i32> {
+    let numbers = members.filter_map(|m| m.number);
     numbers.filter_map(|n| i32::try_from(n).ok()).collect()
 }
 
@@ -230,11 +234,10 @@ async fn whole(client: &Client, call: Call<'_>) -> super::Result<Answer> {
 /// Copies are placed on brokers that are registered: with too few of them a topic can't be made.
 async fn wait_for_all(client: &Client, call: Call<'_>) -> super::Result<()> {
     let what = || "not all brokers are registered".to_owned();
-    let look = || async {
-        Ok(missing(&client.metadata().await?, call)
-            .is_none()
-            .then_some(()))
-    };
+    let near = call.view.of_service(call.service);
+    let ids = numbers(near.filter(|m| call.view.reaches(m)));
+    let all = |found: &Metadata| ids.iter().all(|id| found.broker(*id).is_some());
+    let look = || async { Ok(all(&client.metadata().await?).then_some(())) };
     client.wait(REGISTERED, what, look).await
 }
 

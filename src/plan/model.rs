@@ -1,6 +1,6 @@
 //! The plan as data: everything is decided in it, and the executor makes no choices.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -265,6 +265,9 @@ pub struct View {
     pub members: Vec<Member>,
     /// How each role is asked.
     pub roles: Vec<RoleView>,
+    /// Hosts that are out of reach: what is on them is neither changed nor waited for.
+    #[serde(default)]
+    pub absent: BTreeSet<HostName>,
     /// What stands before every path of a local host.
     pub roots: BTreeMap<HostName, String>,
     /// Checks of services as wholes.
@@ -283,6 +286,12 @@ impl View {
     pub fn peers<'a>(&'a self, member: &'a Member) -> impl Iterator<Item = &'a Member> {
         let alike = |m: &&Member| m.id.service == member.id.service && m.id.role == member.id.role;
         self.members.iter().filter(alike)
+    }
+
+    /// Whether a member's host is within reach.
+    #[must_use]
+    pub fn reaches(&self, member: &Member) -> bool {
+        !self.absent.contains(&member.id.host)
     }
 
     /// The members of a service.

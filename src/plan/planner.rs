@@ -200,7 +200,12 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
     let trees = trees(input, &placement);
     let context = context(input, &placement, &trees);
     let mut desired = Vec::new();
-    for (id, _) in &placement.instances {
+    // What is on a host that is out of reach is left as it is.
+    let here = placement
+        .instances
+        .iter()
+        .filter(|(id, _)| input.facts.contains_key(&id.host));
+    for (id, _) in here {
         desired.extend(context.desired(id)?);
     }
     let held = Held::read(&context);
@@ -383,6 +388,13 @@ fn view(input: Input<'_>, context: &Context<'_>) -> View {
     View {
         cluster: input.cluster.name.clone(),
         members: context.members(),
+        absent: input
+            .cluster
+            .hosts
+            .keys()
+            .filter(|h| !input.facts.contains_key(*h))
+            .cloned()
+            .collect(),
         roles,
         roots,
         verify,

@@ -24,6 +24,7 @@ mod table;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod timing;
 
 use std::io;
 
@@ -39,6 +40,7 @@ pub use story::Level;
 pub use style::{bytes, clean, count, took};
 pub use table::table;
 pub use terminal::{Screen, Terminal};
+pub use timing::{Timing, timing_lines, timings};
 
 use crate::event::Event;
 

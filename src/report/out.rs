@@ -124,6 +124,25 @@ impl Out {
         self.raw(&format!("{text}\n"))
     }
 
+    /// Writes a document as one line of JSON.
+    ///
+    /// # Errors
+    /// As [`Out::json`].
+    pub fn json_line(&mut self, document: &impl Serialize) -> io::Result<()> {
+        let mut value = serde_json::to_value(document)?;
+        self.secrets.mask_value(&mut value);
+        self.raw(&format!("{value}\n"))
+    }
+
+    /// Writes a line that a host or an instance said, behind its name.
+    ///
+    /// # Errors
+    /// As [`Out::line`].
+    pub fn said(&mut self, who: &str, width: usize, line: &str) -> io::Result<()> {
+        let who = style::faint(&format!("{} |", style::pad(who, width)));
+        self.line(&format!("{who} {}", style::clean(line)))
+    }
+
     /// Writes a table.
     ///
     /// # Errors

@@ -67,6 +67,16 @@ pub enum RemoteError {
 }
 
 impl RemoteError {
+    /// Whether the host is off or the way to it is cut, so that others can be worked on without it. All else
+    /// (an unknown key, a refused login or sudo) is a matter of settings, and ends a run before it begins.
+    #[must_use]
+    pub fn is_out_of_reach(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable(_) | Self::Lost(_) | Self::TimedOut(_)
+        )
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn help(&self) -> Option<String> {
@@ -212,6 +222,22 @@ impl Remote {
         match self {
             Self::Shell(shell) => shell.lock(places, ask).await,
             Self::Fake(fake) => fake.lock(ask),
+        }
+    }
+
+    /// Runs a script as it stands and tells each line of its standard output; its exit code.
+    ///
+    /// # Errors
+    /// When the connection is lost or it takes longer than `within`.
+    pub async fn command(
+        &self,
+        script: &str,
+        within: Duration,
+        line: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Option<i32>, RemoteError> {
+        match self {
+            Self::Shell(shell) => shell.command(script, within, line).await,
+            Self::Fake(_) => Ok(Some(0)),
         }
     }
 

@@ -311,6 +311,24 @@ impl Shell {
         answer.ok_or_else(|| self.refusal(&ended))
     }
 
+    /// See [`super::Remote::command`].
+    ///
+    /// # Errors
+    /// When the connection is lost, sudo refuses, or it takes too long.
+    pub async fn command(
+        &self,
+        script: &str,
+        within: Duration,
+        line: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Option<i32>, RemoteError> {
+        let ended = self.run(script, within, line).await?;
+        // What the script says goes to its output: a complaint is sudo's.
+        if ended.code != Some(0) && !ended.complaint.trim().is_empty() {
+            return Err(self.refusal(&ended));
+        }
+        Ok(ended.code)
+    }
+
     /// See [`super::Remote::tail`].
     ///
     /// # Errors

@@ -14,12 +14,18 @@ impl Prober {
             .and_then(|role| role.quorum.as_ref())
     }
 
-    /// Whether the quorum that a member belongs to is whole.
+    /// Whether the quorum that a member belongs to is whole, as far as it is within reach: those that are
+    /// must be a majority.
     pub(super) async fn quorum_whole(&self, member: &Member) -> Answer {
         let Some(quorum) = self.quorum_of(member) else {
             return Answer::Broken(format!("{} has no quorum", member.id));
         };
-        let members: Vec<&Member> = self.view.peers(member).collect();
+        let all = self.view.peers(member);
+        let (members, absent): (Vec<&Member>, Vec<&Member>) =
+            all.partition(|m| self.view.reaches(m));
+        if members.len() <= absent.len() {
+            return Answer::Broken("no majority is within reach".to_owned());
+        }
         self.agree(quorum, &members).await
     }
 

@@ -146,6 +146,8 @@ fn a_cluster_from_nothing_to_nothing() {
     laptop.run(&["topics", "describe", "kept"]).expect(0);
     use_the_tools(&laptop, &first_address(&path));
 
+    look_around(&laptop);
+
     // One setting of the brokers: they restart, the rest stays.
     inventory(&laptop, CURRENT, "queued.max.requests: 400");
     laptop.run(&["plan", "--check"]).expect(10);
@@ -165,6 +167,50 @@ fn a_cluster_from_nothing_to_nothing() {
     assert!(processes(&laptop).is_empty());
     assert!(!laptop.path("local/tried/n1/var").exists());
     drop(cleared);
+}
+
+/// What operators look at: logs, hosts, earlier runs.
+fn look_around(laptop: &Laptop) {
+    let logs = laptop
+        .run(&["logs", "-n", "2", "--only", "kafka"])
+        .expect(0);
+    assert!(!logs.stdout.contains("zookeeper.server"), "{}", logs.stdout);
+    logs.says(&["kafka.broker@n1 | ", "kafka.broker@n3 | "]);
+    laptop.run(&["logs", "--only", "n9"]).expect(2);
+
+    let words = [
+        "exec",
+        "--only",
+        "n1",
+        "--only",
+        "n3",
+        "--",
+        "echo",
+        "it's $HOME",
+    ];
+    let said = laptop.run(&words).expect(0).stdout;
+    assert_eq!(said, "n1 | it's $HOME\nn3 | it's $HOME\n");
+    laptop
+        .run(&["exec", "echo to stderr >&2; exit 7"])
+        .expect(1)
+        .says(&["n2 | to stderr", "n2: exit 7"]);
+
+    laptop
+        .run(&["history"])
+        .expect(0)
+        .says(&["deployed and verified", "no change"]);
+    let listed = laptop.run(&["history", "--json"]).expect(0);
+    let listed: serde_json::Value = serde_json::from_str(&listed.stdout).expect("a document");
+    let first = listed["runs"][0]["run"].as_str().expect("a run");
+    laptop
+        .run(&["history", "show", first])
+        .expect(0)
+        .says(&["start kafka.broker", "deployed and verified"]);
+    laptop
+        .run(&["history", "show", first, "--timings"])
+        .expect(0)
+        .says(&["start kafka.broker", "verify", "█"]);
+    laptop.run(&["history", "show", "nothing"]).expect(2);
 }
 
 /// What the README and the quick start tell people to try.

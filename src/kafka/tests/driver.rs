@@ -1,6 +1,6 @@
 //! The driver's view of topics while brokers can't tell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::fake::Fake;
@@ -26,6 +26,7 @@ fn view() -> View {
         cluster: "c".parse().unwrap(),
         members: vec![member],
         roles: Vec::new(),
+        absent: BTreeSet::new(),
         roots: BTreeMap::new(),
         verify: Vec::new(),
     }

@@ -127,6 +127,7 @@ impl Bench {
             cluster,
             catalogue: self.catalogue.clone(),
             fleet,
+            missing: Vec::new(),
             drivers: Drivers::default().with("kafka", Arc::new(FakeDriver { world, sim })),
             events,
             shelf: Arc::new(shelf),

@@ -233,6 +233,7 @@ async fn power(bench: &mut Bench, words: &[&str]) -> String {
             plan,
             files: BTreeMap::new(),
             facts,
+            missing: Vec::new(),
         })
         .await;
     bench.watch.lock().expect("whole").power = false;

@@ -18,6 +18,7 @@ use super::{Case, Done};
 pub const ALL: &[Case] = &[
     ("keys", reach::keys),
     ("unreachable", reach::unreachable),
+    ("away", reach::away),
     ("port", faults::port),
     ("sudo", rights::sudo),
     ("folder", folder::folder),

@@ -8,21 +8,23 @@ use crate::lab::hosts::{HOSTS, Lab, address, known_hosts, ssh_config};
 use crate::lab::inventory::Inventory;
 use crate::lab::laptop::{Laptop, text};
 
-/// A host that is off and one whose link is cut: both are named, soon, and nothing is changed on the others.
+/// Without a majority of the hosts nothing is changed: those that are off, or whose link is cut, are named soon.
 pub fn unreachable(lab: &mut Lab) -> Done {
     lab.bare();
     let laptop = Laptop::new();
     let inventory = laptop.inventory(&Inventory::new().text());
+    lab.run(&["cut", "pi3"]);
     lab.run(&["cut", "pi4"]);
     lab.run(&["kill", "pi5"]);
     let ran = laptop.run(&["deploy", text(&inventory), "--yes"]).expect(3);
     assert!(ran.took < Duration::from_secs(25), "it took {:?}", ran.took);
     ran.says(&[
+        "pi3: unreachable",
         "pi4: unreachable",
         "pi5: unreachable",
         "nothing was changed",
     ]);
-    for host in ["pi1", "pi2", "pi3"] {
+    for host in ["pi1", "pi2"] {
         lab.on(host, "! test -e /opt/sdtd && ! test -e /var/lib/sdtd");
     }
     let status = laptop
@@ -34,11 +36,47 @@ pub fn unreachable(lab: &mut Lab) -> Done {
         status.took
     );
     let status: serde_json::Value = serde_json::from_str(&status.stdout).expect("a document");
-    assert_eq!(status["unreachable"], serde_json::json!(["pi4", "pi5"]));
+    assert_eq!(
+        status["unreachable"],
+        serde_json::json!(["pi3", "pi4", "pi5"])
+    );
+    lab.run(&["join", "pi3"]);
     lab.run(&["join", "pi4"]);
     lab.run(&["boot", "pi5"]);
     laptop.run(&["plan", text(&inventory)]).expect(0);
     lab.is_bare();
+    Done::Passed
+}
+
+/// One host is off, with a ZooKeeper server and a broker to be: the others are made all the same, and it alone
+/// when it is back.
+pub fn away(lab: &mut Lab) -> Done {
+    lab.bare();
+    let laptop = Laptop::new();
+    let inventory = laptop.inventory(&Inventory::new().text());
+    let path = text(&inventory);
+    lab.run(&["kill", "pi3"]);
+    let words = ["deploy", path, "--yes"];
+    laptop.run(&words).expect(3).says(&[
+        "pi3: unreachable",
+        "1 host out of reach",
+        "kafka.broker@pi5",
+    ]);
+    for host in ["pi1", "pi2", "pi4", "pi5"] {
+        lab.on(host, "systemctl is-active kafka-broker");
+    }
+    let again = laptop.run(&words).expect(3);
+    again.says(&["pi3: unreachable", "no change"]);
+    lab.run(&["boot", "pi3"]);
+    let before = lab.starts();
+    laptop.deploy(&inventory).expect(0);
+    laptop.expect_settled(&inventory);
+    let after = lab.starts();
+    for (unit, began) in &before {
+        let stays = unit.ends_with("pi3") || after.get(unit) == Some(began);
+        assert!(stays, "{unit} was restarted");
+    }
+    lab.is_deployed();
     Done::Passed
 }
 
