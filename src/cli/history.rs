@@ -89,7 +89,8 @@ fn past(state: &Path, cluster: Option<&str>) -> Result<Vec<Past>, Failure> {
             summed(&events, log)
         }));
     }
-    all.retain(|run| cluster.is_none_or(|name| run.cluster == name));
+    // To plan is to look: it has no end of its own.
+    all.retain(|run| run.command != "plan" && cluster.is_none_or(|name| run.cluster == name));
     all.sort_by(|a, b| (a.time, &a.run).cmp(&(b.time, &b.run)));
     Ok(all)
 }

@@ -1,5 +1,6 @@
 //! The command line: words in, exit code out. Every command goes the one flow.
 
+mod check;
 mod deploy;
 mod destroy;
 mod exec;
@@ -84,6 +85,8 @@ pub struct InventoryArg {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Look at all hosts before anything changes: memory, disks, ports, clocks, names.
+    Check(check::CheckArgs),
     /// Show what deploy would do, and why; changes nothing.
     Plan(plan::PlanArgs),
     /// Make the cluster what the inventory says, and prove that it works.
@@ -156,6 +159,7 @@ pub fn main() -> ExitCode {
 async fn run(cli: &Cli) -> Result<(), Failure> {
     let global = &cli.global;
     match &cli.command {
+        Command::Check(args) => check::run(global, args).await,
         Command::Plan(args) => plan::run(global, args).await,
         Command::Deploy(args) => deploy::run(global, args).await,
         Command::Status(args) => status::run(global, args).await,

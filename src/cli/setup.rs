@@ -167,7 +167,8 @@ pub enum Missing {
     Fatal,
     /// It goes on without those that are out of reach; any other refusal ends it.
     OutOfReach,
-    /// It goes on without them.
+    /// It goes on without them. Such a command only looks: it leaves no log, and ends at the first Ctrl-C
+    /// without a word.
     Tolerated,
 }
 
@@ -191,7 +192,8 @@ pub async fn begin(
     let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let time = time.map_or(0, |t| t.as_secs());
     let id = format!("{time:010}-{}", std::process::id());
-    let (events, reporters, screen) = reporters(global, &dirs, &loaded, password.as_deref());
+    let logs = (missing != Missing::Tolerated).then(|| dirs.state.clone());
+    let (events, reporters, screen) = reporters(global, logs, &loaded, password.as_deref());
     events.emit(EventKind::RunStarted {
         command: command.to_owned(),
         cluster: loaded.cluster.name.to_string(),
@@ -226,7 +228,8 @@ pub async fn begin(
         stop: Stop::default(),
         anew: BTreeSet::new(),
     };
-    let interrupts = interrupts(&flow.stop, &events);
+    let told = (missing != Missing::Tolerated).then(|| events.clone());
+    let interrupts = interrupts(&flow.stop, told);
     let path = loaded.path;
     let run = Run {
         flow,
@@ -273,7 +276,7 @@ pub fn drivers() -> Drivers {
 
 fn reporters(
     global: &Global,
-    dirs: &Dirs,
+    logs: Option<PathBuf>,
     loaded: &Loaded,
     password: Option<&str>,
 ) -> (EventSink, JoinHandle<Reporters>, report::Screen) {
@@ -286,7 +289,7 @@ fn reporters(
         },
         level: global.level(),
         secrets: Secrets::new(password),
-        state: Some(dirs.state.join(&cluster)),
+        state: logs.map(|logs| logs.join(&cluster)),
     };
     let reporters = Reporters::new(&options);
     let screen = reporters.screen();
@@ -318,14 +321,15 @@ fn ask_password(global: &Global) -> Result<Option<String>, Failure> {
 }
 
 /// The first Ctrl-C ends the run after the steps under way, the second at once.
-fn interrupts(stop: &Stop, events: &EventSink) -> AbortHandle {
-    let (stop, events) = (stop.clone(), events.clone());
+fn interrupts(stop: &Stop, events: Option<EventSink>) -> AbortHandle {
+    let stop = stop.clone();
     let task = tokio::spawn(async move {
         while tokio::signal::ctrl_c().await.is_ok() {
             if stop.is_asked() {
                 std::process::exit(i32::from(Kind::Interrupted.code()));
             }
             stop.ask();
+            let Some(events) = &events else { continue };
             events.warn(
                 "interrupted: the steps under way are finished, then the run ends",
                 Some("press Ctrl-C again to stop at once; the same command run again goes on from here"),

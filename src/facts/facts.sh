@@ -38,6 +38,13 @@ fi
 # shellcheck disable=SC2086
 [ -z "$users" ] || getent passwd $users 2>/dev/null | while IFS=: read -r u _; do say has-user "$u"; done
 
+# sudo asks for the host's own name each time: what it would wait for is not waited for here.
+for n in "$name" $names; do
+  timeout 3 getent ahostsv4 "$n" 2>/dev/null | { IFS=' ' read -r a _ && say resolves "$n" "$a"; }
+done
+# The kernel gives a number in one go only, and a shell reads byte by byte.
+v=$(cat /proc/sys/vm/swappiness 2>/dev/null) && say swappiness "$v"
+
 links='' there='' texts=''
 for p in $paths "$state/record.json"; do
   if [ -L "$p" ]; then links=$links$p$nl

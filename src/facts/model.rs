@@ -46,6 +46,10 @@ pub struct HostFacts {
     pub units: BTreeMap<String, UnitFact>,
     /// Ports on which something listens.
     pub listening: Vec<Listener>,
+    /// The IPv4 addresses of the names that were looked up there, its own among them.
+    pub resolves: BTreeMap<String, String>,
+    /// `vm.swappiness`, where it can be read.
+    pub swappiness: Option<u32>,
     /// What sdtd wrote about this host.
     pub record: Option<Record>,
 }
@@ -73,6 +77,8 @@ impl HostFacts {
             markers: BTreeSet::new(),
             units: BTreeMap::new(),
             listening: Vec::new(),
+            resolves: BTreeMap::from([(hostname.to_owned(), "127.0.1.1".to_owned())]),
+            swappiness: None,
             record: None,
         }
     }

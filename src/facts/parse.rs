@@ -73,6 +73,7 @@ struct Reader {
     units: BTreeMap<String, UnitFact>,
     processes: BTreeMap<u32, (u64, u64)>,
     listening: Vec<Listener>,
+    resolves: BTreeMap<String, String>,
 }
 
 impl Reader {
@@ -104,6 +105,9 @@ impl Reader {
             ["marker", path] => _ = self.markers.insert(path.to_owned()),
             ["unit", name, state, pid, restarts, enabled, running] => {
                 self.unit(name, [state, pid, restarts, enabled, running]);
+            }
+            ["resolves", name, address] => {
+                self.resolves.insert(name.to_owned(), address.to_owned());
             }
             ["process", pid, uptime, anon_kb] => {
                 let number = |t: &str| t.parse::<u64>().unwrap_or(0);
@@ -161,6 +165,7 @@ impl Reader {
             }
         }
         let arch = self.arch()?;
+        let swappiness = self.values.get("swappiness").and_then(|v| v.parse().ok());
         let number = |name: &str| self.values.get(name).and_then(|v| v.parse::<i64>().ok());
         let text = |name: &str| self.values.get(name).cloned().unwrap_or_default();
         let missing = |name: &str| FactsError::Torn(format!("no {name}"));
@@ -189,6 +194,8 @@ impl Reader {
             markers: self.markers,
             units: self.units,
             listening: self.listening,
+            resolves: self.resolves,
+            swappiness,
         })
     }
 
@@ -201,6 +208,10 @@ impl Reader {
     /// The architecture of the programs: a 32-bit Raspberry Pi OS runs on a 64-bit kernel.
     fn arch(&self) -> Result<Arch, FactsError> {
         let (machine, bits, debian) = &self.kernel;
+        // Debian's Java does not run there, and Raspberry Pi OS calls it armhf all the same.
+        if machine.starts_with("armv6") {
+            return Err(FactsError::Arch(machine.clone()));
+        }
         if !debian.is_empty() {
             return Arch::from_debian(debian).ok_or_else(|| FactsError::Arch(debian.clone()));
         }

@@ -22,6 +22,8 @@ pub struct FactsRequest {
     pub units: BTreeSet<String>,
     /// Markers of steps done once.
     pub markers: BTreeSet<String>,
+    /// Names to look up on the host; its own is looked up always.
+    pub names: BTreeSet<String>,
     /// Whether units are kept by pid files even where systemd runs.
     pub pidfiles: bool,
 }
@@ -37,6 +39,7 @@ impl FactsRequest {
             ("users", &self.users),
             ("units", &self.units),
             ("markers", &self.markers),
+            ("names", &self.names),
         ];
         let single = [
             ("state", self.state.as_str()),

@@ -348,5 +348,6 @@ fn chained(input: Input<'_>, view: View, mut waves: Vec<Wave>) -> Plan {
         view,
         waves,
         unchanged: 0,
+        warnings: Vec::new(),
     }
 }

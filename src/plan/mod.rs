@@ -1,6 +1,6 @@
 //! From what should be and what is to what is to be done: pure, deterministic, no I/O.
 
-mod blocked;
+pub mod check;
 pub mod compare;
 mod context;
 pub mod desired;

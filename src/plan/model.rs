@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::descriptor::{DriverAction, Probe, Quorum, Status};
+use crate::event::Problem;
 use crate::id::{ClusterName, HostName, InstanceId, RoleName, ServiceName};
 
 /// The version of the plan format: a saved plan of another version is refused.
@@ -24,6 +25,9 @@ pub struct Plan {
     pub waves: Vec<Wave>,
     /// How many things were looked at and need nothing.
     pub unchanged: usize,
+    /// What stands in no way and should be known.
+    #[serde(default)]
+    pub warnings: Vec<Problem>,
 }
 
 impl Plan {

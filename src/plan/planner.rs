@@ -11,6 +11,7 @@ use crate::event::Problem;
 use crate::facts::{FactsRequest, HostFacts, RECORD_FORMAT, Record};
 use crate::id::{Arch, HostName, InstanceId, ServiceName};
 use crate::inventory::{Cluster, Connection, Host};
+use crate::plan::check::{self, Check, Verdict};
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, once_marker};
 use crate::plan::held::{self, Held};
@@ -131,6 +132,11 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
         paths.held(),
     ]);
     request.disks.insert(paths.store());
+    if let (Connection::Ssh { .. }, Err(_)) =
+        (&host.connection, host.address.parse::<std::net::Ipv4Addr>())
+    {
+        request.names.insert(host.address.clone());
+    }
     for service in context.cluster.services.keys() {
         let folder = context.catalogue.get(service);
         request.users.extend(context.user(host, service));
@@ -199,15 +205,7 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
     }
     let trees = trees(input, &placement);
     let context = context(input, &placement, &trees);
-    let mut desired = Vec::new();
-    // What is on a host that is out of reach is left as it is.
-    let here = placement
-        .instances
-        .iter()
-        .filter(|(id, _)| input.facts.contains_key(&id.host));
-    for (id, _) in here {
-        desired.extend(context.desired(id)?);
-    }
+    let mut desired = desired(input, &context)?;
     let held = Held::read(&context);
     let mut refused: Vec<Problem> = refused(input).into_iter().map(Problem::new).collect();
     refused.extend(held::refused(&context, &desired, &held, input.anew));
@@ -219,7 +217,8 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
     if !refused.is_empty() {
         return Err(PlanError::Refused(refused));
     }
-    let blocked = super::blocked::blocked(&context, &desired);
+    let checks = check::checks(&context, &desired);
+    let blocked = check::problems(&checks, Verdict::Fail);
     if !blocked.is_empty() {
         return Err(PlanError::Blocked(blocked));
     }
@@ -240,7 +239,30 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
         view,
         waves,
         unchanged,
+        warnings: check::problems(&checks, Verdict::Warn),
     })
+}
+
+/// What the hosts are looked at for before anything changes.
+///
+/// # Errors
+/// When a template can't be rendered.
+pub fn checks(input: Input<'_>) -> Result<Vec<Check>, PlanError> {
+    let placement = placement(input.cluster, input.catalogue, input.facts);
+    let trees = trees(input, &placement);
+    let context = context(input, &placement, &trees);
+    let desired = desired(input, &context)?;
+    Ok(check::checks(&context, &desired))
+}
+
+/// What should be on the hosts that were asked; what is on one out of reach is left as it is.
+fn desired(input: Input<'_>, context: &Context<'_>) -> Result<Vec<Desired>, PlanError> {
+    let mut desired = Vec::new();
+    let all = context.placement.instances.iter();
+    for (id, _) in all.filter(|(id, _)| input.facts.contains_key(&id.host)) {
+        desired.extend(context.desired(id)?);
+    }
+    Ok(desired)
 }
 
 fn context<'a>(input: Input<'a>, placement: &'a Placement, trees: &Trees) -> Context<'a> {

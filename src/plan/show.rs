@@ -61,6 +61,10 @@ pub fn show(plan: &Plan, detail: Detail) -> String {
     for wave in &plan.waves {
         show_wave(&mut out, wave, &plan.view, detail);
     }
+    for warning in plan.warnings.iter().filter(|_| !plan.is_empty()) {
+        let help = warning.help.as_deref().unwrap_or_default();
+        let _ = writeln!(out, "! {}\n    help: {help}", warning.cause);
+    }
     let steps = plan.steps();
     let summary = match (steps, plan.unchanged) {
         (0, n) => format!("No change: {n} things looked at, all as they should be."),

@@ -37,7 +37,7 @@ pub use mask::Secrets;
 pub use out::{Captured, Out};
 pub use plain::Plain;
 pub use story::Level;
-pub use style::{bytes, clean, count, took};
+pub use style::{Mark, bytes, clean, count, took};
 pub use table::table;
 pub use terminal::{Screen, Terminal};
 pub use timing::{Timing, timing_lines, timings};

@@ -143,6 +143,21 @@ impl Out {
         self.line(&format!("{who} {}", style::clean(line)))
     }
 
+    /// Writes what came of a check: a mark, what was looked at, and what was found.
+    ///
+    /// # Errors
+    /// As [`Out::line`].
+    pub fn marked(
+        &mut self,
+        mark: style::Mark,
+        what: &str,
+        width: usize,
+        found: &str,
+    ) -> io::Result<()> {
+        let what = style::pad(what, width);
+        self.line(&format!("{} {what}  {}", mark.show(), style::clean(found)))
+    }
+
     /// Writes a table.
     ///
     /// # Errors

@@ -68,6 +68,8 @@ pub struct FakeState {
     pub memory_mb: u64,
     /// Its clock.
     pub time: i64,
+    /// Its setting of `vm.swappiness`, where it has one.
+    pub swappiness: Option<u32>,
     /// Its architecture; this machine's if not set.
     pub arch: Option<Arch>,
     /// Files.
@@ -152,7 +154,7 @@ impl Fake {
         let record = record.map(|file| read_record(&file.text)).transpose()?;
         Ok(HostFacts {
             hostname: self.host.to_string(),
-            machine_id: format!("{:0>32}", self.host.as_str().len()),
+            machine_id: format!("{:0>32}", self.host),
             arch: state.arch.or(Arch::here()).unwrap_or(Arch::X86_64),
             os: "Fake Linux".to_owned(),
             memory_mb: state.memory_mb,
@@ -189,6 +191,8 @@ impl Fake {
                 .map(own)
                 .collect(),
             listening: state.listening.clone(),
+            resolves: BTreeMap::from([(self.host.to_string(), "127.0.1.1".to_owned())]),
+            swappiness: state.swappiness,
             record,
         })
     }

@@ -146,6 +146,7 @@ fn sent() -> BTreeMap<String, String> {
         users: list("user"),
         units: list("unit"),
         markers: list("marker"),
+        names: ["pi1.local".to_owned()].into(),
         pidfiles: false,
     };
     scripts.insert("facts".to_owned(), request.script());

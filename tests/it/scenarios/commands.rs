@@ -1,12 +1,15 @@
 //! The commands of scenarios.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use sdtd::error::Failure;
 use sdtd::facts::{FileFact, Listener};
 use sdtd::flow::Planned;
+use sdtd::plan::check::Verdict;
 use sdtd::plan::goals::{self, Selection};
 use sdtd::plan::packages::Packages;
+use sdtd::plan::planner;
 use sdtd::plan::show::{Detail, masked, show};
 use sdtd::transport::fake::{FakeState, FaultKind};
 
@@ -26,6 +29,7 @@ pub async fn run(bench: &mut Bench, command: &Command) -> String {
         ["plan"] => return plan(bench, Detail::Usual).await,
         ["plan", "full"] => return plan(bench, Detail::Full).await,
         ["plan", "unseen"] => _ = plan(bench, Detail::Full).await,
+        ["check"] => return check(bench).await,
         ["deploy"] => return deploy(bench).await,
         ["deploy", "--anew", id] => {
             let ids = id.split(',').map(|id| id.parse().expect("an instance"));
@@ -41,19 +45,34 @@ pub async fn run(bench: &mut Bench, command: &Command) -> String {
         ["topics"] => return topics(bench),
         ["laptop"] => bench.new_laptop(),
         ["told", text] => return told(bench, text),
-        _ => return on_host(bench, &words, &given()),
+        _ => return host_is(bench, &words, &given()),
     }
     String::new()
 }
 
-/// Commands that change a host or what happens there.
-fn on_host(bench: &mut Bench, words: &[&str], given: &str) -> String {
+/// Commands that change what a host is like.
+fn host_is(bench: &mut Bench, words: &[&str], given: &str) -> String {
     match *words {
         ["memory", host, mb] => {
             bench.on(host, |state| {
                 state.memory_mb = mb.parse().expect("a number")
             });
         }
+        ["clock", host, seconds] => bench.on(host, |state| {
+            state.time += seconds.parse::<i64>().expect("a number");
+        }),
+        ["swappiness", host, n] => {
+            bench.on(host, |state| state.swappiness = n.parse().ok());
+        }
+        ["quiet", host] => bench.on(host, |state| state.listening.clear()),
+        _ => return on_host(bench, words, given),
+    }
+    String::new()
+}
+
+/// Commands that change what is on a host or what happens there.
+fn on_host(bench: &mut Bench, words: &[&str], given: &str) -> String {
+    match *words {
         ["kill", host] => bench.on(host, |state| {
             state.dead = true;
             state
@@ -196,6 +215,26 @@ async fn plan(bench: &mut Bench, detail: Detail) -> String {
         }
         Err(failure) => refused(&failure),
     }
+}
+
+/// What is not well before anything changes, and how many things are.
+async fn check(bench: &mut Bench) -> String {
+    let (flow, _collected) = bench.flow();
+    let (facts, _) = flow.ask_facts().await;
+    let packages = Packages::new();
+    let checks = planner::checks(flow.input(&facts, &packages, &[])).expect("it renders");
+    let passed = checks.iter().filter(|c| c.verdict == Verdict::Pass).count();
+    let others = checks.iter().filter(|c| c.verdict != Verdict::Pass);
+    let mut out = String::new();
+    for one in others {
+        let help = one.help.as_deref().unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "{:?} {}: {}: {}\n  help: {help}",
+            one.verdict, one.what, one.host, one.found
+        );
+    }
+    format!("{out}{passed} passed")
 }
 
 async fn deploy(bench: &mut Bench) -> String {

@@ -1,0 +1,116 @@
+//! `sdtd check`: whether the hosts can take the cluster, looked at before anything changes.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::setup::{self, Missing};
+use super::{Global, InventoryArg};
+use crate::error::{Failure, Kind};
+use crate::event::SCHEMA;
+use crate::flow::{host_problem, plan_failure};
+use crate::plan::check::{Check, Verdict, alike};
+use crate::plan::packages::Packages;
+use crate::plan::planner;
+use crate::report::{Mark, Out, Secrets};
+
+/// The words of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    inventory: InventoryArg,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    v: u32,
+    cluster: String,
+    verdict: Verdict,
+    checks: &'a [Check],
+    unreachable: Vec<String>,
+}
+
+/// Runs `sdtd check`.
+///
+/// # Errors
+/// 1 when a check failed, 3 when a host can't be reached.
+pub async fn run(global: &Global, args: &CheckArgs) -> Result<(), Failure> {
+    let opened = setup::open(global, &args.inventory)?;
+    let quiet = Global {
+        quiet: true,
+        json: false,
+        ..global.clone()
+    };
+    let run = setup::begin(&quiet, opened, "check", Missing::Tolerated).await?;
+    let (facts, mut failed) = run.flow.ask_facts().await;
+    failed.extend(run.flow.missing.iter().cloned());
+    let packages = Packages::new();
+    let checks = planner::checks(run.flow.input(&facts, &packages, &[])).map_err(plan_failure);
+    let cluster = run.flow.cluster.name.to_string();
+    run.close().await;
+    let checks = checks?;
+    let verdict = checks.iter().map(|check| check.verdict).max();
+    let document = Document {
+        v: SCHEMA,
+        cluster,
+        verdict: verdict.unwrap_or(Verdict::Pass),
+        checks: &checks,
+        unreachable: failed.iter().map(|(host, _)| host.to_string()).collect(),
+    };
+    tell(global, &document).map_err(|e| Failure::of(Kind::Failed, e.to_string()))?;
+    if !failed.is_empty() {
+        let problems = failed.iter().map(|(h, e)| host_problem(h, e));
+        let problems = problems.filter(|_| !global.json).collect();
+        return Err(Failure {
+            kind: Kind::Unreachable,
+            problems,
+        });
+    }
+    let bad = Failure {
+        kind: Kind::Failed,
+        problems: Vec::new(),
+    };
+    if document.verdict == Verdict::Fail {
+        Err(bad)
+    } else {
+        Ok(())
+    }
+}
+
+/// A line for each check, all hosts that pass together; what warns or fails by itself, with what to do.
+fn tell(global: &Global, document: &Document<'_>) -> std::io::Result<()> {
+    let mut out = Out::stdout(Secrets::default());
+    if global.json {
+        return out.json(document);
+    }
+    let mut kinds: Vec<&str> = Vec::new();
+    for check in document.checks {
+        if !kinds.contains(&check.what) {
+            kinds.push(check.what);
+        }
+    }
+    let width = kinds.iter().map(|what| what.len()).max().unwrap_or(0);
+    for what in kinds {
+        let of_kind = || document.checks.iter().filter(|check| check.what == what);
+        let passed: Vec<&Check> = of_kind().filter(|c| c.verdict == Verdict::Pass).collect();
+        if !passed.is_empty() {
+            let mut hosts: Vec<&str> = passed.iter().map(|c| c.host.as_str()).collect();
+            hosts.dedup();
+            out.marked(Mark::Done, what, width, &hosts.join(", "))?;
+            for check in passed.iter().filter(|_| global.verbose) {
+                out.line(&format!("    {}: {}", check.host, check.found))?;
+            }
+        }
+        for (hosts, check) in alike(of_kind().filter(|c| c.verdict != Verdict::Pass)) {
+            let found = format!("{hosts}: {}", check.found);
+            let mark = match check.verdict {
+                Verdict::Fail => Mark::Failed,
+                _ => Mark::Warning,
+            };
+            out.marked(mark, what, width, &found)?;
+            if let Some(help) = &check.help {
+                out.line(&format!("    help: {help}"))?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! What is placed on a board: its ports and its memory.
+
+use super::Check;
+use crate::facts::{HostFacts, Listener};
+use crate::id::HostName;
+use crate::inventory::{Connection, Host};
+use crate::plan::context::Context;
+use crate::plan::desired::Desired;
+
+/// A board's memory less this share is what services may use: the system needs the rest.
+const SYSTEM_PERCENT: u64 = 15;
+
+/// Ports of instances that do not run yet, and who has them.
+pub(super) fn ports(
+    context: &Context<'_>,
+    (host, facts): (&Host, &HostFacts),
+    desired: &[Desired],
+) -> Vec<Check> {
+    let here = desired.iter().filter(|d| d.member.id.host == host.name);
+    let runs = |one: &&Desired| facts.units.get(&one.member.unit).is_some_and(|u| u.active);
+    let taken = here
+        .filter(|one| !runs(one))
+        .flat_map(|one| taken(host, facts, one));
+    let taken: Vec<Check> = taken.collect();
+    if taken.is_empty() && !context.placement.on(&host.name).any(|_| true) {
+        return Vec::new();
+    }
+    if taken.is_empty() {
+        return vec![Check::pass("ports", &host.name, "free")];
+    }
+    taken
+}
+
+fn taken(host: &Host, facts: &HostFacts, one: &Desired) -> Vec<Check> {
+    let local = matches!(host.connection, Connection::Local { .. });
+    let clashes = |listener: &&Listener, port: u16| {
+        let address = listener.address.trim_start_matches("::ffff:");
+        let all = matches!(address, "0.0.0.0" | "::" | "*");
+        listener.port == port && (all || !local || address == host.address)
+    };
+    let check = |(name, port): (&String, &u16)| {
+        let listener = facts.listening.iter().find(|l| clashes(l, *port))?;
+        let who = match (&listener.process, listener.pid) {
+            (Some(name), Some(pid)) => format!("`{name}` (process {pid})"),
+            _ => "another program".to_owned(),
+        };
+        let found = format!(
+            "port {port} ({name} of {}) is taken by {who} on {}",
+            one.member.id, listener.address
+        );
+        let service = &one.member.id.service;
+        Some(Check::pass("ports", &host.name, found).fail(format!(
+            "stop it there, or give {service} another port: `services: {{ {service}: {{ ports: {{ {name}: … }} }} }}`"
+        )))
+    };
+    one.member.ports.iter().filter_map(check).collect()
+}
+
+/// Whether the board holds the heaps, and what else the processes need, of all that is placed on it.
+pub(super) fn memory(context: &Context<'_>, host: &HostName, desired: &[Desired]) -> Check {
+    let mut parts = Vec::new();
+    let mut sum = 0;
+    for one in desired.iter().filter(|d| &d.member.id.host == host) {
+        let id = &one.member.id;
+        let folder = context.catalogue.get(&id.service);
+        let role = folder.and_then(|f| f.descriptor.roles.get(&id.role));
+        if let Some(memory) = role.and_then(|role| role.memory) {
+            let heap = context.heap_mb(id).unwrap_or(0);
+            sum += heap + memory.overhead;
+            parts.push(format!(
+                "{}.{}: heap {heap}M + {}M",
+                id.service, id.role, memory.overhead
+            ));
+        }
+    }
+    let board = context.memory_mb(host);
+    let room = board - board * SYSTEM_PERCENT / 100;
+    let list = if parts.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", parts.join(", "))
+    };
+    let found =
+        format!("what is placed on it needs {sum}M and {room}M of its {board}M may be used{list}");
+    let check = Check::pass("memory", host, found);
+    if sum > room {
+        return check
+            .fail("give a smaller `heap:`, put a service on fewer hosts, or take a larger board");
+    }
+    check
+}

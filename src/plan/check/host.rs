@@ -1,0 +1,113 @@
+//! A host by itself: its supervisor, disks, names and settings.
+
+use super::Check;
+use crate::facts::HostFacts;
+use crate::inventory::{Connection, Host};
+use crate::plan::context::Context;
+use crate::plan::desired::Desired;
+
+/// Free MiB below which a file system can't take a service, and below which it will be full soon.
+const DISK_MB: (u64, u64) = (500, 2048);
+/// Above it a JVM's heap is swapped out while files are cached, and a pause becomes seconds.
+const SWAPPINESS: u32 = 10;
+
+pub(super) fn checks(
+    context: &Context<'_>,
+    (host, facts): (&Host, &HostFacts),
+    desired: &[Desired],
+) -> Vec<Check> {
+    let mut all = vec![Check::pass(
+        "system",
+        &host.name,
+        format!(
+            "{}, {}, login with the rights it needs",
+            facts.os, facts.arch
+        ),
+    )];
+    if matches!(host.connection, Connection::Ssh { .. }) {
+        all.push(supervisor(host, facts));
+        all.push(own_name(host, facts));
+        all.extend(advertised(host, facts));
+        all.extend(swappiness(host, facts));
+    }
+    let runs = desired.iter().any(|d| {
+        let unit = facts.units.get(&d.member.unit);
+        d.member.id.host == host.name && unit.is_some_and(|u| u.active)
+    });
+    if context.placement.on(&host.name).any(|_| true) {
+        all.extend(disks(host, facts, runs));
+    }
+    all
+}
+
+fn supervisor(host: &Host, facts: &HostFacts) -> Check {
+    if facts.systemd {
+        return Check::pass("supervisor", &host.name, "systemd");
+    }
+    Check::pass("supervisor", &host.name, "systemd does not run there")
+        .fail("take a system with systemd, such as Debian, Ubuntu or Raspberry Pi OS")
+}
+
+/// sudo looks its host's own name up at each call, and waits for a name server that does not answer.
+fn own_name(host: &Host, facts: &HostFacts) -> Check {
+    let name = &facts.hostname;
+    match facts.resolves.get(name) {
+        Some(address) => Check::pass("own name", &host.name, format!("{name} is {address}")),
+        None => Check::pass(
+            "own name",
+            &host.name,
+            format!("its own name `{name}` is not known to it"),
+        )
+        .warn(format!(
+            "add `127.0.1.1 {name}` to its /etc/hosts; without it each sudo may take seconds"
+        )),
+    }
+}
+
+/// A service that others reach by a name must not take that name for its own loopback.
+fn advertised(host: &Host, facts: &HostFacts) -> Option<Check> {
+    let address = facts.resolves.get(&host.address)?;
+    let check = Check::pass(
+        "address",
+        &host.name,
+        format!("{} is {address} there", host.address),
+    );
+    if address.starts_with("127.") {
+        return Some(check.fail(format!(
+            "its services would listen where nobody else reaches them: give `{}` its real address in its /etc/hosts, or the number in the inventory",
+            host.address
+        )));
+    }
+    Some(check)
+}
+
+fn swappiness(host: &Host, facts: &HostFacts) -> Option<Check> {
+    let now = facts.swappiness?;
+    let check = Check::pass("swappiness", &host.name, format!("vm.swappiness is {now}"));
+    if now <= SWAPPINESS {
+        return Some(check);
+    }
+    Some(check.warn(
+        "put `vm.swappiness=1` into its /etc/sysctl.d, or JVMs pause while they are swapped in",
+    ))
+}
+
+/// Room on each file system; less is asked of one on which everything runs already.
+fn disks(host: &Host, facts: &HostFacts, runs: bool) -> Vec<Check> {
+    let (least, little) = DISK_MB;
+    let check = |(path, disk): (&String, &crate::facts::Disk)| {
+        let (free, total) = (disk.free_mb, disk.total_mb);
+        let found = format!("{free} of {total} MiB are free below {path}");
+        let check = Check::pass("disk", &host.name, found);
+        if free < least && !runs {
+            check.fail(format!("make room: at least {least} MiB"))
+        } else if free < little {
+            check.warn(
+                "make room, keep less (`log.retention.bytes`), or put `data:` on a larger disk",
+            )
+        } else {
+            check
+        }
+    };
+    facts.disks.iter().map(check).collect()
+}
