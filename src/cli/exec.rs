@@ -105,7 +105,7 @@ pub async fn run(global: &Global, args: &ExecArgs) -> Result<(), Failure> {
     let job = |host: HostName| Job {
         who: host.to_string(),
         host,
-        script: format!("main() {{\n{command}\n}}\nmain </dev/null 2>&1\n"),
+        script: format!("(\n{command}\n) </dev/null 2>&1"),
         within,
     };
     let wanted = known
@@ -146,11 +146,11 @@ fn log_job(member: &Member, args: &LogsArgs) -> Job {
             "(while echo {ALIVE}; do sleep 10; done) & alive=$!\n\
              if [ -e {log} ]; then tail -n {n} -F --pid=$alive {log} </dev/null 2>/dev/null\n\
              else journalctl --no-pager -q -o cat -n {n} -f -u {unit} </dev/null 2>&1 & of=$!\n\
-             while kill -0 $alive 2>/dev/null; do sleep 1; done; kill $of; fi\n"
+             while kill -0 $alive 2>/dev/null; do sleep 1; done; kill $of; fi"
         )
     } else {
         format!(
-            "if [ -e {log} ]; then tail -n {n} {log}; else journalctl --no-pager -q -o cat -n {n} -u {unit}; fi </dev/null 2>&1\n"
+            "if [ -e {log} ]; then tail -n {n} {log}; else journalctl --no-pager -q -o cat -n {n} -u {unit}; fi </dev/null 2>&1"
         )
     };
     Job {

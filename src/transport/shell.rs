@@ -48,6 +48,10 @@ const ANSWER_LIMIT: u64 = 16 << 20;
 const BEGIN: &str = "@sdtd-begin";
 /// Runs what follows as root: by sudo, unless the login is root's own (then there may be no sudo).
 const AS_ROOT: &str = r#"sh -c '[ "$(id -u)" = 0 ] && exec "$@"; exec sudo -n -- "$@"' sh"#;
+/// The line with which a command tells how it ended.
+const EXIT: &str = "@sdtd-exit ";
+/// What `timeout` ends with.
+const TIMED_OUT: i32 = 124;
 /// How much of a package is read at once.
 const CHUNK: usize = 256 << 10;
 
@@ -321,12 +325,19 @@ impl Shell {
         within: Duration,
         line: &mut (dyn FnMut(&str) + Send),
     ) -> Result<Option<i32>, RemoteError> {
-        let ended = self.run(script, within, line).await?;
-        // What the script says goes to its output: a complaint is sudo's.
-        if ended.code != Some(0) && !ended.complaint.trim().is_empty() {
-            return Err(self.refusal(&ended));
+        // Its own word that it ended: sudo complains of other things too, and has exit codes of its own.
+        let mut code = None;
+        let mut take = |text: &str| match text.strip_prefix(EXIT) {
+            Some(number) => code = number.parse().ok(),
+            None => line(text),
+        };
+        let script = format!("{script}\necho \"{EXIT}$?\"\n");
+        let ended = self.run(&script, within, &mut take).await?;
+        match (code, ended.code) {
+            (Some(code), _) => Ok(Some(code)),
+            (None, Some(TIMED_OUT)) => Ok(Some(TIMED_OUT)),
+            _ => Err(self.refusal(&ended)),
         }
-        Ok(ended.code)
     }
 
     /// See [`super::Remote::tail`].

@@ -13,6 +13,7 @@ mod catalogue;
 mod conformance;
 mod docs;
 mod golden;
+mod hostile;
 mod lab;
 mod lock;
 mod scenarios;

@@ -5,7 +5,7 @@
 //! the long ones in full; `SDTD_SEED=7` repeats what was chosen by chance.
 
 mod cases;
-mod chance;
+pub mod chance;
 mod events;
 mod hosts;
 mod inventory;
