@@ -17,6 +17,7 @@ use super::{Case, Done};
 /// All of them.
 pub const ALL: &[Case] = &[
     ("keys", reach::keys),
+    ("conformance", ways::conformance),
     ("unreachable", reach::unreachable),
     ("away", reach::away),
     ("port", faults::port),

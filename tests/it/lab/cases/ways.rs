@@ -1,9 +1,11 @@
 //! Other ways to the same cluster: through a jump host, and from another laptop.
 
+use std::process::Command;
+
 use super::Done;
 use crate::lab::hosts::{Lab, ssh_config};
 use crate::lab::inventory::Inventory;
-use crate::lab::laptop::{Laptop, text};
+use crate::lab::laptop::{Laptop, run_for, text};
 
 /// All hosts but the first are reached through the first.
 pub fn jump(lab: &mut Lab) -> Done {
@@ -34,6 +36,19 @@ pub fn jump(lab: &mut Lab) -> Done {
         after >= before + 3,
         "each run came through the first host: {before} to {after}"
     );
+    Done::Passed
+}
+
+/// The conformance scenarios, on one of the hosts beside the fake one and this machine.
+pub fn conformance(lab: &mut Lab) -> Done {
+    lab.bare();
+    let mut tests = Command::new(std::env::current_exe().expect("these tests"));
+    tests
+        .args(["conformance::", "--nocapture"])
+        .env("SDTD_TEST_SSH", "pi1")
+        .env("SDTD_TEST_SSH_CONFIG", ssh_config());
+    let ran = run_for(&mut tests, 120).expect(0);
+    assert!(!ran.all().contains("SKIPPED"), "{}", ran.all());
     Done::Passed
 }
 
