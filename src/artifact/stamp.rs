@@ -13,6 +13,8 @@ use std::time::UNIX_EPOCH;
 /// A file's checksums and layout, and the file they are of.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Stamp {
+    /// Not kept: a cache that was moved, or is reached by another way, holds what it held.
+    #[serde(skip)]
     file: PathBuf,
     size: u64,
     changed: u64,
@@ -48,9 +50,10 @@ impl Stamp {
 
     /// The stamp at `at`, if it is about `file` as that is now.
     pub(crate) fn read(at: &Path, file: &Path) -> Option<Self> {
-        let stamp: Self = serde_json::from_slice(&fs::read(at).ok()?).ok()?;
+        let mut stamp: Self = serde_json::from_slice(&fs::read(at).ok()?).ok()?;
+        file.clone_into(&mut stamp.file);
         let now = state(file).ok()?;
-        (stamp.file == file && now == (stamp.size, stamp.changed)).then_some(stamp)
+        (now == (stamp.size, stamp.changed)).then_some(stamp)
     }
 
     /// Keeps the stamp at `at`, whole or not at all.

@@ -160,3 +160,17 @@ async fn two_at_once_fetch_it_once() {
     assert_eq!(one.unwrap(), two.unwrap());
     assert_eq!(server.log.lock().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_cache_that_was_moved_holds_what_it_held() {
+    let (server, bench, body) = (Server::start(), Bench::new(), release());
+    let url = server.put("/k.tgz", Page::new(&body[..]));
+    let mut wanted = request("mill", "3.9.1");
+    wanted.sources = vec![archive(url, Some(sums(&body).sha512))];
+    let before = bench.resolve(&wanted).await.unwrap();
+    let moved = bench.dir.path().join("elsewhere");
+    std::fs::rename(bench.dir.path().join("cache"), &moved).unwrap();
+    let after = Shelf::new(&moved).cached(&wanted).unwrap();
+    assert_eq!(after.sha256, before.sha256);
+    assert!(after.path.starts_with(&moved), "{}", after.path.display());
+}
