@@ -3,11 +3,11 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::setup::{self, Missing};
+use super::setup;
 use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
 use crate::event::SCHEMA;
-use crate::flow::{host_problem, plan_failure};
+use crate::flow::{host_problems, plan_failure};
 use crate::plan::check::{Check, Verdict, alike};
 use crate::plan::packages::Packages;
 use crate::plan::planner;
@@ -34,15 +34,8 @@ struct Document<'a> {
 /// # Errors
 /// 1 when a check failed, 3 when a host can't be reached.
 pub async fn run(global: &Global, args: &CheckArgs) -> Result<(), Failure> {
-    let opened = setup::open(global, &args.inventory)?;
-    let quiet = Global {
-        quiet: true,
-        json: false,
-        ..global.clone()
-    };
-    let run = setup::begin(&quiet, opened, "check", Missing::Tolerated).await?;
-    let (facts, mut failed) = run.flow.ask_facts().await;
-    failed.extend(run.flow.missing.iter().cloned());
+    let run = setup::look(global, &args.inventory, "check").await?;
+    let (facts, failed) = run.flow.ask_facts().await;
     let packages = Packages::new();
     let checks = planner::checks(run.flow.input(&facts, &packages, &[])).map_err(plan_failure);
     let cluster = run.flow.cluster.name.to_string();
@@ -58,8 +51,11 @@ pub async fn run(global: &Global, args: &CheckArgs) -> Result<(), Failure> {
     };
     tell(global, &document).map_err(|e| Failure::of(Kind::Failed, e.to_string()))?;
     if !failed.is_empty() {
-        let problems = failed.iter().map(|(h, e)| host_problem(h, e));
-        let problems = problems.filter(|_| !global.json).collect();
+        let problems = if global.json {
+            Vec::new()
+        } else {
+            host_problems(&failed)
+        };
         return Err(Failure {
             kind: Kind::Unreachable,
             problems,

@@ -10,7 +10,7 @@ use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
 use crate::event::{EventKind, HostSummary, InstanceSummary, Problem, RunSummary};
 use crate::exec::Report;
-use crate::flow::{Planned, host_problem};
+use crate::flow::{Planned, host_problems};
 use crate::id::InstanceId;
 use crate::plan::show::{Detail, show};
 use crate::plan::{Plan, View};
@@ -102,7 +102,7 @@ pub async fn carry_out(
         missing,
         ..
     } = planned;
-    let away = Away(missing.iter().map(|(h, e)| host_problem(h, e)).collect());
+    let away = Away(host_problems(&missing));
     let detail = if global.verbose {
         Detail::Full
     } else {

@@ -8,12 +8,12 @@ use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
-use super::setup::{self, Missing, Run};
+use super::setup::{self, Run};
 use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
 use crate::event::{Problem, SCHEMA};
 use crate::facts::quote;
-use crate::flow::host_problem;
+use crate::flow::host_problems;
 use crate::id::HostName;
 use crate::plan::Member;
 use crate::plan::goals::Selection;
@@ -87,7 +87,7 @@ pub async fn run(global: &Global, args: &ExecArgs) -> Result<(), Failure> {
     let inventory = InventoryArg {
         inventory: args.inventory.clone(),
     };
-    let run = begin(global, &inventory, "exec").await?;
+    let run = setup::look(global, &inventory, "exec").await?;
     let hosts = run.flow.cluster.hosts.keys();
     let known: Vec<HostName> = hosts.cloned().collect();
     if let Some(host) = args.only.iter().find(|host| !known.contains(host)) {
@@ -111,8 +111,9 @@ pub async fn run(global: &Global, args: &ExecArgs) -> Result<(), Failure> {
     let wanted = known
         .into_iter()
         .filter(|h| args.only.is_empty() || args.only.contains(h));
-    let ended = spread(global, &run, wanted.map(job).collect()).await;
-    finish(run, ended?).await
+    let ended = spread(global, &run, wanted.map(job).collect()).await?;
+    let missing = run.flow.missing.clone();
+    finish(run, missing, ended).await
 }
 
 /// Runs `sdtd logs`.
@@ -120,7 +121,7 @@ pub async fn run(global: &Global, args: &ExecArgs) -> Result<(), Failure> {
 /// # Errors
 /// 3 when a host can't be reached.
 pub async fn logs(global: &Global, args: &LogsArgs) -> Result<(), Failure> {
-    let run = begin(global, &args.inventory, "logs").await?;
+    let run = setup::look(global, &args.inventory, "logs").await?;
     let (facts, failed) = run.flow.ask_facts().await;
     let view = run.flow.view(&facts);
     let selection = Selection(args.only.clone());
@@ -130,13 +131,8 @@ pub async fn logs(global: &Global, args: &LogsArgs) -> Result<(), Failure> {
         run.close().await;
         return Err(Failure::of(Kind::Usage, "that is nothing of this cluster"));
     }
-    let mut ended = spread(global, &run, jobs).await?;
-    ended.extend(
-        failed
-            .into_iter()
-            .map(|(host, e)| (host.to_string(), host, Err(e))),
-    );
-    finish(run, ended).await
+    let ended = spread(global, &run, jobs).await?;
+    finish(run, failed, ended).await
 }
 
 fn log_job(member: &Member, args: &LogsArgs) -> Job {
@@ -159,17 +155,6 @@ fn log_job(member: &Member, args: &LogsArgs) -> Job {
         script,
         within: if args.follow { A_DAY } else { HALF_A_MINUTE },
     }
-}
-
-/// Begins a run that tells nothing of itself: its lines are what is wanted.
-async fn begin(global: &Global, arg: &InventoryArg, what: &str) -> Result<Run, Failure> {
-    let opened = setup::open(global, arg)?;
-    let quiet = Global {
-        quiet: true,
-        json: false,
-        ..global.clone()
-    };
-    setup::begin(&quiet, opened, what, Missing::Tolerated).await
 }
 
 /// Does all jobs at the same time, and prints their lines as they come.
@@ -233,13 +218,11 @@ async fn print(
 }
 
 /// Ends the run; every host that could not be asked, or where the command failed, is named.
-async fn finish(run: Run, ended: Vec<Ended>) -> Result<(), Failure> {
-    let missing = run
-        .flow
-        .missing
-        .iter()
-        .map(|(host, error)| (host.clone(), host_problem(host, error)));
-    let mut unreachable: Vec<(HostName, Problem)> = missing.collect();
+async fn finish(
+    run: Run,
+    mut unreachable: Vec<(HostName, RemoteError)>,
+    ended: Vec<Ended>,
+) -> Result<(), Failure> {
     let mut failed = Vec::new();
     for (who, host, result) in ended {
         match result {
@@ -249,7 +232,7 @@ async fn finish(run: Run, ended: Vec<Ended>) -> Result<(), Failure> {
                 Some(code) => format!("{who}: exit {code}"),
                 None => format!("{who}: it was killed"),
             })),
-            Err(error) => unreachable.push((host.clone(), host_problem(&host, &error))),
+            Err(error) => unreachable.push((host, error)),
         }
     }
     run.close().await;
@@ -262,9 +245,7 @@ async fn finish(run: Run, ended: Vec<Ended>) -> Result<(), Failure> {
     } else {
         Kind::Failed
     };
-    let unreachable = unreachable.into_iter().map(|(_, problem)| problem);
-    Err(Failure {
-        kind,
-        problems: unreachable.chain(failed).collect(),
-    })
+    let mut problems = host_problems(&unreachable);
+    problems.extend(failed);
+    Err(Failure { kind, problems })
 }

@@ -1,7 +1,7 @@
 //! `sdtd history`: earlier runs of this machine, and each one's screen again from its log.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -145,10 +145,9 @@ fn list(global: &Global, past: &[Past]) -> Result<(), Failure> {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |t| t.as_secs());
     let row = |run: &Past| {
-        let age = Duration::from_secs(now.saturating_sub(run.time)).as_millis();
         vec![
             run.run.clone(),
-            format!("{} ago", took(u64::try_from(age).unwrap_or(u64::MAX))),
+            format!("{} ago", took(now.saturating_sub(run.time) * 1000)),
             run.cluster.clone(),
             run.command.clone(),
             took(run.took_ms),

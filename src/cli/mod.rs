@@ -67,6 +67,15 @@ pub struct Global {
 }
 
 impl Global {
+    /// The same words for a run whose own screen is of no interest: the command prints a document.
+    fn quietly(&self) -> Self {
+        Self {
+            quiet: true,
+            json: false,
+            ..self.clone()
+        }
+    }
+
     fn level(&self) -> Level {
         match (self.quiet, self.verbose) {
             (true, _) => Level::Quiet,

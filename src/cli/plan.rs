@@ -13,7 +13,7 @@ use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
 use crate::event::Problem;
 use crate::facts::HostFacts;
-use crate::flow::{Planned, host_problem, plan_failure};
+use crate::flow::{Planned, host_problems, plan_failure};
 use crate::id::{Arch, InstanceId};
 use crate::plan::packages::Packages;
 use crate::plan::show::{Detail, masked, show};
@@ -91,7 +91,7 @@ pub async fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
     })?;
     Err(Failure {
         kind: Kind::Unreachable,
-        problems: missing.iter().map(|(h, e)| host_problem(h, e)).collect(),
+        problems: host_problems(&missing),
     })
 }
 

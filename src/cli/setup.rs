@@ -172,6 +172,16 @@ pub enum Missing {
     Tolerated,
 }
 
+impl Missing {
+    fn is_ended_by(self, error: &RemoteError) -> bool {
+        match self {
+            Self::Fatal => true,
+            Self::OutOfReach => !error.is_out_of_reach(),
+            Self::Tolerated => false,
+        }
+    }
+}
+
 /// Begins a run: reporters first, then all connections at once.
 ///
 /// # Errors
@@ -243,12 +253,7 @@ pub async fn begin(
         sockets,
         began,
     };
-    let ends = |error: &RemoteError| match missing {
-        Missing::Fatal => true,
-        Missing::OutOfReach => !error.is_out_of_reach(),
-        Missing::Tolerated => false,
-    };
-    if run.flow.missing.iter().any(|(_, error)| ends(error)) {
+    if run.flow.missing.iter().any(|(_, e)| missing.is_ended_by(e)) {
         let failure = run.flow.unreachable(&run.flow.missing);
         return Err(run
             .end(
@@ -258,6 +263,15 @@ pub async fn begin(
             .await);
     }
     Ok(run)
+}
+
+/// Begins a run of a command that only looks, and prints what it sees.
+///
+/// # Errors
+/// When the inventory is wrong.
+pub async fn look(global: &Global, arg: &InventoryArg, command: &str) -> Result<Run, Failure> {
+    let opened = open(global, arg)?;
+    begin(&global.quietly(), opened, command, Missing::Tolerated).await
 }
 
 fn shelf(global: &Global, dirs: &Dirs) -> Shelf {

@@ -6,7 +6,7 @@ use clap::Args;
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use super::setup::{self, Missing, Run};
+use super::setup::{self, Run};
 use super::{Global, InventoryArg};
 use crate::driver::Answer;
 use crate::error::{Failure, Kind};
@@ -62,13 +62,7 @@ struct Document<'a> {
 /// # Errors
 /// As the exit codes tell: 3 when a host can't be reached, 4 when an instance is not well.
 pub async fn run(global: &Global, args: &StatusArgs) -> Result<(), Failure> {
-    let opened = setup::open(global, &args.inventory)?;
-    let quiet = Global {
-        quiet: true,
-        json: false,
-        ..global.clone()
-    };
-    let run = setup::begin(&quiet, opened, "status", Missing::Tolerated).await?;
+    let run = setup::look(global, &args.inventory, "status").await?;
     let result = loop {
         let result = once(global, args, &run).await;
         if !args.watch || run.flow.stop.is_asked() {
@@ -81,8 +75,7 @@ pub async fn run(global: &Global, args: &StatusArgs) -> Result<(), Failure> {
 }
 
 async fn once(global: &Global, args: &StatusArgs, run: &Run) -> Result<(), Failure> {
-    let (facts, mut failed) = run.flow.ask_facts().await;
-    failed.extend(run.flow.missing.iter().cloned());
+    let (facts, failed) = run.flow.ask_facts().await;
     let prober = run.flow.prober(run.flow.view(&facts));
     let rows = rows(&prober, &facts).await;
     let healthy = rows.iter().all(|row| row.healthy);
@@ -108,11 +101,11 @@ async fn once(global: &Global, args: &StatusArgs, run: &Run) -> Result<(), Failu
         out.table(&headers, &table).map_err(wrong)?;
     }
     if !failed.is_empty() {
-        let problems = failed
-            .iter()
-            .map(|(h, e)| crate::flow::host_problem(h, e))
-            .collect();
-        let problems = if global.json { Vec::new() } else { problems };
+        let problems = if global.json {
+            Vec::new()
+        } else {
+            crate::flow::host_problems(&failed)
+        };
         return Err(Failure {
             kind: Kind::Unreachable,
             problems,

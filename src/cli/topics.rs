@@ -113,12 +113,7 @@ impl What {
 /// As the exit codes tell.
 pub async fn run(global: &Global, args: &TopicsArgs) -> Result<(), Failure> {
     let opened = setup::open(global, &args.what.inventory())?;
-    let quiet = Global {
-        quiet: true,
-        json: false,
-        ..global.clone()
-    };
-    let run = setup::begin(&quiet, opened, "topics", Missing::Fatal).await?;
+    let run = setup::begin(&global.quietly(), opened, "topics", Missing::Fatal).await?;
     let result = work(global, &args.what, &run).await;
     run.close().await;
     result

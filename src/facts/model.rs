@@ -84,6 +84,14 @@ impl HostFacts {
     }
 }
 
+impl HostFacts {
+    /// Whether a unit runs, as far as its supervisor knows.
+    #[must_use]
+    pub fn runs(&self, unit: &str) -> bool {
+        self.units.get(unit).is_some_and(|unit| unit.active)
+    }
+}
+
 /// A file system's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disk {

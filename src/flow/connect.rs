@@ -121,3 +121,9 @@ pub fn host_problem(host: &HostName, error: &RemoteError) -> Problem {
         None => problem,
     }
 }
+
+/// The problems of hosts that could not be reached or asked.
+#[must_use]
+pub fn host_problems(failed: &[(HostName, RemoteError)]) -> Vec<Problem> {
+    failed.iter().map(|(h, e)| host_problem(h, e)).collect()
+}

@@ -3,7 +3,7 @@
 mod connect;
 mod offers;
 
-pub use connect::{Access, connect, host_problem, learn_keys};
+pub use connect::{Access, connect, host_problem, host_problems, learn_keys};
 use offers::{Found, find};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ use crate::artifact::{Request, Shelf};
 use crate::catalogue::Catalogue;
 use crate::driver::Drivers;
 use crate::error::{Failure, Kind};
-use crate::event::{EventKind, Problem};
+use crate::event::EventKind;
 use crate::exec::script::Places;
 use crate::exec::{Executor, Report, Stop};
 use crate::facts::{FactsError, HostFacts};
@@ -107,6 +107,7 @@ impl Flow {
                 Err(error) => failed.push((name, error)),
             }
         }
+        failed.extend(self.missing.iter().cloned());
         failed.sort_by(|a, b| a.0.cmp(&b.0));
         (facts, failed)
     }
@@ -133,9 +134,7 @@ impl Flow {
         &self,
     ) -> Result<(Facts, Vec<(HostName, RemoteError)>), Failure> {
         self.events.phase("facts");
-        let (facts, mut failed) = self.ask_facts().await;
-        failed.extend(self.missing.iter().cloned());
-        failed.sort_by(|a, b| a.0.cmp(&b.0));
+        let (facts, failed) = self.ask_facts().await;
         let failure = self.unreachable(&failed);
         let away = failed.iter().all(|(_, error)| error.is_out_of_reach());
         if away && facts.len() * 2 > self.cluster.hosts.len() {
@@ -148,7 +147,7 @@ impl Flow {
     /// The failure of hosts that could not be reached or asked.
     #[must_use]
     pub fn unreachable(&self, failed: &[(HostName, RemoteError)]) -> Failure {
-        let problems: Vec<Problem> = failed.iter().map(|(h, e)| host_problem(h, e)).collect();
+        let problems = host_problems(failed);
         for ((host, _), error) in failed.iter().zip(&problems) {
             self.events.emit(EventKind::HostFailed {
                 host: host.clone(),
@@ -290,8 +289,8 @@ impl Flow {
             };
             let call = prober.call(&action.action, service, None);
             let live = prober.view.of_service(service).any(|m| {
-                let unit = facts.get(&m.id.host).and_then(|f| f.units.get(&m.unit));
-                unit.is_some_and(|u| u.active)
+                let facts = facts.get(&m.id.host);
+                facts.is_some_and(|f| f.runs(&m.unit))
             });
             let found = driver.compare(call, &self.cluster.topics, live).await;
             changes.extend(found.map_err(|problem| Failure::new(Kind::Refused, problem))?);

@@ -97,13 +97,14 @@ impl Context<'_> {
             let file = self.file(&words, spec, &values)?;
             files.extend(Some(file).filter(|file| !file.path.is_empty()));
         }
-        let unit = self.unit(&words, role, &member, &values)?;
+        let guards = guards(role, id, &data);
+        let unit = self.unit(&words, role, &member, (&values, &data, &guards))?;
         let state = paths.unit(&member.unit);
         let wanted = (format!("{state}/wanted"), fingerprint(&files, &unit));
         Ok(Some(Desired {
             dirs: dirs(&paths, words.name, &data),
             once: self.once(role, id, &member, &state),
-            guards: guards(role, id, &data),
+            guards,
             data,
             files,
             unit,
@@ -149,7 +150,7 @@ impl Context<'_> {
         words: &Words<'_>,
         role: &Role,
         member: &Member,
-        values: &Value,
+        (values, data, guards): (&Value, &[String], &[Guard]),
     ) -> Result<DesiredFile, RenderError> {
         let host = &self.cluster.hosts[&member.id.host];
         let paths = HostPaths::new(&self.cluster.name, host);
@@ -168,10 +169,8 @@ impl Context<'_> {
         for (key, text) in &role.run.env {
             env.insert(key.clone(), self.renderer.render(&place, text, values)?);
         }
-        let data = self.data(words, &member.id, &paths);
-        let guards = guards(role, &member.id, &data);
         let guards: Vec<String> = guards.iter().map(|g| g.script(&paths.held())).collect();
-        let mut writable = data.clone();
+        let mut writable = data.to_vec();
         writable.push(paths.logs(words.name));
         writable.push(paths.data(words.name));
         let unit = json!({ "unit": {

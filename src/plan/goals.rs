@@ -285,11 +285,8 @@ fn made_here(
 }
 
 fn runs(input: Input<'_>, member: &Member) -> bool {
-    let unit = input
-        .facts
-        .get(&member.id.host)
-        .and_then(|f| f.units.get(&member.unit));
-    unit.is_some_and(|unit| unit.active)
+    let facts = input.facts.get(&member.id.host);
+    facts.is_some_and(|facts| facts.runs(&member.unit))
 }
 
 fn batches(

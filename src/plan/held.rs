@@ -70,16 +70,14 @@ impl Held {
     /// What will be remembered once all of `desired` has run.
     #[must_use]
     pub fn after(&self, desired: &[Desired]) -> String {
-        let mut left = self.clone();
-        for one in desired {
-            left = left.without(&one.member.id);
-        }
-        left.0.extend(
-            desired
-                .iter()
-                .flat_map(|d| d.guards.iter().map(|g| g.line.clone())),
-        );
-        left.text()
+        let named: BTreeSet<String> = desired.iter().map(|d| d.member.id.to_string()).collect();
+        let is_named = |line: &String| {
+            line.split_once(' ')
+                .is_some_and(|(id, _)| named.contains(id))
+        };
+        let guards = desired.iter().flat_map(|d| &d.guards);
+        let others = self.0.iter().filter(|line| !is_named(line)).cloned();
+        Self(others.chain(guards.map(|g| g.line.clone())).collect()).text()
     }
 
     /// The same without an instance.

@@ -17,9 +17,8 @@ pub(super) fn ports(
     desired: &[Desired],
 ) -> Vec<Check> {
     let here = desired.iter().filter(|d| d.member.id.host == host.name);
-    let runs = |one: &&Desired| facts.units.get(&one.member.unit).is_some_and(|u| u.active);
     let taken = here
-        .filter(|one| !runs(one))
+        .filter(|one| !facts.runs(&one.member.unit))
         .flat_map(|one| taken(host, facts, one));
     let taken: Vec<Check> = taken.collect();
     if taken.is_empty() && !context.placement.on(&host.name).any(|_| true) {

@@ -30,10 +30,11 @@ pub(super) fn checks(
         all.extend(advertised(host, facts));
         all.extend(swappiness(host, facts));
     }
-    let runs = desired.iter().any(|d| {
-        let unit = facts.units.get(&d.member.unit);
-        d.member.id.host == host.name && unit.is_some_and(|u| u.active)
-    });
+    let here = |d: &&Desired| d.member.id.host == host.name;
+    let runs = desired
+        .iter()
+        .filter(here)
+        .any(|d| facts.runs(&d.member.unit));
     if context.placement.on(&host.name).any(|_| true) {
         all.extend(disks(host, facts, runs));
     }

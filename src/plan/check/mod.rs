@@ -53,6 +53,12 @@ impl Check {
         }
     }
 
+    /// Whether it found the same as another, maybe of another host.
+    fn is_like(&self, other: &Self) -> bool {
+        (self.what, self.verdict, &self.found, &self.help)
+            == (other.what, other.verdict, &other.found, &other.help)
+    }
+
     fn warn(self, help: impl Into<String>) -> Self {
         Self {
             verdict: Verdict::Warn,
@@ -90,11 +96,7 @@ pub fn checks(context: &Context<'_>, desired: &[Desired]) -> Vec<Check> {
 pub fn alike<'a>(checks: impl Iterator<Item = &'a Check>) -> Vec<(String, &'a Check)> {
     let mut groups: Vec<(String, &Check)> = Vec::new();
     for check in checks {
-        let same = |other: &Check| {
-            let rest = |c: &Check| (c.what, c.verdict, c.found.clone(), c.help.clone());
-            rest(check) == rest(other)
-        };
-        match groups.iter_mut().find(|(_, other)| same(other)) {
+        match groups.iter_mut().find(|(_, other)| check.is_like(other)) {
             Some((hosts, _)) => {
                 hosts.push_str(", ");
                 hosts.push_str(check.host.as_str());
