@@ -1,5 +1,8 @@
 //! Orders the steps into waves: what may run at once, what waits for what, and which gates stand between.
 
+mod instance;
+mod memory;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalogue::Role;
@@ -9,7 +12,6 @@ use crate::id::{HostName, InstanceId, ServiceName};
 use crate::plan::compare::Steps;
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
-use crate::plan::held::Held;
 use crate::plan::model::{Batch, ResourceChange, RoleRef, Step, UnitChange, Wave};
 use crate::plan::packages::Missing;
 use crate::plan::paths::HostPaths;
@@ -388,166 +390,6 @@ impl<'a> Waves<'a> {
         }
     }
 
-    fn instance(&self, one: &Desired, facts: &HostFacts) -> (Kind, Steps, Vec<String>) {
-        let host = &self.context.cluster.hosts[&one.member.id.host];
-        let paths = HostPaths::new(&self.context.cluster.name, host);
-        let root = root_owner(&paths);
-        let user = one.member.user.as_ref();
-        let mut steps = Steps::default();
-        let mut because = Vec::new();
-        let state = paths.unit(&one.member.unit);
-        steps.dir(facts, &state, root.as_ref(), "0755");
-        for (path, mode) in &one.dirs {
-            steps.dir(facts, path, user, mode);
-        }
-        for file in &one.files {
-            if steps.file(facts, file, user) {
-                because.push(file.path.rsplit('/').next().unwrap_or_default().to_owned());
-            }
-        }
-        if steps.file(facts, &one.unit, root.as_ref()) {
-            because.push("how it is run".to_owned());
-        }
-        let (path, text) = one.wanted.clone();
-        steps.file(facts, &own_file(path, text), root.as_ref());
-        self.once(one, facts, &mut steps);
-        let kind = self.unit_steps(one, facts, &mut steps, &mut because);
-        if self.anew.contains(&one.member.id) {
-            because.push("its data are lost, and it is to start without them".to_owned());
-            return (Kind::Anew, steps, because);
-        }
-        (kind, steps, because)
-    }
-
-    fn once(&self, one: &Desired, facts: &HostFacts, steps: &mut Steps) {
-        for once in &one.once {
-            if facts.markers.contains(&once.marker) {
-                steps.unchanged += 1;
-                continue;
-            }
-            steps.steps.push(Step::Once {
-                name: once.name.clone(),
-                hook: once.hook.clone(),
-                marker: once.marker.clone(),
-                user: one.member.user.clone(),
-                env: one.member.env.clone(),
-                within: once.within,
-            });
-        }
-    }
-
-    fn unit_steps(
-        &self,
-        one: &Desired,
-        facts: &HostFacts,
-        steps: &mut Steps,
-        because: &mut Vec<String>,
-    ) -> Kind {
-        let unit = facts
-            .units
-            .get(&one.member.unit)
-            .cloned()
-            .unwrap_or_default();
-        let name = &one.member.unit;
-        if !unit.active {
-            because.clear();
-            because.push("it does not run".to_owned());
-            steps.unit(name, UnitChange::Start, one.stop_within);
-            return Kind::Start;
-        }
-        let parts = |text: &str| {
-            let mut words = text.split_whitespace().map(str::to_owned);
-            (
-                words.next().unwrap_or_default(),
-                words.next().unwrap_or_default(),
-            )
-        };
-        let wanted = parts(&one.wanted.1);
-        let running = parts(unit.running.as_deref().unwrap_or_default());
-        if wanted.0 != running.0 {
-            if because.is_empty() {
-                because.push("it runs with what was there before".to_owned());
-            }
-            steps.unit(name, UnitChange::Restart, one.stop_within);
-            // Behind the gates it would wait for itself: they want everybody to be well.
-            if unit.is_failing() {
-                because.push("it dies again and again".to_owned());
-                return Kind::Start;
-            }
-            return Kind::Restart;
-        }
-        // One that was started again by itself and runs is left alone: it may just have come back.
-        if unit.state == "activating" {
-            because.push("it dies again and again".to_owned());
-            steps.unit(name, UnitChange::Restart, one.stop_within);
-            return Kind::Start;
-        }
-        let reloads = one.files.iter().any(|f| f.on_change == OnChange::Reload);
-        if reloads && wanted.1 != running.1 {
-            steps.unit(name, UnitChange::Reload, one.stop_within);
-            return Kind::Reload;
-        }
-        if !unit.enabled {
-            because.push("it would not start at boot".to_owned());
-            steps.unit(name, UnitChange::Enable, one.stop_within);
-        }
-        steps.unchanged += 1;
-        Kind::Tidy
-    }
-
-    /// Which folders hold data, once everything runs: on all hosts, since a replaced board has forgotten.
-    pub fn remember(&mut self, held: &str) {
-        let mut batches = Vec::new();
-        for (name, host) in &self.context.cluster.hosts {
-            let Some(facts) = self.context.facts.get(name) else {
-                continue;
-            };
-            let paths = HostPaths::new(&self.context.cluster.name, host);
-            let (now, after) = (self.remembered(name, facts), held.to_owned());
-            let mut steps = Steps::default();
-            if now.as_ref() != Some(&after) {
-                steps.steps.push(own_step(&paths, paths.held(), now, after));
-            }
-            batches.extend(self.batch(name, steps));
-        }
-        let wave = Wave {
-            title: "remember what holds data".to_owned(),
-            after: self.all_roles(),
-            after_on_host: self.prepared.into_iter().collect(),
-            batches,
-            ..Wave::default()
-        };
-        self.push(wave);
-    }
-
-    /// Takes an instance out of what its host remembers, right before it starts: its unit would refuse to.
-    fn forget(&mut self, id: &InstanceId, facts: &HostFacts, steps: &mut Steps) {
-        let paths = HostPaths::new(
-            &self.context.cluster.name,
-            &self.context.cluster.hosts[&id.host],
-        );
-        let now = self.remembered(&id.host, facts);
-        let after = Held::of(now.as_deref().unwrap_or_default())
-            .without(id)
-            .text();
-        let at = steps.steps.len().saturating_sub(1);
-        steps
-            .steps
-            .insert(at, own_step(&paths, paths.held(), now, after.clone()));
-        self.remembered.insert(id.host.clone(), after);
-    }
-
-    /// What a host remembers at this point of the plan.
-    fn remembered(&self, host: &HostName, facts: &HostFacts) -> Option<String> {
-        let path = HostPaths::new(
-            &self.context.cluster.name,
-            &self.context.cluster.hosts[host],
-        )
-        .held();
-        let before = || facts.files.get(&path).map(|file| file.text.clone());
-        self.remembered.get(host).cloned().or_else(before)
-    }
-
     fn all_roles(&self) -> Vec<usize> {
         let waves = self.of_service.values().flatten().copied();
         waves.collect::<BTreeSet<_>>().into_iter().collect()
@@ -577,19 +419,6 @@ fn own_file(path: String, text: String) -> DesiredFile {
         owned: false,
         own: true,
         bootstrap: false,
-    }
-}
-
-/// Writes a file that sdtd keeps for itself.
-fn own_step(paths: &HostPaths, path: String, before: Option<String>, after: String) -> Step {
-    let (owner, mode) = (root_owner(paths), "0644".to_owned());
-    Step::File {
-        path,
-        before,
-        after,
-        owner,
-        mode,
-        own: true,
     }
 }
 

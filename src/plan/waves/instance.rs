@@ -1,0 +1,118 @@
+//! What one instance needs, and what that asks of it while it runs.
+
+use super::{Kind, Waves, own_file, root_owner};
+use crate::catalogue::descriptor::OnChange;
+use crate::facts::HostFacts;
+use crate::plan::compare::Steps;
+use crate::plan::desired::Desired;
+use crate::plan::model::{Step, UnitChange};
+use crate::plan::paths::HostPaths;
+
+impl Waves<'_> {
+    pub(super) fn instance(&self, one: &Desired, facts: &HostFacts) -> (Kind, Steps, Vec<String>) {
+        let host = &self.context.cluster.hosts[&one.member.id.host];
+        let paths = HostPaths::new(&self.context.cluster.name, host);
+        let root = root_owner(&paths);
+        let user = one.member.user.as_ref();
+        let mut steps = Steps::default();
+        let mut because = Vec::new();
+        let state = paths.unit(&one.member.unit);
+        steps.dir(facts, &state, root.as_ref(), "0755");
+        for (path, mode) in &one.dirs {
+            steps.dir(facts, path, user, mode);
+        }
+        for file in &one.files {
+            if steps.file(facts, file, user) {
+                because.push(file.path.rsplit('/').next().unwrap_or_default().to_owned());
+            }
+        }
+        if steps.file(facts, &one.unit, root.as_ref()) {
+            because.push("how it is run".to_owned());
+        }
+        let (path, text) = one.wanted.clone();
+        steps.file(facts, &own_file(path, text), root.as_ref());
+        self.once(one, facts, &mut steps);
+        let kind = self.unit_steps(one, facts, &mut steps, &mut because);
+        if self.anew.contains(&one.member.id) {
+            because.push("its data are lost, and it is to start without them".to_owned());
+            return (Kind::Anew, steps, because);
+        }
+        (kind, steps, because)
+    }
+
+    fn once(&self, one: &Desired, facts: &HostFacts, steps: &mut Steps) {
+        for once in &one.once {
+            if facts.markers.contains(&once.marker) {
+                steps.unchanged += 1;
+                continue;
+            }
+            steps.steps.push(Step::Once {
+                name: once.name.clone(),
+                hook: once.hook.clone(),
+                marker: once.marker.clone(),
+                user: one.member.user.clone(),
+                env: one.member.env.clone(),
+                within: once.within,
+            });
+        }
+    }
+
+    fn unit_steps(
+        &self,
+        one: &Desired,
+        facts: &HostFacts,
+        steps: &mut Steps,
+        because: &mut Vec<String>,
+    ) -> Kind {
+        let unit = facts
+            .units
+            .get(&one.member.unit)
+            .cloned()
+            .unwrap_or_default();
+        let name = &one.member.unit;
+        if !unit.active {
+            because.clear();
+            because.push("it does not run".to_owned());
+            steps.unit(name, UnitChange::Start, one.stop_within);
+            return Kind::Start;
+        }
+        let parts = |text: &str| {
+            let mut words = text.split_whitespace().map(str::to_owned);
+            (
+                words.next().unwrap_or_default(),
+                words.next().unwrap_or_default(),
+            )
+        };
+        let wanted = parts(&one.wanted.1);
+        let running = parts(unit.running.as_deref().unwrap_or_default());
+        if wanted.0 != running.0 {
+            if because.is_empty() {
+                because.push("it runs with what was there before".to_owned());
+            }
+            steps.unit(name, UnitChange::Restart, one.stop_within);
+            // Behind the gates it would wait for itself: they want everybody to be well.
+            if unit.is_failing() {
+                because.push("it dies again and again".to_owned());
+                return Kind::Start;
+            }
+            return Kind::Restart;
+        }
+        // One that was started again by itself and runs is left alone: it may just have come back.
+        if unit.state == "activating" {
+            because.push("it dies again and again".to_owned());
+            steps.unit(name, UnitChange::Restart, one.stop_within);
+            return Kind::Start;
+        }
+        let reloads = one.files.iter().any(|f| f.on_change == OnChange::Reload);
+        if reloads && wanted.1 != running.1 {
+            steps.unit(name, UnitChange::Reload, one.stop_within);
+            return Kind::Reload;
+        }
+        if !unit.enabled {
+            because.push("it would not start at boot".to_owned());
+            steps.unit(name, UnitChange::Enable, one.stop_within);
+        }
+        steps.unchanged += 1;
+        Kind::Tidy
+    }
+}

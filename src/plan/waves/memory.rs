@@ -1,0 +1,77 @@
+//! What hosts remember of data: taken out before an instance starts empty, put in when all runs.
+
+use super::{Waves, root_owner};
+use crate::facts::HostFacts;
+use crate::id::{HostName, InstanceId};
+use crate::plan::compare::Steps;
+use crate::plan::held::Held;
+use crate::plan::model::{Step, Wave};
+use crate::plan::paths::HostPaths;
+
+impl Waves<'_> {
+    /// Which folders hold data, once everything runs: on all hosts, since a replaced board has forgotten.
+    pub fn remember(&mut self, held: &str) {
+        let mut batches = Vec::new();
+        for (name, host) in &self.context.cluster.hosts {
+            let Some(facts) = self.context.facts.get(name) else {
+                continue;
+            };
+            let paths = HostPaths::new(&self.context.cluster.name, host);
+            let (now, after) = (self.remembered(name, facts), held.to_owned());
+            let mut steps = Steps::default();
+            if now.as_ref() != Some(&after) {
+                steps.steps.push(own_step(&paths, paths.held(), now, after));
+            }
+            batches.extend(self.batch(name, steps));
+        }
+        let wave = Wave {
+            title: "remember what holds data".to_owned(),
+            after: self.all_roles(),
+            after_on_host: self.prepared.into_iter().collect(),
+            batches,
+            ..Wave::default()
+        };
+        self.push(wave);
+    }
+
+    /// Takes an instance out of what its host remembers, right before it starts: its unit would refuse to.
+    pub(super) fn forget(&mut self, id: &InstanceId, facts: &HostFacts, steps: &mut Steps) {
+        let paths = HostPaths::new(
+            &self.context.cluster.name,
+            &self.context.cluster.hosts[&id.host],
+        );
+        let now = self.remembered(&id.host, facts);
+        let after = Held::of(now.as_deref().unwrap_or_default())
+            .without(id)
+            .text();
+        let at = steps.steps.len().saturating_sub(1);
+        steps
+            .steps
+            .insert(at, own_step(&paths, paths.held(), now, after.clone()));
+        self.remembered.insert(id.host.clone(), after);
+    }
+
+    /// What a host remembers at this point of the plan.
+    fn remembered(&self, host: &HostName, facts: &HostFacts) -> Option<String> {
+        let path = HostPaths::new(
+            &self.context.cluster.name,
+            &self.context.cluster.hosts[host],
+        )
+        .held();
+        let before = || facts.files.get(&path).map(|file| file.text.clone());
+        self.remembered.get(host).cloned().or_else(before)
+    }
+}
+
+/// Writes a file that sdtd keeps for itself.
+fn own_step(paths: &HostPaths, path: String, before: Option<String>, after: String) -> Step {
+    let (owner, mode) = (root_owner(paths), "0644".to_owned());
+    Step::File {
+        path,
+        before,
+        after,
+        owner,
+        mode,
+        own: true,
+    }
+}
