@@ -4,7 +4,7 @@
 //! listed in [`super::render`]; a service that needs a word that is missing here gets a general one, never a
 //! `match` on its name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -15,6 +15,7 @@ pub use super::role::{
     Count, Data, FileSpec, HeapRule, IdRule, Memory, OnChange, Once, OnceOn, Quorum, Role, Rolling,
     Run, Status,
 };
+pub use super::when::{Need, When};
 use crate::id::{RoleName, ServiceName};
 
 /// A service of the catalogue: `templates/<name>/service.yaml`.
@@ -29,7 +30,7 @@ pub struct Descriptor {
     /// Services that must be there first. One without roles is a package installed on the same hosts;
     /// one with roles is started, and ready, before this one.
     #[serde(default)]
-    pub needs: Vec<ServiceName>,
+    pub needs: Vec<Need>,
     /// Upstream versions that this folder supports; the first is the default.
     pub versions: IndexMap<String, Version>,
     /// What is installed on the hosts; none for a service that runs what the system has.
@@ -65,22 +66,51 @@ impl Descriptor {
         self.versions.keys().next().map(String::as_str)
     }
 
-    /// The role that the inventory's word `key` counts.
-    #[must_use]
-    pub fn role_by_count_key(&self, key: &str) -> Option<(&RoleName, &Role)> {
+    /// The roles that there are with these settings, in starting order.
+    pub fn roles_with<'a>(
+        &'a self,
+        settings: &'a BTreeMap<String, serde_json::Value>,
+    ) -> impl Iterator<Item = (&'a RoleName, &'a Role)> {
         self.roles
             .iter()
-            .find(|(_, role)| role.count.key() == Some(key))
+            .filter(|(_, role)| role.when.holds(settings))
+    }
+
+    /// Hooks that have no use with these settings, for steps done once of which none is done.
+    #[must_use]
+    pub fn idle_hooks(&self, settings: &BTreeMap<String, serde_json::Value>) -> BTreeSet<&str> {
+        let steps = self.roles.values().flat_map(|role| {
+            let done = |once: &&Once| role.when.holds(settings) && once.when.holds(settings);
+            role.once
+                .iter()
+                .map(move |once| (once.hook.as_str(), done(&once)))
+        });
+        let (used, idle): (Vec<_>, Vec<_>) = steps.partition(|(_, done)| *done);
+        let used: BTreeSet<&str> = used.into_iter().map(|(hook, _)| hook).collect();
+        let idle = idle.into_iter().map(|(hook, _)| hook);
+        idle.filter(|hook| !used.contains(hook)).collect()
+    }
+
+    /// The services that must be there first with these settings.
+    #[must_use]
+    pub fn needs_with(&self, settings: &BTreeMap<String, serde_json::Value>) -> Vec<ServiceName> {
+        let wanted = |need: &&Need| need.when().is_none_or(|when| when.holds(settings));
+        let needs = self.needs.iter().filter(wanted);
+        needs.map(|need| need.service().clone()).collect()
     }
 }
 
-/// One upstream version: values for its templates.
+/// One upstream version.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Version {
     /// Values that templates and sources read as `release.<name>`.
     #[serde(default)]
     pub values: BTreeMap<String, String>,
+    /// The only values that this version takes of some settings.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    pub settings: BTreeMap<String, serde_json::Value>,
 }
 
 /// What is installed, and where it may come from.
@@ -176,6 +206,9 @@ pub struct Setting {
     /// The only values allowed, for texts.
     #[serde(default)]
     pub one_of: Vec<String>,
+    /// The other settings with which it has a meaning.
+    #[serde(default)]
+    pub when: When,
 }
 
 /// The type of a [`Setting`].
@@ -188,6 +221,9 @@ pub enum SettingKind {
     Integer,
     /// `true` or `false`.
     Boolean,
+    /// An identifier that no other cluster has: 16 bytes as 22 characters of base64url (RFC 4648). One that the
+    /// inventory does not give is made at the first deploy and recorded on all hosts before anything starts.
+    Uuid,
 }
 
 /// The upstream keys that `config:` may set.
@@ -207,7 +243,8 @@ pub struct ConfigKeys {
 pub struct Tool {
     /// The file's name in `bin/`.
     pub name: String,
-    /// What it runs (*template*), with the user's arguments behind it.
+    /// What it runs (*template*), with the user's arguments behind it; an empty text leaves the tool out, for
+    /// a version that has none.
     pub command: String,
 }
 

@@ -3,7 +3,7 @@
 //! Undefined names and null values are errors, never empty text in a configuration file. Filters of
 //! our own: `overlay` lays one map over another, `properties` writes a map as `key=value` lines in the order
 //! of the keys, so that the same values always give the same bytes; `sh` and `unit_word` quote a text for a
-//! shell and for a systemd unit.
+//! shell and for a systemd unit; `uuid` makes an identifier of a text.
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
@@ -52,6 +52,7 @@ impl Renderer {
         env.add_filter("properties", properties);
         env.add_filter("sh", |text: String| crate::facts::quote(&text));
         env.add_filter("unit_word", unit_word);
+        env.add_filter("uuid", |text: String| crate::digest::uuid_of(&text));
         Self { env }
     }
 

@@ -5,11 +5,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::probe::Probe;
+use super::when::When;
 
 /// A role of a service: how many, what it writes, how it runs, how it is changed and how it is checked.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Role {
+    /// The settings with which there is this role; roles that exclude each other may share a count.
+    #[serde(default)]
+    pub when: When,
     /// How many instances there are.
     pub count: Count,
     /// Whether instances carry a number that never changes once given.
@@ -117,6 +121,9 @@ pub struct HeapRule {
     pub min: u64,
     /// At most so many MiB.
     pub max: u64,
+    /// Whether the inventory's `heap:` is not for this role but for the service's others.
+    #[serde(default)]
+    pub own: bool,
 }
 
 /// Where an instance keeps what must not be lost.
@@ -130,9 +137,27 @@ pub struct Data {
     /// its data: an instance that had it is never started without it.
     #[serde(default)]
     pub holds: Option<String>,
+    /// What is put behind the name of the first folder that the inventory gives, for a role that shares its
+    /// hosts with another of the service.
+    #[serde(default)]
+    pub beside: String,
     /// What must hold before an instance that lost its data may start empty, when that is asked for.
     #[serde(default)]
     pub anew: Vec<Probe>,
+}
+
+impl Data {
+    /// The folders of an instance, where the inventory gives some.
+    #[must_use]
+    pub fn folders(&self, given: &[String]) -> Vec<String> {
+        let own = if self.beside.is_empty() {
+            given.len()
+        } else {
+            1
+        };
+        let name = |path: &String| format!("{}{}", path.trim_end_matches('/'), self.beside);
+        given.iter().take(own).map(name).collect()
+    }
 }
 
 /// A file that a role reads.
@@ -182,6 +207,9 @@ pub struct Once {
     pub name: String,
     /// The hook: exit 0 done, anything else a failure. It gets `SDTD_RESUMED=1` if it was cut off before.
     pub hook: String,
+    /// The settings with which it is done.
+    #[serde(default)]
+    pub when: When,
     /// On each instance, or on the one with the lowest number only.
     #[serde(default)]
     pub on: OnceOn,

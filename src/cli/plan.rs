@@ -149,6 +149,7 @@ pub fn offline(opened: &Opened) -> Result<Plan, Failure> {
         packages: &packages,
         resources: &resources,
         anew: &BTreeSet::new(),
+        seed: "",
     };
     planner::plan(input).map_err(plan_failure)
 }

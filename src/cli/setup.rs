@@ -237,6 +237,7 @@ pub async fn begin(
         forks: global.forks,
         stop: Stop::default(),
         anew: BTreeSet::new(),
+        seed: uuid::Uuid::new_v4().to_string(),
     };
     let told = (missing != Missing::Tolerated).then(|| events.clone());
     let interrupts = interrupts(&flow.stop, told);

@@ -68,6 +68,8 @@ pub struct Flow {
     pub stop: Stop,
     /// Instances that lost their data and shall start empty.
     pub anew: BTreeSet<InstanceId>,
+    /// What no other cluster has, for values that are made at the first deploy.
+    pub seed: String,
 }
 
 impl Flow {
@@ -179,6 +181,7 @@ impl Flow {
             packages,
             resources,
             anew: &self.anew,
+            seed: &self.seed,
         }
     }
 

@@ -101,8 +101,8 @@ fn share<'a>(
             .map(|heap| place(heap, &["services", name, "heap"]))
     });
     let (heap, given) = match (needs.heap, given) {
-        (Some(_), Some(given)) => given,
-        (Some(rule), None) => (
+        (Some(rule), Some(given)) if !rule.own => given,
+        (Some(rule), _) => (
             (memory * rule.percent / 100).clamp(rule.min, rule.max.max(rule.min)),
             None,
         ),

@@ -67,7 +67,9 @@ pub struct Service {
     pub version: String,
     /// A package file of the user's own.
     pub package: Option<PathBuf>,
-    /// How many of each role, or where.
+    /// The services that must be there first, with these settings.
+    pub needs: Vec<ServiceName>,
+    /// How many of each role that there is with these settings, or where.
     pub roles: IndexMap<RoleName, Amount>,
     /// The heap in MiB, if not from the board's memory.
     pub heap_mb: Option<u64>,

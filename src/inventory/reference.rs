@@ -45,7 +45,10 @@ pub fn reference(catalogue: &Catalogue) -> String {
             let needs: Vec<_> = descriptor
                 .needs
                 .iter()
-                .map(|need| format!("`{need}`"))
+                .map(|need| match need.when() {
+                    None => format!("`{}`", need.service()),
+                    Some(when) => format!("`{}` (with `{when}`)", need.service()),
+                })
                 .collect();
             out.push_str(&format!(" Needs {}.", needs.join(" and ")));
         }
@@ -121,7 +124,7 @@ fn service_takes(word: &ServiceWord<'_>) -> String {
         ServiceTakes::Version => "a version",
         ServiceTakes::Package => "a path here",
         ServiceTakes::On => "`all` or a list of hosts",
-        ServiceTakes::Count(..) => "a number, or a list of hosts",
+        ServiceTakes::Count => "a number, or a list of hosts",
         ServiceTakes::Heap => "a size",
         ServiceTakes::Config => "keys and values",
         ServiceTakes::Ports => "ports by name",
@@ -136,6 +139,7 @@ fn service_takes(word: &ServiceWord<'_>) -> String {
             SettingKind::Text => "a text",
             SettingKind::Integer => "a whole number",
             SettingKind::Boolean => "`true` or `false`",
+            SettingKind::Uuid => "22 letters and digits",
         },
     };
     text.to_owned()

@@ -172,7 +172,7 @@ fn shared(a: &Placed<'_>, b: &Placed<'_>) -> Option<String> {
 }
 
 fn data(placed: &[Placed<'_>], root: &Node, findings: &mut Vec<Finding>) {
-    let mut seen: Vec<(&HostName, &str, Span, &Placed<'_>)> = Vec::new();
+    let mut seen: Vec<(&HostName, String, Span, &Placed<'_>)> = Vec::new();
     for at in placed.iter().filter(|at| at.role.data.is_some()) {
         let service = at.service.name.as_str();
         for host in &at.may {
@@ -188,12 +188,13 @@ fn data(placed: &[Placed<'_>], root: &Node, findings: &mut Vec<Finding>) {
                 ),
                 None => (&at.service.data, root.place(&["services", service, "data"])),
             };
-            for folder in folders {
+            let spec = at.role.data.as_ref();
+            for folder in spec.map(|data| data.folders(folders)).unwrap_or_default() {
                 let clash = seen
                     .iter()
-                    .find(|(other_host, other, ..)| other_host == host && nested(folder, other));
+                    .find(|(other_host, other, ..)| other_host == host && nested(&folder, other));
                 if let Some((_, other, first, by)) = clash {
-                    let cause = if folder == other {
+                    let cause = if folder == *other {
                         format!("data folder `{folder}` is given twice on host `{host}`")
                     } else {
                         format!(

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::catalogue::descriptor::{Count, Setting, SettingKind};
 use crate::catalogue::{Catalogue, Descriptor};
 
-use super::service_words::{ServiceTakes, override_words, service_words};
+use super::service_words::{ServiceTakes, ServiceWord, override_words, service_words};
 use super::words::{self, HOST, TOP, TOPIC, Takes, Word};
 
 /// The JSON Schema (draft 2020-12) of an inventory for the services of a catalogue; the same for the same catalogue.
@@ -107,10 +107,10 @@ fn folders(many: bool) -> Json {
 fn services(catalogue: &Catalogue) -> Json {
     let of = |descriptor: &Descriptor| {
         let words = service_words(descriptor);
-        let one = |takes| service_word(takes, descriptor, catalogue);
+        let one = |word: &ServiceWord<'_>| service_word(word, descriptor, catalogue);
         let properties: Map<String, Json> = words
             .iter()
-            .map(|word| (word.name.to_owned(), described(one(word.takes), &word.help)))
+            .map(|word| (word.name.to_owned(), described(one(word), &word.help)))
             .collect();
         json!({
             "type": ["object", "null"],
@@ -126,8 +126,8 @@ fn services(catalogue: &Catalogue) -> Json {
     json!({ "type": "object", "minProperties": 1, "additionalProperties": false, "properties": all })
 }
 
-fn service_word(takes_: ServiceTakes<'_>, descriptor: &Descriptor, catalogue: &Catalogue) -> Json {
-    match takes_ {
+fn service_word(word: &ServiceWord<'_>, descriptor: &Descriptor, catalogue: &Catalogue) -> Json {
+    match word.takes {
         ServiceTakes::Version => {
             let known: Vec<&str> = descriptor.versions.keys().map(String::as_str).collect();
             let mut values: Vec<Json> = known.iter().map(|version| json!(version)).collect();
@@ -150,7 +150,7 @@ fn service_word(takes_: ServiceTakes<'_>, descriptor: &Descriptor, catalogue: &C
         ServiceTakes::On => {
             json!({ "anyOf": [{ "const": "all" }, reference("hosts"), reference("variable")] })
         }
-        ServiceTakes::Count(_, count) => counted(count),
+        ServiceTakes::Count => counted(descriptor, word.name),
         ServiceTakes::Heap => reference("size"),
         ServiceTakes::Config => config(descriptor),
         ServiceTakes::Ports => {
@@ -178,26 +178,36 @@ fn service_word(takes_: ServiceTakes<'_>, descriptor: &Descriptor, catalogue: &C
     }
 }
 
-fn counted(count: &Count) -> Json {
-    let Count::Key {
-        min,
-        max,
-        odd,
-        default,
-        ..
-    } = count
-    else {
-        return reference("hosts");
-    };
-    let mut number = json!({ "type": "integer", "minimum": min });
-    if let Some(max) = max {
-        number["maximum"] = json!(max);
+/// Roles that exclude each other may share a count: what one of them takes is allowed.
+fn counted(descriptor: &Descriptor, key: &str) -> Json {
+    let (mut any, mut default_of) = (Vec::new(), None);
+    for role in descriptor.roles.values() {
+        if let Count::Key {
+            name,
+            default,
+            min,
+            max,
+            odd,
+            ..
+        } = &role.count
+            && name == key
+        {
+            let mut number = json!({ "type": "integer", "minimum": min });
+            if let Some(max) = max {
+                number["maximum"] = json!(max);
+            }
+            if *odd {
+                number["not"] = json!({ "multipleOf": 2 });
+            }
+            if !any.contains(&number) {
+                any.push(number);
+            }
+            default_of = default_of.or(*default);
+        }
     }
-    if *odd {
-        number["not"] = json!({ "multipleOf": 2 });
-    }
-    let mut schema = json!({ "anyOf": [number, reference("hosts"), reference("variable")] });
-    if let Some(default) = default {
+    any.extend([reference("hosts"), reference("variable")]);
+    let mut schema = json!({ "anyOf": any });
+    if let Some(default) = default_of {
         schema["default"] = json!(default);
     }
     schema
@@ -221,6 +231,9 @@ fn setting_schema(setting: &Setting) -> Json {
     let mut schema = match setting.kind {
         SettingKind::Integer => or_variable(json!({ "type": "integer" })),
         SettingKind::Boolean => or_variable(json!({ "type": "boolean" })),
+        SettingKind::Uuid => {
+            or_variable(json!({ "type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9_-]{21}$" }))
+        }
         SettingKind::Text if setting.one_of.is_empty() => reference("text"),
         SettingKind::Text => or_variable(json!({ "enum": setting.one_of })),
     };

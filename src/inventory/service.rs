@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use crate::catalogue::descriptor::{Count, Setting, SettingKind};
+use crate::catalogue::descriptor::{Count, Setting, SettingKind, When};
 use crate::catalogue::{Descriptor, Folder};
 use crate::id::ServiceName;
 
@@ -25,7 +25,7 @@ use super::tree::{Entry, Node, Span, Value};
 /// A service of which the inventory says nothing.
 pub(super) fn defaults(name: &ServiceName, folder: &Folder) -> Service {
     let settings = folder.descriptor.settings.iter();
-    Service {
+    let mut service = Service {
         name: name.clone(),
         version: folder
             .descriptor
@@ -42,7 +42,20 @@ pub(super) fn defaults(name: &ServiceName, folder: &Folder) -> Service {
             .map(|(word, setting)| (word.clone(), setting.default.clone().unwrap_or(Json::Null)))
             .collect(),
         hosts: BTreeMap::new(),
-    }
+        needs: Vec::new(),
+    };
+    bind(&mut service, folder);
+    service.needs = folder.descriptor.needs_with(&service.settings);
+    service
+}
+
+/// Settings that a version leaves no choice of.
+fn bind(service: &mut Service, folder: &Folder) {
+    let version = folder.descriptor.versions.get(&service.version);
+    let bound = version.into_iter().flat_map(|version| &version.settings);
+    service
+        .settings
+        .extend(bound.map(|(word, value)| (word.clone(), value.clone())));
 }
 
 /// Whose words are read.
@@ -84,11 +97,14 @@ pub(super) fn read(
     let entries = match node.value {
         Value::Null => &[],
         Value::Scalar(_) | Value::Seq(_) => {
-            bare(reader, &owner, node);
+            bare(reader, &owner, node, &service);
             return service;
         }
         _ => node.entries(),
     };
+    // What the settings are decides what the other words mean.
+    settings(reader, &owner, entries, &mut service);
+    service.needs = folder.descriptor.needs_with(&service.settings);
     let mut on = None;
     for entry in entries {
         let Some(word) = words.iter().find(|word| word.name == entry.key) else {
@@ -101,7 +117,8 @@ pub(super) fn read(
         }
     }
     let given = |word: &str| entries.iter().any(|entry| entry.key == word);
-    for (role, spec) in &folder.descriptor.roles {
+    let with = service.settings.clone();
+    for (role, spec) in folder.descriptor.roles_with(&with) {
         match &spec.count {
             Count::Everywhere if given("on") => {
                 if let Some(list) = &on {
@@ -131,12 +148,9 @@ pub(super) fn read(
 }
 
 /// A number or list where words belong: most likely the count.
-fn bare(reader: &mut Reader<'_>, owner: &Owner<'_>, node: &Node) {
-    let key = owner
-        .descriptor()
-        .roles
-        .values()
-        .find_map(|role| role.count.key());
+fn bare(reader: &mut Reader<'_>, owner: &Owner<'_>, node: &Node, service: &Service) {
+    let mut roles = owner.descriptor().roles_with(&service.settings);
+    let key = roles.find_map(|(_, role)| role.count.key());
     let on = owner
         .descriptor()
         .roles
@@ -155,26 +169,88 @@ fn one_word(
 ) {
     let node = &entry.node;
     match takes {
-        ServiceTakes::Version => version(reader, owner, node, service),
         ServiceTakes::Package => service.package = reader.path(node, "`package`"),
-        ServiceTakes::Count(role, count) => {
-            if let Some(amount) = amount::counted(reader, entry, count, owner.hosts) {
-                service.roles.insert(role.clone(), amount);
-            }
-        }
+        ServiceTakes::Count => count(reader, owner, entry, service),
         ServiceTakes::Heap => service.heap_mb = reader.size(node, "heap"),
         ServiceTakes::Config => service.config = config::read(reader, node, &owner.keys()),
         ServiceTakes::Ports => service.ports = ports(reader, owner, node),
         ServiceTakes::Data(many) => service.data = folders(reader, node, many),
         ServiceTakes::Hosts => service.hosts = overrides(reader, owner, node),
-        ServiceTakes::Setting(spec) => {
-            if let Some(value) = setting(reader, entry, spec) {
+        // Read before: what they are decides what the others mean; and where all roles of a kind go.
+        ServiceTakes::Version | ServiceTakes::Setting(_) | ServiceTakes::On => {}
+    }
+}
+
+/// The version and the settings, and whether they go together.
+fn settings(reader: &mut Reader<'_>, owner: &Owner<'_>, entries: &[Entry], service: &mut Service) {
+    if let Some(entry) = entries.iter().find(|entry| entry.key == "version") {
+        version(reader, owner, &entry.node, service);
+        bind(service, owner.folder);
+    }
+    let specs = &owner.descriptor().settings;
+    let given = |entry: &&Entry| specs.contains_key(entry.key.as_str());
+    for entry in entries.iter().filter(given) {
+        let Some(value) = setting(reader, entry, &specs[entry.key.as_str()]) else {
+            continue;
+        };
+        let version = owner.descriptor().versions.get(&service.version);
+        match version.and_then(|version| version.settings.get(&entry.key)) {
+            Some(only) if *only != value => {
+                let cause = format!(
+                    "{} {} has no `{}: {}`",
+                    owner.name,
+                    service.version,
+                    entry.key,
+                    written(&entry.node).trim_matches('`')
+                );
+                let only = only
+                    .as_str()
+                    .map_or_else(|| only.to_string(), str::to_owned);
+                let help = format!("write `{}: {only}`, or take another version", entry.key);
+                reader.push(Finding::error(entry.node.span, cause).help(help));
+            }
+            _ => {
                 service.settings.insert(entry.key.clone(), value);
             }
         }
-        // Read by the caller, for it says where all roles of a kind go.
-        ServiceTakes::On => {}
     }
+    for entry in entries.iter().filter(given) {
+        let when = &specs[entry.key.as_str()].when;
+        if !when.holds(&service.settings) {
+            out_of_place(reader, entry, [when]);
+        }
+    }
+}
+
+/// How many of a role, by a word that roles may share which exclude each other.
+fn count(reader: &mut Reader<'_>, owner: &Owner<'_>, entry: &Entry, service: &mut Service) {
+    let roles = owner.descriptor().roles.iter();
+    let meant: Vec<_> = roles
+        .filter(|(_, role)| role.count.key() == Some(entry.key.as_str()))
+        .collect();
+    let settings = &service.settings;
+    let Some((role, spec)) = meant.iter().find(|(_, role)| role.when.holds(settings)) else {
+        out_of_place(reader, entry, meant.iter().map(|(_, role)| &role.when));
+        return;
+    };
+    if let Some(amount) = amount::counted(reader, entry, &spec.count, owner.hosts) {
+        service.roles.insert((*role).clone(), amount);
+    }
+}
+
+/// A word that has no meaning with the other settings.
+fn out_of_place<'a>(
+    reader: &mut Reader<'_>,
+    entry: &Entry,
+    when: impl IntoIterator<Item = &'a When>,
+) {
+    let when: Vec<String> = when.into_iter().map(|when| format!("`{when}`")).collect();
+    let cause = format!("`{}` has no meaning here", entry.key);
+    let help = format!(
+        "it goes with {}; remove the one or add the other",
+        when.join(" or with ")
+    );
+    reader.push(Finding::error(entry.key_span, cause).help(help));
 }
 
 fn version(reader: &mut Reader<'_>, owner: &Owner<'_>, node: &Node, service: &mut Service) {
@@ -272,6 +348,7 @@ fn setting(reader: &mut Reader<'_>, entry: &Entry, setting: &Setting) -> Option<
             .number(node, &entry.key, i64::MIN, i64::MAX)
             .map(Json::from),
         SettingKind::Boolean => reader.boolean(node, &what).map(Json::from),
+        SettingKind::Uuid => uuid(reader, node, &what),
         SettingKind::Text => {
             let text = reader.text(node, &what)?;
             let allowed = || setting.one_of.iter().map(String::as_str);
@@ -287,4 +364,18 @@ fn setting(reader: &mut Reader<'_>, entry: &Entry, setting: &Setting) -> Option<
             Some(Json::from(text))
         }
     }
+}
+
+fn uuid(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<Json> {
+    let text = reader.text(node, what)?;
+    if crate::digest::is_uuid(text) {
+        return Some(Json::from(text));
+    }
+    let cause = format!(
+        "{what} must be an identifier, and this is {}",
+        written(node)
+    );
+    let help = "write 22 letters, digits, `-` or `_`, not beginning with `-`; or leave it out, and one is made";
+    reader.push(Finding::error(node.span, cause).help(help));
+    None
 }

@@ -1,7 +1,11 @@
 //! The words that a service understands in an inventory, by its descriptor.
 
-use crate::catalogue::Descriptor;
-use crate::catalogue::descriptor::{Count, Setting};
+use std::collections::BTreeSet;
+
+use indexmap::IndexSet;
+
+use crate::catalogue::descriptor::{Count, Setting, When};
+use crate::catalogue::{Descriptor, Role};
 use crate::id::RoleName;
 
 use super::words::{OVERRIDE, Takes, Word};
@@ -15,8 +19,8 @@ pub(super) enum ServiceTakes<'a> {
     Package,
     /// `all`, or a list of hosts.
     On,
-    /// A number, or a list of hosts.
-    Count(&'a RoleName, &'a Count),
+    /// A number, or a list of hosts; of the role that there is with the other settings.
+    Count,
     /// A size.
     Heap,
     /// Upstream keys.
@@ -120,11 +124,8 @@ fn placing_words(descriptor: &Descriptor) -> Vec<ServiceWord<'_>> {
     }
     for (role, spec) in &descriptor.roles {
         if let Count::Key { name, .. } = &spec.count {
-            add(
-                name,
-                ServiceTakes::Count(role, &spec.count),
-                &count_help(role, &spec.count),
-            );
+            let help = count_help(role, spec);
+            add(name, ServiceTakes::Count, &help);
         }
     }
     if descriptor
@@ -138,6 +139,9 @@ fn placing_words(descriptor: &Descriptor) -> Vec<ServiceWord<'_>> {
             "`all`, or a list of hosts; all if not given.",
         );
     }
+    // Roles that exclude each other may share a word: its help is that of the first.
+    let mut seen = BTreeSet::new();
+    words.retain(|word| seen.insert(word.name));
     words
 }
 
@@ -154,10 +158,10 @@ pub(super) fn override_words(descriptor: &Descriptor) -> Vec<Word> {
 
 /// Whether any role's heap may be set.
 pub(super) fn takes_heap(descriptor: &Descriptor) -> bool {
-    descriptor
-        .roles
-        .values()
-        .any(|role| role.memory.is_some_and(|memory| memory.heap.is_some()))
+    descriptor.roles.values().any(|role| {
+        role.memory
+            .is_some_and(|m| m.heap.is_some_and(|heap| !heap.own))
+    })
 }
 
 /// Whether any role keeps data.
@@ -171,17 +175,17 @@ pub(super) fn takes_many_folders(descriptor: &Descriptor) -> bool {
         .roles
         .values()
         .filter_map(|role| role.data.as_ref())
-        .all(|data| data.many)
+        .all(|data| data.many || !data.beside.is_empty())
 }
 
-fn count_help(role: &RoleName, count: &Count) -> String {
+fn count_help(role: &RoleName, spec: &Role) -> String {
     let Count::Key {
         default,
         min,
         max,
         odd,
         ..
-    } = count
+    } = &spec.count
     else {
         return String::new();
     };
@@ -196,15 +200,24 @@ fn count_help(role: &RoleName, count: &Count) -> String {
         || " Required.".to_owned(),
         |default| format!(" {default} if not given, or as many as the hosts allow."),
     );
-    format!("How many of role {role}{odd}{least}{most}; or a list of hosts.{default}")
+    let with = with(&spec.when);
+    format!("How many of role {role}{odd}{least}{most}; or a list of hosts.{default}{with}")
+}
+
+/// With which settings a word has a meaning.
+fn with(when: &When) -> String {
+    if when.is_always() {
+        return String::new();
+    }
+    format!(" Goes with `{when}`.")
 }
 
 fn port_help(descriptor: &Descriptor) -> String {
     let ports = descriptor.roles.values().flat_map(|role| &role.ports);
-    ports
+    let ports: IndexSet<String> = ports
         .map(|(name, port)| format!("`{name}` ({port})"))
-        .collect::<Vec<_>>()
-        .join(", ")
+        .collect();
+    ports.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 fn setting_help(setting: &Setting) -> String {
@@ -212,9 +225,10 @@ fn setting_help(setting: &Setting) -> String {
     if let Some(first) = help.get(..1) {
         help = format!("{}{}", first.to_uppercase(), &help[1..]);
     }
-    match &setting.default {
-        Some(serde_json::Value::String(text)) => format!("{help}. `{text}` if not given."),
-        Some(value) => format!("{help}. `{value}` if not given."),
-        None => format!("{help}."),
-    }
+    let default = match &setting.default {
+        Some(serde_json::Value::String(text)) => format!(" `{text}` if not given."),
+        Some(value) => format!(" `{value}` if not given."),
+        None => String::new(),
+    };
+    format!("{help}.{default}{}", with(&setting.when))
 }

@@ -57,29 +57,17 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Node, hosts: &Hosts) -> Servi
         services.insert(name, service);
     }
     add_needs(reader, entries, &mut services);
-    in_order(reader, services)
+    in_order(services)
 }
 
 /// Adds packages that others need, and finds what is missing.
 fn add_needs(reader: &mut Reader<'_>, entries: &[Entry], services: &mut Services) {
     let catalogue = reader.context.catalogue;
-    let mut queue: Vec<(ServiceName, ServiceName)> = Vec::new();
-    let needs = |name: &ServiceName, folder: &Folder| {
-        let pairs = folder
-            .descriptor
-            .needs
-            .iter()
-            .map(|need| (name.clone(), need.clone()));
-        pairs.collect::<Vec<_>>()
+    let needs = |service: &Service| {
+        let pair = |need: &ServiceName| (service.name.clone(), need.clone());
+        service.needs.iter().map(pair).collect::<Vec<_>>()
     };
-    for name in services.keys() {
-        queue.extend(
-            catalogue
-                .get(name)
-                .map(|folder| needs(name, folder))
-                .unwrap_or_default(),
-        );
-    }
+    let mut queue: Vec<(ServiceName, ServiceName)> = services.values().flat_map(needs).collect();
     while let Some((of, need)) = queue.pop() {
         if services.contains_key(&need) || entries.iter().any(|entry| meant(entry, &need, services))
         {
@@ -100,8 +88,9 @@ fn add_needs(reader: &mut Reader<'_>, entries: &[Entry], services: &mut Services
                 reader.push(finding);
             }
             Some(folder) if folder.descriptor.roles.is_empty() => {
-                queue.extend(needs(&need, folder));
-                services.insert(need.clone(), service::defaults(&need, folder));
+                let service = service::defaults(&need, folder);
+                queue.extend(needs(&service));
+                services.insert(need, service);
             }
             Some(folder) => {
                 let line = folder
@@ -115,15 +104,36 @@ fn add_needs(reader: &mut Reader<'_>, entries: &[Entry], services: &mut Services
                         crate::catalogue::descriptor::Count::Everywhere => None,
                     });
                 let line = line.unwrap_or_else(|| format!("{need}: {{ on: all }}"));
-                let finding = Finding::error(
-                    span,
-                    format!("`{of}` needs `{need}`, which is not in the inventory"),
-                )
-                .help(format!("add `{line}` under `services`"));
+                let cause = format!("`{of}` needs `{need}`, which is not in the inventory");
+                let folder = catalogue.get(&of).zip(services.get(&of));
+                let other = folder.and_then(|(folder, of)| without(folder, of, &need));
+                let help = format!("add `{line}` under `services`{}", other.unwrap_or_default());
+                let finding = Finding::error(span, cause).help(help);
                 reader.push(finding);
             }
         }
     }
+}
+
+/// The other choice of a setting with which another service is needed.
+fn without(folder: &Folder, of: &Service, need: &ServiceName) -> Option<String> {
+    let descriptor = &folder.descriptor;
+    let mut needs = descriptor.needs.iter();
+    let when = needs.find(|other| other.service() == need)?.when()?;
+    let word = when.words().next()?;
+    if descriptor
+        .versions
+        .get(&of.version)?
+        .settings
+        .contains_key(word)
+    {
+        return None;
+    }
+    let others = &descriptor.settings.get(word)?.one_of;
+    let other = others
+        .iter()
+        .find(|value| !when.to_string().contains(*value))?;
+    Some(format!(", or `{word}: {other}` to `{}`", of.name))
 }
 
 /// Whether an entry names the service, or most likely meant to.
@@ -133,21 +143,15 @@ fn meant(entry: &Entry, name: &ServiceName, services: &Services) -> bool {
 }
 
 /// The services, each after those that it needs; otherwise in the order written.
-fn in_order(reader: &Reader<'_>, mut services: Services) -> Services {
-    let catalogue = reader.context.catalogue;
+fn in_order(mut services: Services) -> Services {
     let mut sorted = Services::new();
     while !services.is_empty() {
-        let ready = |name: &ServiceName| {
-            catalogue.get(name).is_none_or(|folder| {
-                !folder
-                    .descriptor
-                    .needs
-                    .iter()
-                    .any(|need| need != name && services.contains_key(need))
-            })
+        let ready = |service: &Service| {
+            let mut needs = service.needs.iter();
+            !needs.any(|need| *need != service.name && services.contains_key(need))
         };
         // Where services need each other in a circle, the first of them goes first.
-        let at = services.keys().position(ready).unwrap_or(0);
+        let at = services.values().position(ready).unwrap_or(0);
         if let Some((name, service)) = services.shift_remove_index(at) {
             sorted.insert(name, service);
         }

@@ -81,7 +81,8 @@ fn keeper<'a>(catalogue: &'a Catalogue, services: &'a Services) -> Option<Keeper
     };
     let (name, folder) = services.keys().find_map(keeps)?;
     // Roles are in starting order: those that serve clients come last.
-    let (role, spec) = folder.descriptor.roles.last()?;
+    let settings = &services.get(name)?.settings;
+    let (role, spec) = folder.descriptor.roles_with(settings).last()?;
     let servers = services
         .get(name)
         .and_then(|service| service.roles.get(role))

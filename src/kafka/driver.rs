@@ -12,7 +12,7 @@ use super::config::{Configs, Entry, Resource, Source};
 use super::exchange::Exchange;
 use super::health::{self, Readiness};
 use super::topics::{self, Leftovers, TopicChange, TopicSpec};
-use super::{Client, Endpoint, Error, Metadata, Thin, probe};
+use super::{Client, Endpoint, Error, Metadata, Thin, controllers, probe};
 use crate::driver::{Answer, Call, Driver, PartitionInfo, TopicInfo};
 use crate::event::Problem;
 use crate::inventory::Topic;
@@ -26,6 +26,8 @@ const REGISTERED: Duration = Duration::from_secs(60);
 const MESSAGE: Duration = Duration::from_secs(20);
 /// How long a port is tried from here before it counts as out of reach.
 const DIRECT: Duration = Duration::from_millis(700);
+/// The name of the port that brokers have for their clients.
+const CLIENT: &str = "client";
 /// How many partitions are named in one line.
 const NAMED: usize = 3;
 
@@ -39,7 +41,8 @@ impl Driver for KafkaDriver {
         let client = client(call);
         let answer = match call.action {
             "controller" => controller(&client, call).await,
-            "controller-elected" => controller_elected(&client).await,
+            "controller-elected" => controller_elected(&client, call).await,
+            "quorum" => controllers::whole(call).await,
             "whole" => whole(&client, call).await,
             "in-sync" => in_sync(call).await,
             "replaceable" => replaceable(&client, call).await,
@@ -147,7 +150,17 @@ impl Driver for KafkaDriver {
 /// A client that knows all brokers of the service.
 #[must_use]
 pub fn client(call: Call<'_>) -> Client {
-    client_of(call, call.view.of_service(call.service))
+    client_of(call, brokers(call))
+}
+
+/// The members that are brokers: those that clients may ask.
+fn brokers(call: Call<'_>) -> impl Iterator<Item = &Member> {
+    let all = call.view.of_service(call.service);
+    all.filter(|member| is_broker(member))
+}
+
+fn is_broker(member: &Member) -> bool {
+    member.ports.contains_key(CLIENT)
 }
 
 /// A client that asks the broker in question and no other.
@@ -155,30 +168,30 @@ fn own_client(call: Call<'_>) -> Client {
     client_of(call, call.member.into_iter())
 }
 
-fn client_of<'a>(call: Call<'_>, brokers: impl Iterator<Item = &'a Member>) -> Client {
-    let endpoint = |m: &Member| Some(Endpoint::new(&m.address, m.client_port()?));
+pub(super) fn client_of<'a>(call: Call<'_>, brokers: impl Iterator<Item = &'a Member>) -> Client {
+    let endpoint = |m: &Member| Some(Endpoint::new(&m.address, *m.ports.get(CLIENT)?));
     let bootstrap = brokers.filter_map(endpoint).collect();
     Client::new(Arc::clone(call.dial), bootstrap).with_timeout(REQUEST)
 }
 
 /// The ids that should be registered.
 fn expected(call: Call<'_>) -> Vec<i32> {
-    numbers(call.view.of_service(call.service))
+    numbers(brokers(call))
 }
 
-fn numbers<'a>(members: impl Iterator<Item = &'a Member>) -> Vec<i32> {
+pub(super) fn numbers<'a>(members: impl Iterator<Item = &'a Member>) -> Vec<i32> {
     let numbers = members.filter_map(|m| m.number);
     numbers.filter_map(|n| i32::try_from(n).ok()).collect()
 }
 
-fn own_id(call: Call<'_>) -> Option<i32> {
+pub(super) fn own_id(call: Call<'_>) -> Option<i32> {
     call.member
         .and_then(|m| m.number)
         .and_then(|n| i32::try_from(n).ok())
 }
 
 async fn controller(client: &Client, call: Call<'_>) -> super::Result<Answer> {
-    let active = client.active_controller().await?;
+    let active = active(client, call).await?;
     Ok(if active.is_some() && active == own_id(call) {
         Answer::Yes(Some("controller".to_owned()))
     } else {
@@ -186,11 +199,21 @@ async fn controller(client: &Client, call: Call<'_>) -> super::Result<Answer> {
     })
 }
 
-async fn controller_elected(client: &Client) -> super::Result<Answer> {
-    Ok(match client.active_controller().await? {
-        Some(id) => Answer::Yes(Some(format!("broker {id}"))),
+async fn controller_elected(client: &Client, call: Call<'_>) -> super::Result<Answer> {
+    Ok(match active(client, call).await? {
+        Some(id) if expected(call).contains(&id) => Answer::Yes(Some(format!("broker {id}"))),
+        Some(id) => Answer::Yes(Some(format!("controller {id}"))),
         None => Answer::NotYet("no broker is the controller".to_owned()),
     })
+}
+
+/// The active controller: a broker that ZooKeeper chose, or the leader of the cluster's own controllers.
+async fn active(client: &Client, call: Call<'_>) -> super::Result<Option<i32>> {
+    if controllers::of(call).next().is_some() {
+        Ok(controllers::quorum(call).await?.leader)
+    } else {
+        client.active_controller().await
+    }
 }
 
 /// Every expected broker is registered and answers, and every partition has a leader and all its replicas
@@ -234,8 +257,7 @@ async fn whole(client: &Client, call: Call<'_>) -> super::Result<Answer> {
 /// Copies are placed on brokers that are registered: with too few of them a topic can't be made.
 async fn wait_for_all(client: &Client, call: Call<'_>) -> super::Result<()> {
     let what = || "not all brokers are registered".to_owned();
-    let near = call.view.of_service(call.service);
-    let ids = numbers(near.filter(|m| call.view.reaches(m)));
+    let ids = numbers(brokers(call).filter(|m| call.view.reaches(m)));
     let all = |found: &Metadata| ids.iter().all(|id| found.broker(*id).is_some());
     let look = || async { Ok(all(&client.metadata().await?).then_some(())) };
     client.wait(REGISTERED, what, look).await
@@ -254,6 +276,12 @@ async fn in_sync(call: Call<'_>) -> super::Result<Answer> {
     let Some(id) = own_id(call) else {
         return Ok(no_number());
     };
+    if call.member.is_some_and(controllers::is_one) {
+        let voter = controllers::in_sync(call).await?;
+        if !voter.is_yes() || !call.member.is_some_and(is_broker) {
+            return Ok(voter);
+        }
+    }
     // Asked of the broker itself: that it answers is part of the question.
     let own = own_client(call).metadata().await?;
     Ok(match health::ready(&own, id) {
@@ -275,6 +303,12 @@ async fn replaceable(client: &Client, call: Call<'_>) -> super::Result<Answer> {
     let Some(id) = own_id(call) else {
         return Ok(no_number());
     };
+    if call.member.is_some_and(controllers::is_one) {
+        let voter = controllers::replaceable(call).await?;
+        if !voter.is_yes() || !call.member.is_some_and(is_broker) {
+            return Ok(voter);
+        }
+    }
     let metadata = client.metadata().await?;
     let alone = health::only_copy(&metadata, id);
     Ok(match alone.first() {
@@ -304,14 +338,14 @@ async fn role(client: &Client, call: Call<'_>) -> super::Result<Answer> {
     let Some(id) = own_id(call) else {
         return Ok(no_number());
     };
-    if client.metadata().await?.broker(id).is_none() {
+    let serves = call.member.is_some_and(is_broker);
+    if serves && client.metadata().await?.broker(id).is_none() {
         return Ok(Answer::NotYet("it is not registered".to_owned()));
     }
-    let is_controller = client.active_controller().await? == Some(id);
-    let word = if is_controller {
-        "controller"
-    } else {
-        "broker"
+    let word = match (active(client, call).await? == Some(id), serves) {
+        (true, _) => "controller",
+        (false, true) => "broker",
+        (false, false) => "voter",
     };
     Ok(Answer::Yes(Some(format!("{word} {id}"))))
 }
@@ -325,7 +359,7 @@ async fn healthy(call: Call<'_>) -> super::Result<Answer> {
     })
 }
 
-fn no_number() -> Answer {
+pub(super) fn no_number() -> Answer {
     Answer::Broken("it has no number".to_owned())
 }
 
@@ -367,10 +401,8 @@ async fn direct<'a>(
     client: &'a Client,
     call: Call<'_>,
 ) -> super::Result<Option<Box<dyn Exchange + 'a>>> {
-    let endpoints: Vec<(String, u16)> = call
-        .view
-        .of_service(call.service)
-        .filter_map(|m| Some((m.address.clone(), m.client_port()?)))
+    let endpoints: Vec<(String, u16)> = brokers(call)
+        .filter_map(|m| Some((m.address.clone(), *m.ports.get(CLIENT)?)))
         .collect();
     let list: Vec<String> = endpoints
         .iter()

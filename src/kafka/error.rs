@@ -83,6 +83,9 @@ pub enum Error {
     /// No broker was the controller for as long as was waited.
     #[error("the cluster has had no controller for {} s", .0.as_secs())]
     NoController(Duration),
+    /// No controller answers that it leads.
+    #[error("no controller leads the others")]
+    NoLeader,
     /// Something that was waited for did not come.
     #[error("{what} after {} s", after.as_secs_f32())]
     NotYet {
@@ -115,7 +118,7 @@ impl Error {
     /// Whether the same question may be answered a little later.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::UnknownBroker(_) | Self::NoController(_) => true,
+            Self::UnknownBroker(_) | Self::NoController(_) | Self::NoLeader => true,
             Self::Refused(all) => all.iter().all(|r| r.code.is_retriable()),
             other => other.is_transport(),
         }

@@ -13,6 +13,7 @@ pub mod client;
 pub mod config;
 pub mod connection;
 mod controller;
+mod controllers;
 pub mod driver;
 mod endpoint;
 pub mod error;

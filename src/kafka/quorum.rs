@@ -1,11 +1,12 @@
 //! Who leads the cluster itself.
 
-use kafka_protocol::messages::DescribeQuorumRequest;
 use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use kafka_protocol::messages::describe_quorum_response::ReplicaState;
+use kafka_protocol::messages::{DescribeQuorumRequest, DescribeQuorumResponse};
 use serde::{Deserialize, Serialize};
 
 use super::client::{Client, topic_name};
+use super::endpoint::Endpoint;
 use super::error::{Error, Refusal, Result, check};
 
 const METADATA_LOG: &str = "__cluster_metadata";
@@ -40,39 +41,36 @@ pub struct Member {
     pub last_caught_up: i64,
 }
 
+impl Quorum {
+    /// How long a voter has been without all that the leader has, in milliseconds by the leader's clock; none
+    /// for one that does not vote, or has not caught up since the leader was elected.
+    #[must_use]
+    pub fn behind(&self, id: i32) -> Option<i64> {
+        let of = |id: i32| self.voters.iter().find(|voter| voter.id == id);
+        if self.leader == Some(id) {
+            return Some(0);
+        }
+        let (leader, voter) = (of(self.leader?)?, of(id)?);
+        (voter.last_caught_up >= 0).then_some(leader.last_caught_up - voter.last_caught_up)
+    }
+}
+
 impl Client {
     /// The controllers of a KRaft cluster.
     ///
     /// # Errors
     /// [`Error::Unsupported`] from a cluster that has ZooKeeper.
     pub async fn describe_quorum(&self) -> Result<Quorum> {
-        let log = TopicData::default()
-            .with_topic_name(topic_name(METADATA_LOG))
-            .with_partitions(vec![PartitionData::default()]);
-        let answer = self
-            .send_any(&DescribeQuorumRequest::default().with_topics(vec![log]))
-            .await?;
-        let refusal = |code, message| Refusal::of("the controllers' quorum", code, message);
-        check([refusal(answer.error_code, answer.error_message.as_deref())])?;
-        let partition = answer.topics.iter().flat_map(|t| &t.partitions).next();
-        let Some(p) = partition else {
-            return Err(Error::Exchange(
-                "the answer about the quorum is empty".to_owned(),
-            ));
-        };
-        check([refusal(p.error_code, p.error_message.as_deref())])?;
-        let members = |all: &[ReplicaState]| {
-            let mut members: Vec<Member> = all.iter().map(member).collect();
-            members.sort_by_key(|m| m.id);
-            members
-        };
-        Ok(Quorum {
-            leader: (p.leader_id.0 >= 0).then_some(p.leader_id.0),
-            epoch: p.leader_epoch,
-            high_watermark: p.high_watermark,
-            voters: members(&p.current_voters),
-            observers: members(&p.observers),
-        })
+        quorum(self.send_any(&request()).await?)
+    }
+
+    /// The same, asked of one node: a broker passes the question on, a controller answers if it is the active
+    /// one (KIP-919).
+    ///
+    /// # Errors
+    /// When it does not answer, or is a controller that does not lead.
+    pub async fn describe_quorum_at(&self, node: &Endpoint) -> Result<Quorum> {
+        quorum(self.send_at(node, &request(), i16::MAX).await?)
     }
 
     /// The node that really leads the cluster: the quorum's leader in KRaft mode (it may be no broker at
@@ -89,6 +87,36 @@ impl Client {
             Err(e) => Err(e),
         }
     }
+}
+
+fn request() -> DescribeQuorumRequest {
+    let log = TopicData::default()
+        .with_topic_name(topic_name(METADATA_LOG))
+        .with_partitions(vec![PartitionData::default()]);
+    DescribeQuorumRequest::default().with_topics(vec![log])
+}
+
+fn quorum(answer: DescribeQuorumResponse) -> Result<Quorum> {
+    let refusal = |code, message| Refusal::of("the controllers' quorum", code, message);
+    check([refusal(answer.error_code, answer.error_message.as_deref())])?;
+    let partition = answer.topics.iter().flat_map(|t| &t.partitions).next();
+    let Some(p) = partition else {
+        let empty = "the answer about the quorum is empty";
+        return Err(Error::Exchange(empty.to_owned()));
+    };
+    check([refusal(p.error_code, p.error_message.as_deref())])?;
+    let members = |all: &[ReplicaState]| {
+        let mut members: Vec<Member> = all.iter().map(member).collect();
+        members.sort_by_key(|m| m.id);
+        members
+    };
+    Ok(Quorum {
+        leader: (p.leader_id.0 >= 0).then_some(p.leader_id.0),
+        epoch: p.leader_epoch,
+        high_watermark: p.high_watermark,
+        voters: members(&p.current_voters),
+        observers: members(&p.observers),
+    })
 }
 
 fn member(raw: &ReplicaState) -> Member {

@@ -93,6 +93,7 @@ impl<'a> Context<'a> {
             "SDTD_NUMBER".to_owned(),
             number.map(|n| n.to_string()).unwrap_or_default(),
         );
+        env.insert("SDTD_UNIT".to_owned(), unit.clone());
         env.insert("SDTD_CONFIG".to_owned(), paths.config(words.name));
         env.insert(
             "SDTD_DATA".to_owned(),
@@ -127,9 +128,9 @@ impl<'a> Context<'a> {
         paths: &HostPaths,
     ) -> Vec<String> {
         let role = words.folder.descriptor.roles.get(&id.role);
-        if role.is_none_or(|role| role.data.is_none()) {
+        let Some(data) = role.and_then(|role| role.data.as_ref()) else {
             return Vec::new();
-        }
+        };
         let own = words
             .service
             .hosts
@@ -140,7 +141,10 @@ impl<'a> Context<'a> {
         if given.is_empty() {
             vec![format!("{}/{}", paths.data(words.name), id.role)]
         } else {
-            given.iter().map(|path| paths.at(path)).collect()
+            data.folders(given)
+                .iter()
+                .map(|path| paths.at(path))
+                .collect()
         }
     }
 
@@ -167,13 +171,14 @@ impl<'a> Context<'a> {
             .roles
             .get(&id.role)?;
         let rule = role.memory?.heap?;
-        let own = service
+        let given = service
             .hosts
             .get(&id.host)
             .and_then(|o| o.heap_mb)
             .or(service.heap_mb);
+        let given = given.filter(|_| !rule.own);
         let by_board = || (self.memory_mb(&id.host) * rule.percent / 100).clamp(rule.min, rule.max);
-        Some(own.unwrap_or_else(by_board))
+        Some(given.unwrap_or_else(by_board))
     }
 
     /// The memory of a host in MiB that may be used.
@@ -257,9 +262,13 @@ impl<'a> Context<'a> {
                 .get(&m.id.host)
                 .and_then(|h| h.rack.clone());
             let client = m.client_port().map(|port| format!("{}:{port}", m.address));
+            let at = |(name, port): (&String, &u16)| {
+                (name.clone(), json!(format!("{}:{port}", m.address)))
+            };
+            let at: serde_json::Map<String, serde_json::Value> = m.ports.iter().map(at).collect();
             json!({
                 "id": m.number, "name": m.id.to_string(), "host": m.id.host, "address": m.address,
-                "rack": rack.unwrap_or_default(), "ports": m.ports, "client": client,
+                "rack": rack.unwrap_or_default(), "ports": m.ports, "at": at, "client": client,
             })
         };
         self.members()

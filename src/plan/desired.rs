@@ -94,8 +94,7 @@ impl Context<'_> {
         let data = self.data(&words, id, &paths);
         let mut files = Vec::new();
         for spec in &role.files {
-            let file = self.file(&words, spec, &values)?;
-            files.extend(Some(file).filter(|file| !file.path.is_empty()));
+            files.extend(self.file(&words, spec, &values)?);
         }
         let guards = guards(role, id, &data);
         let unit = self.unit(&words, role, &member, (&values, &data, &guards))?;
@@ -119,8 +118,13 @@ impl Context<'_> {
         words: &Words<'_>,
         spec: &FileSpec,
         values: &Value,
-    ) -> Result<DesiredFile, RenderError> {
+    ) -> Result<Option<DesiredFile>, RenderError> {
         let name = format!("{}/{}", words.folder.origin, spec.template);
+        let place = format!("{name} (to)");
+        let path = self.renderer.render(&place, &spec.to, values)?;
+        if path.is_empty() {
+            return Ok(None);
+        }
         let Some(text) = words.folder.file(&spec.template) else {
             return Err(RenderError {
                 template: format!("{}/service.yaml", words.folder.origin),
@@ -132,17 +136,15 @@ impl Context<'_> {
                 source_line: None,
             });
         };
-        Ok(DesiredFile {
-            path: self
-                .renderer
-                .render(&format!("{name} (to)"), &spec.to, values)?,
+        Ok(Some(DesiredFile {
+            path,
             text: self.renderer.render(&name, text, values)?,
             mode: spec.mode.clone(),
             on_change: spec.on_change,
             owned: true,
             own: false,
             bootstrap: spec.bootstrap,
-        })
+        }))
     }
 
     fn unit(
@@ -213,12 +215,14 @@ impl Context<'_> {
     }
 
     fn once(&self, role: &Role, id: &InstanceId, member: &Member, state: &str) -> Vec<DesiredOnce> {
+        let settings = &self.cluster.services[&id.service].settings;
         let first = self.placement.instances.iter().map(|(i, _)| i);
         let mut first = first.filter(|i| i.service == id.service && i.role == id.role);
         let is_first = first.next() == Some(id);
         role.once
             .iter()
             .filter(|once| once.on == OnceOn::Each || is_first)
+            .filter(|once| once.when.holds(settings))
             .map(|once| DesiredOnce {
                 name: once.name.clone(),
                 hook: format!("{}/{}", member.hooks, once.hook),

@@ -6,6 +6,7 @@ mod context;
 pub mod desired;
 pub mod goals;
 mod held;
+mod made;
 pub mod model;
 pub mod packages;
 pub mod paths;

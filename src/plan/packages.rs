@@ -80,10 +80,8 @@ pub fn services_on(
         placement.on(host).map(|id| id.service.clone()).collect();
     let running: Vec<ServiceName> = found.iter().cloned().collect();
     for service in running {
-        let needs = catalogue
-            .get(&service)
-            .map(|f| f.descriptor.needs.clone())
-            .unwrap_or_default();
+        let needs = cluster.services.get(&service).map(|s| s.needs.clone());
+        let needs = needs.unwrap_or_default();
         let packages = needs.into_iter().filter(|need| {
             cluster.services.contains_key(need)
                 && catalogue

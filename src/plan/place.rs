@@ -53,7 +53,7 @@ pub fn place(cluster: &Cluster, catalogue: &Catalogue, records: &[&Record]) -> P
         let Some(folder) = catalogue.get(name) else {
             continue;
         };
-        for (role_name, role) in &folder.descriptor.roles {
+        for (role_name, role) in folder.descriptor.roles_with(&service.settings) {
             if let Some(amount) = service.roles.get(role_name) {
                 placer.role((name, role_name, role), amount);
             }

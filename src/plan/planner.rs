@@ -15,6 +15,7 @@ use crate::plan::check::{self, Check, Verdict};
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, once_marker};
 use crate::plan::held::{self, Held};
+use crate::plan::made::{fixed, with_made};
 use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
 use crate::plan::packages::{self, Installed, Packages};
 use crate::plan::paths::HostPaths;
@@ -36,6 +37,14 @@ pub struct Input<'a> {
     pub resources: &'a [ResourceChange],
     /// Instances that lost their data and shall start empty.
     pub anew: &'a BTreeSet<InstanceId>,
+    /// What no other cluster has: values that are made at the first deploy are made of it.
+    pub seed: &'a str,
+}
+
+impl Input<'_> {
+    fn with_made(self) -> Cluster {
+        with_made(self.cluster, self.catalogue, self.facts, self.seed)
+    }
 }
 
 /// Why there is no plan.
@@ -71,13 +80,15 @@ pub fn placement(
 /// What each host must be asked, for all that may come to run there.
 #[must_use]
 pub fn requests(cluster: &Cluster, catalogue: &Catalogue) -> BTreeMap<HostName, FactsRequest> {
+    let facts = BTreeMap::new();
+    let cluster = &with_made(cluster, catalogue, &facts, "");
     // Every role on every host: where the roles are is known only after the records are read.
     let mut everywhere = Placement::default();
-    for (service, _) in &cluster.services {
+    for (service, wanted) in &cluster.services {
         let Some(folder) = catalogue.get(service) else {
             continue;
         };
-        for (role, words) in &folder.descriptor.roles {
+        for (role, words) in folder.descriptor.roles_with(&wanted.settings) {
             let number = words.id.map(|rule| rule.from);
             for host in cluster.hosts.keys() {
                 let (service, role, host) = (service.clone(), role.clone(), host.clone());
@@ -90,7 +101,6 @@ pub fn requests(cluster: &Cluster, catalogue: &Catalogue) -> BTreeMap<HostName, 
             }
         }
     }
-    let facts = BTreeMap::new();
     let context = Context {
         cluster,
         catalogue,
@@ -203,11 +213,17 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
         let refused = placement.refused.into_iter().map(Problem::new);
         return Err(PlanError::Refused(refused.collect()));
     }
+    let mut refused: Vec<Problem> = refused(input).into_iter().map(Problem::new).collect();
+    let basis = basis(input);
+    let cluster = input.with_made();
+    let input = Input {
+        cluster: &cluster,
+        ..input
+    };
     let trees = trees(input, &placement);
     let context = context(input, &placement, &trees);
     let mut desired = desired(input, &context)?;
     let held = Held::read(&context);
-    let mut refused: Vec<Problem> = refused(input).into_iter().map(Problem::new).collect();
     refused.extend(held::refused(&context, &desired, &held, input.anew));
     for one in &mut desired {
         // Not for one that starts anew: it must learn from the others what there is.
@@ -235,7 +251,7 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
     let (waves, unchanged) = waves.done();
     Ok(Plan {
         format: FORMAT,
-        basis: basis(input),
+        basis,
         view,
         waves,
         unchanged,
@@ -248,6 +264,11 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
 /// # Errors
 /// When a template can't be rendered.
 pub fn checks(input: Input<'_>) -> Result<Vec<Check>, PlanError> {
+    let cluster = input.with_made();
+    let input = Input {
+        cluster: &cluster,
+        ..input
+    };
     let placement = placement(input.cluster, input.catalogue, input.facts);
     let trees = trees(input, &placement);
     let context = context(input, &placement, &trees);
@@ -315,7 +336,7 @@ fn refused(input: Input<'_>) -> Vec<String> {
                 format!("{name} runs {old} and the inventory wants {new}: changing the version of a live cluster is not offered yet")
             }));
         }
-        for (word, new) in fixed(input) {
+        for (word, new) in fixed(input.cluster, input.catalogue) {
             let old = record.fixed.get(&word).filter(|old| **old != new);
             refused.extend(old.map(|old| {
                 format!("`{word}` is `{old}` since the first deploy and can't become `{new}`")
@@ -323,22 +344,6 @@ fn refused(input: Input<'_>) -> Vec<String> {
         }
     }
     refused.into_iter().collect()
-}
-
-/// The values that are fixed at the first deploy, by `<service>.<word>`.
-fn fixed(input: Input<'_>) -> BTreeMap<String, String> {
-    let mut fixed = BTreeMap::new();
-    for (name, service) in &input.cluster.services {
-        let settings = input.catalogue.get(name).map(|f| &f.descriptor.settings);
-        for (word, _) in settings.into_iter().flatten().filter(|(_, s)| s.fixed) {
-            let value = service.settings.get(word).map(|value| match value {
-                serde_json::Value::String(text) => text.clone(),
-                other => other.to_string(),
-            });
-            fixed.extend(value.map(|value| (format!("{name}.{word}"), value)));
-        }
-    }
-    fixed
 }
 
 /// What will be written about each host.
@@ -367,7 +372,7 @@ fn records(
                 .iter()
                 .map(|(name, service)| (name.to_string(), service.version.clone()))
                 .collect(),
-            fixed: fixed(input),
+            fixed: fixed(input.cluster, input.catalogue),
             owns,
             data: here().flat_map(|d| d.data.iter().cloned()).collect(),
             units: here().map(|d| d.member.unit.clone()).collect(),
@@ -380,11 +385,11 @@ fn records(
 fn view(input: Input<'_>, context: &Context<'_>) -> View {
     let mut roles = Vec::new();
     let mut verify = Vec::new();
-    for service in input.cluster.services.keys() {
+    for (service, wanted) in &input.cluster.services {
         let Some(folder) = input.catalogue.get(service) else {
             continue;
         };
-        for (role, words) in &folder.descriptor.roles {
+        for (role, words) in folder.descriptor.roles_with(&wanted.settings) {
             roles.push(RoleView {
                 role: RoleRef {
                     service: service.clone(),

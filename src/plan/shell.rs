@@ -81,6 +81,9 @@ impl Context<'_> {
         for tool in &folder.descriptor.tools {
             let place = format!("{name}/service.yaml (tools)");
             let command = self.renderer.render(&place, &tool.command, &values)?;
+            if command.is_empty() {
+                continue;
+            }
             let text = self.catalogue.shared("tool.sh.j2").unwrap_or_default();
             let script =
                 self.renderer

@@ -60,5 +60,6 @@ pub fn bare_plan(
         packages: &packages,
         resources: &[],
         anew: &BTreeSet::new(),
+        seed: "",
     })
 }

@@ -9,38 +9,50 @@ use std::process::Command;
 use crate::lab::laptop::{Laptop, run_for, text};
 
 /// Three hosts at addresses that another run, another test, another clone and a user's own cluster do not have.
-fn inventory(laptop: &Laptop, versions: Versions, config: &str) -> PathBuf {
+fn inventory(laptop: &Laptop, line: &Line, config: &str) -> PathBuf {
     let pid = std::process::id();
-    let (a, b) = (100 + pid % 75 + 75 * versions.network, pid / 75 % 250);
+    let (a, b) = (100 + pid % 75 + 75 * line.network, pid / 75 % 250);
     let host =
         |n: u32| format!("  n{n}: {{ connection: local, address: 127.{a}.{b}.{n}, memory: 1G }}\n");
     let hosts: String = (1..=3).map(host).collect();
+    let services = line.services.replace("CONFIG", config);
     laptop.inventory(&format!(
-        "cluster: tried\nhosts:\n{hosts}services:\n  zookeeper: {{ version: {}, servers: 3 }}\n  \
-         kafka: {{ version: {}, brokers: 3, config: {{ {config} }} }}\ntopics:\n  kept: {{ partitions: 3 }}\n",
-        versions.zookeeper, versions.kafka
+        "cluster: tried\nhosts:\n{hosts}services:\n{services}topics:\n  kept: {{ partitions: 3 }}\n"
     ))
 }
 
-/// What is deployed, and which of the test networks is used.
-#[derive(Clone, Copy)]
-struct Versions {
-    zookeeper: &'static str,
-    kafka: &'static str,
+/// A line of versions: what is deployed, which of the test networks is used, what `status` says.
+struct Line {
+    services: &'static str,
     network: u32,
+    said: &'static [&'static str],
 }
 
-const CURRENT: Versions = Versions {
-    zookeeper: "3.8.4",
-    kafka: "3.9.1",
+const CURRENT: Line = Line {
+    services: "  zookeeper: { version: 3.8.4, servers: 3 }\n  kafka: { version: 3.9.1, brokers: 3, config: { CONFIG } }\n",
     network: 0,
+    said: &["leader", "controller"],
 };
 
-const OLDER: Versions = Versions {
-    zookeeper: "3.6.2",
-    kafka: "2.7.0",
-    network: 1,
-};
+/// The versions of a course, the last line that has both modes with controllers of its own, and the line that
+/// has these alone.
+const OTHERS: [Line; 3] = [
+    Line {
+        services: "  zookeeper: { version: 3.6.2, servers: 3 }\n  kafka: { version: 2.7.0, brokers: 3, config: { CONFIG } }\n",
+        network: 1,
+        said: &["leader", "controller", "3.6.2", "2.7.0"],
+    },
+    Line {
+        services: "  kafka: { version: 3.9.1, mode: kraft, controllers: 3, brokers: 3, config: { CONFIG } }\n",
+        network: 1,
+        said: &["voter 300", "controller 300", "broker 1", "3.9.1"],
+    },
+    Line {
+        services: "  kafka: { version: 4.1.1, combined: true, brokers: 3, config: { CONFIG } }\n",
+        network: 1,
+        said: &["kafka.node@n1", "controller", "broker", "4.1.1"],
+    },
+];
 
 /// The processes that the pid files name, by unit and host.
 fn processes(laptop: &Laptop) -> BTreeMap<String, String> {
@@ -92,24 +104,24 @@ fn is_wanted() -> bool {
 }
 
 #[test]
-fn a_cluster_of_older_versions() {
-    if !is_wanted() {
-        return;
+fn every_line_of_versions() {
+    if is_wanted() {
+        OTHERS.iter().for_each(deployed_used_and_rolled);
     }
+}
+
+fn deployed_used_and_rolled(line: &Line) {
     let laptop = Laptop::new();
-    let path = inventory(&laptop, OLDER, "");
+    let path = inventory(&laptop, line, "");
     let cleared = Cleared(&laptop, path.clone());
     laptop
         .run(&["deploy", text(&path), "--yes"])
         .expect(0)
         .says(&["deployed and verified"]);
     laptop.expect_settled(&path);
-    laptop
-        .run(&["status"])
-        .expect(0)
-        .says(&["leader", "controller", "3.6.2", "2.7.0"]);
+    laptop.run(&["status"]).expect(0).says(line.said);
     use_the_tools(&laptop, &first_address(&path));
-    inventory(&laptop, OLDER, "queued.max.requests: 400");
+    inventory(&laptop, line, "queued.max.requests: 400");
     laptop.run(&["deploy", "--yes"]).expect(0);
     laptop.run(&["verify"]).expect(0);
     laptop.run(&["destroy", "--yes"]).expect(0);
@@ -122,7 +134,7 @@ fn a_cluster_from_nothing_to_nothing() {
         return;
     }
     let laptop = Laptop::new();
-    let path = inventory(&laptop, CURRENT, "");
+    let path = inventory(&laptop, &CURRENT, "");
     let cleared = Cleared(&laptop, path.clone());
 
     laptop
@@ -138,10 +150,7 @@ fn a_cluster_from_nothing_to_nothing() {
     laptop.expect_settled(&path);
     assert_eq!(processes(&laptop), began);
 
-    laptop
-        .run(&["status"])
-        .expect(0)
-        .says(&["leader", "controller"]);
+    laptop.run(&["status"]).expect(0).says(CURRENT.said);
     laptop.run(&["verify"]).expect(0);
     laptop.run(&["topics", "describe", "kept"]).expect(0);
     use_the_tools(&laptop, &first_address(&path));
@@ -149,7 +158,7 @@ fn a_cluster_from_nothing_to_nothing() {
     look_around(&laptop);
 
     // One setting of the brokers: they restart, the rest stays.
-    inventory(&laptop, CURRENT, "queued.max.requests: 400");
+    inventory(&laptop, &CURRENT, "queued.max.requests: 400");
     laptop.run(&["plan", "--check"]).expect(10);
     laptop.run(&["deploy", "--yes"]).expect(0);
     let after = processes(&laptop);
@@ -230,6 +239,13 @@ fn use_the_tools(laptop: &Laptop, address: &str) {
         "kafka-console-consumer.sh {server} --topic hello --from-beginning --max-messages 1"
     );
     assert_eq!(tool(laptop, &consume).trim(), "hi");
+    if Command::new("kcat").arg("-V").output().is_ok() {
+        let kcat = format!("kcat -b {address}:9092 -t hello -q");
+        let both = format!("echo ho | {kcat} -P && {kcat} -C -o beginning -e | sort");
+        assert_eq!(tool(laptop, &both), "hi\nho\n");
+    } else {
+        eprintln!("this machine: kcat is not installed: its part is left out");
+    }
     laptop
         .run(&["topics", "delete", "hello", "--yes"])
         .expect(0);

@@ -42,9 +42,18 @@ impl Waves<'_> {
 
     fn once(&self, one: &Desired, facts: &HostFacts, steps: &mut Steps) {
         for once in &one.once {
-            if facts.markers.contains(&once.marker) {
-                steps.unchanged += 1;
-                continue;
+            let anew = self.anew.contains(&one.member.id);
+            match (facts.markers.contains(&once.marker), anew) {
+                (true, false) => {
+                    steps.unchanged += 1;
+                    continue;
+                }
+                // What it made is lost with the data.
+                (true, true) => steps.steps.push(Step::Remove {
+                    path: once.marker.clone(),
+                    data: false,
+                }),
+                (false, _) => {}
             }
             steps.steps.push(Step::Once {
                 name: once.name.clone(),

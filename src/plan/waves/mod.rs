@@ -29,6 +29,8 @@ pub struct Waves<'a> {
     installed: BTreeMap<ServiceName, usize>,
     /// The waves of each service's roles.
     of_service: BTreeMap<ServiceName, Vec<usize>>,
+    /// The waves that write each service's files: its roles may share some.
+    writing: BTreeMap<ServiceName, Vec<usize>>,
     unchanged: usize,
     /// What hosts remember of data after the waves so far, where that changes.
     remembered: BTreeMap<HostName, String>,
@@ -63,6 +65,7 @@ impl<'a> Waves<'a> {
             prepared: None,
             installed: BTreeMap::new(),
             of_service: BTreeMap::new(),
+            writing: BTreeMap::new(),
             unchanged: 0,
             remembered: BTreeMap::new(),
             anew,
@@ -141,13 +144,13 @@ impl<'a> Waves<'a> {
         let host = &self.context.cluster.hosts[name];
         let paths = HostPaths::new(&self.context.cluster.name, host);
         for service in self.services_on(name) {
-            let files = self
-                .context
-                .catalogue
-                .get(&service)
-                .into_iter()
-                .flat_map(|f| f.files());
-            for (path, text) in files.filter(|(path, _)| is_hook(path)) {
+            let Some(folder) = self.context.catalogue.get(&service) else {
+                continue;
+            };
+            let settings = &self.context.cluster.services[&service].settings;
+            let idle = folder.descriptor.idle_hooks(settings);
+            let used = |path: &str| is_hook(path) && !idle.contains(path);
+            for (path, text) in folder.files().filter(|(path, _)| used(path)) {
                 let path = format!("{}/{path}", paths.hooks(&service));
                 let mode = "0755".to_owned();
                 let file = DesiredFile {
@@ -281,29 +284,46 @@ impl<'a> Waves<'a> {
             let of_kind = by_kind.iter().filter(|(k, _)| *k == kind);
             let batches: Vec<Batch> = of_kind.map(|(_, b)| b.clone()).collect();
             let mut wave = self.role_wave(role, words, kind, batches);
-            if kind == Kind::Start && !wave.after.is_empty() {
-                let ahead = self.configure(role, &mut wave);
-                let ahead = self.push(ahead);
+            let mut ahead = None;
+            if kind == Kind::Start && (!wave.after.is_empty() || self.share_hosts(&role.service)) {
+                let files = self.configure(role, &mut wave);
+                ahead = self.push(files);
                 wave.after_on_host.extend(ahead);
             }
             if let Some(index) = self.push(wave) {
-                self.of_service
-                    .entry(role.service.clone())
-                    .or_default()
-                    .push(index);
+                let of_service = self.of_service.entry(role.service.clone());
+                of_service.or_default().push(index);
+                let writing = self.writing.entry(role.service.clone());
+                writing.or_default().push(ahead.unwrap_or(index));
             }
         }
         Ok(())
+    }
+
+    /// Whether a host has more than one instance of a service.
+    fn share_hosts(&self, service: &ServiceName) -> bool {
+        let mut hosts = BTreeSet::new();
+        let mut here = self.desired.iter().map(|one| &one.member.id);
+        here.any(|id| &id.service == service && !hosts.insert(&id.host))
+    }
+
+    /// Whether another role of a service does the same on a host before.
+    fn is_written(&self, service: &ServiceName, host: &HostName, step: &Step) -> bool {
+        let waves = self.writing.get(service).into_iter().flatten();
+        let batches = waves.flat_map(|wave| &self.waves[*wave].batches);
+        let mut here = batches.filter(|batch| &batch.host == host);
+        here.any(|batch| batch.steps.contains(step))
     }
 
     /// What needs not wait for other services, taken out of a wave that does: folders, files, and to enable
     /// the unit, for which systemd reads all its unit files again.
     fn configure(&self, role: &RoleRef, start: &mut Wave) -> Wave {
         let waits = |step: &Step| matches!(step, Step::Once { .. } | Step::Unit { .. });
-        let mut batches = Vec::new();
+        let mut batches: Vec<Batch> = Vec::new();
         for batch in &mut start.batches {
             let first = batch.steps.iter().position(waits).unwrap_or(0);
             let mut steps: Vec<Step> = batch.steps.drain(..first).collect();
+            steps.retain(|step| !self.is_written(&role.service, &batch.host, step));
             if steps.is_empty() {
                 continue;
             }
@@ -319,17 +339,26 @@ impl<'a> Waves<'a> {
                 let to = UnitChange::Enable;
                 steps.push(Step::Unit { unit, to, within });
             }
-            batches.push(Batch {
-                host: batch.host.clone(),
-                instance: None,
-                because: Vec::new(),
-                steps,
-            });
+            // One batch a host, and each file once: instances may share some.
+            match batches.iter_mut().find(|other| other.host == batch.host) {
+                Some(other) => {
+                    steps.retain(|step| !other.steps.contains(step));
+                    other.steps.extend(steps);
+                }
+                None => batches.push(Batch {
+                    host: batch.host.clone(),
+                    instance: None,
+                    because: Vec::new(),
+                    steps,
+                }),
+            }
         }
+        let mut after_on_host = start.after_on_host.clone();
+        after_on_host.extend(self.writing.get(&role.service).into_iter().flatten());
         Wave {
             title: format!("configure {role}"),
             role: Some(role.clone()),
-            after_on_host: start.after_on_host.clone(),
+            after_on_host,
             batches,
             ..Wave::default()
         }
@@ -340,14 +369,18 @@ impl<'a> Waves<'a> {
         let mut on_host: BTreeSet<usize> = self.prepared.into_iter().collect();
         on_host.extend(self.installed.get(&role.service));
         after.extend(self.of_service.get(&role.service).into_iter().flatten());
-        let needs = self
-            .context
-            .catalogue
-            .get(&role.service)
-            .map(|f| f.descriptor.needs.clone());
-        for need in needs.unwrap_or_default() {
-            on_host.extend(self.installed.get(&need));
-            after.extend(self.of_service.get(&need).into_iter().flatten());
+        let needs = self.context.cluster.services.get(&role.service);
+        for need in needs.into_iter().flat_map(|service| &service.needs) {
+            on_host.extend(self.installed.get(need));
+            after.extend(self.of_service.get(need).into_iter().flatten());
+        }
+        // What is done only once uses values that must be recorded everywhere before.
+        if batches
+            .iter()
+            .flat_map(|b| &b.steps)
+            .any(|s| matches!(s, Step::Once { .. }))
+        {
+            after.extend(self.prepared);
         }
         let what = match kind {
             Kind::Start => "start",

@@ -149,6 +149,7 @@ fn the_words_of_every_service_hold_together() {
             }
         }
         for need in &descriptor.needs {
+            let need = need.service();
             assert!(catalogue().get(need).is_some(), "{name} needs {need}");
         }
     });

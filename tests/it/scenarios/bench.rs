@@ -46,6 +46,8 @@ pub struct Bench {
     pub done: Vec<String>,
     /// Instances that shall start empty.
     pub anew: BTreeSet<InstanceId>,
+    /// What values are made of at a first deploy.
+    pub seed: String,
     catalogue: Catalogue,
     laptop: tempfile::TempDir,
     packages: tempfile::TempDir,
@@ -76,6 +78,7 @@ impl Bench {
             events: Vec::new(),
             done: Vec::new(),
             anew: BTreeSet::new(),
+            seed: "bench".to_owned(),
             catalogue,
             laptop: tempfile::tempdir().expect("a folder"),
             packages,
@@ -134,6 +137,7 @@ impl Bench {
             forks: 10,
             stop: self.watch.lock().expect("whole").stop.clone(),
             anew: self.anew.clone(),
+            seed: self.seed.clone(),
         };
         (flow, collected)
     }

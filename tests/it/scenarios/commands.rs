@@ -39,6 +39,12 @@ pub async fn run(bench: &mut Bench, command: &Command) -> String {
             return shown;
         }
         ["stop" | "start" | "restart" | "destroy", ..] => return power(bench, &words).await,
+        ["text", host, path] => {
+            let world = bench.world.lock().expect("whole");
+            let host: sdtd::id::HostName = host.parse().expect("a host");
+            let file = world.hosts[&host].files.get(path);
+            return file.map_or("(no such file)\n".to_owned(), |file| file.text.clone());
+        }
         ["steps", host] => return steps(bench, host),
         ["received"] => return received(bench),
         ["numbers"] => return numbers(bench),
@@ -116,6 +122,7 @@ fn on_host(bench: &mut Bench, words: &[&str], given: &str) -> String {
         ["half", host] => bench.on(host, |state| {
             state.incoming.values_mut().for_each(|have| *have /= 2);
         }),
+        ["seed", text] => text.clone_into(&mut bench.seed),
         ["leader", unit, host] => {
             let host = host.parse().expect("a host");
             bench

@@ -23,6 +23,14 @@ services:
   kafka: { brokers: 3 }
 ";
 
+/// Services that format their disks for a cluster id that was recorded before.
+const FORMATTED: &str = "\
+cluster: formatted
+hosts: { a: 10.0.0.1, b: 10.0.0.2, c: 10.0.0.3 }
+services:
+  kafka: { mode: kraft, brokers: 3 }
+";
+
 /// Services with all that a service may have: steps done once, reloads, a quorum, a package of their own.
 const ODD: &str = "\
 cluster: odd
@@ -162,6 +170,11 @@ fn a_first_deploy_converges_after_the_run_is_killed_at_any_step() {
 #[test]
 fn a_first_deploy_of_the_usual_services_converges_after_the_run_is_killed_at_any_step() {
     first_deploy(USUAL, Cut::Killed, Sample(3, 2));
+}
+
+#[test]
+fn a_first_deploy_that_formats_disks_converges_after_the_run_is_killed_at_any_step() {
+    first_deploy(FORMATTED, Cut::Killed, Sample(3, 1));
 }
 
 #[test]

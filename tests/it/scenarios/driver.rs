@@ -35,10 +35,12 @@ impl FakeDriver {
         }
     }
 
-    fn whole(&self, call: Call<'_>) -> Answer {
+    /// All members with a port of this name are up.
+    fn whole(&self, call: Call<'_>, port: &str) -> Answer {
         let missing: Vec<String> = call
             .view
             .of_service(call.service)
+            .filter(|member| member.ports.contains_key(port))
             .filter(|member| self.health(member) != Health::Up)
             .map(|member| member.id.to_string())
             .collect();
@@ -50,10 +52,7 @@ impl FakeDriver {
     }
 
     fn whole_without(&self, call: Call<'_>, one: &Member) -> Answer {
-        let mut others = call
-            .view
-            .of_service(call.service)
-            .filter(|m| m.id != one.id);
+        let mut others = call.view.peers(one).filter(|m| m.id != one.id);
         match others.find(|member| self.health(member) != Health::Up) {
             None => Answer::Yes(None),
             Some(other) => Answer::Broken(format!("{} may have the only copy", other.id)),
@@ -80,7 +79,8 @@ impl Driver for FakeDriver {
             false => Answer::NotYet(format!("no {why}")),
         };
         match (call.action, call.member) {
-            ("whole" | "round-trip", _) => self.whole(call),
+            ("whole" | "round-trip", _) => self.whole(call, "client"),
+            ("quorum", _) => self.whole(call, "controller"),
             ("replaceable", Some(member)) => self.whole_without(call, member),
             ("in-sync" | "registered" | "healthy", Some(member)) => self.up(member),
             ("controller-elected", _) => yes(self.controller(call).is_some(), "controller"),
@@ -139,7 +139,7 @@ impl Driver for FakeDriver {
     }
 
     async fn change(&self, call: Call<'_>, change: &ResourceChange) -> Result<(), Problem> {
-        if let Answer::NotYet(why) = self.whole(call) {
+        if let Answer::NotYet(why) = self.whole(call, "client") {
             return Err(Problem::new(why));
         }
         let parsed = serde_json::from_value::<(String, Topic)>(change.change.clone());

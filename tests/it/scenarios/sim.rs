@@ -60,7 +60,7 @@ impl Sim {
             let Some(folder) = catalogue.get(name) else {
                 continue;
             };
-            for (role, words) in &folder.descriptor.roles {
+            for (role, words) in folder.descriptor.roles_with(&service.settings) {
                 let port = |(name, port): (&String, &u16)| *service.ports.get(name).unwrap_or(port);
                 self.roles.push(Role {
                     service: name.to_string(),
@@ -71,7 +71,7 @@ impl Sim {
                         None => cluster.hosts.len(),
                     },
                     ports: words.ports.iter().map(port).collect(),
-                    quorum: words.quorum.is_some(),
+                    quorum: words.quorum.is_some() || words.ports.contains_key("controller"),
                 });
             }
         }
