@@ -101,19 +101,40 @@ pub struct InstanceId {
     pub role: RoleName,
     /// Where it runs.
     pub host: HostName,
+    /// Which of those of its role on its host it is, from 1.
+    pub copy: u16,
 }
 
 impl InstanceId {
-    /// The name of its unit, without a suffix: `<service>-<role>`.
+    /// The name of its unit, without a suffix: `<service>-<role>`, and a number if it is not its host's first.
     #[must_use]
     pub fn unit(&self) -> String {
-        format!("{}-{}", self.service, self.role)
+        format!("{}-{}{}", self.service, self.role, self.suffix())
+    }
+
+    /// What is put behind the names of what instances of a host must not share: nothing for the first of its
+    /// role, `-2` for the second.
+    #[must_use]
+    pub fn suffix(&self) -> String {
+        match self.copy {
+            0 | 1 => String::new(),
+            n => format!("-{n}"),
+        }
     }
 }
 
 impl fmt::Display for InstanceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}@{}", self.service, self.role, self.host)
+        let Self {
+            service,
+            role,
+            host,
+            copy,
+        } = self;
+        match copy {
+            0 | 1 => write!(f, "{service}.{role}@{host}"),
+            n => write!(f, "{service}.{role}.{n}@{host}"),
+        }
     }
 }
 
@@ -124,11 +145,17 @@ impl FromStr for InstanceId {
             let (service, role) = what.split_once('.')?;
             Some((service, role, host))
         });
-        let (service, role, host) = parts.ok_or_else(|| BadName(text.to_owned()))?;
+        let bad = || BadName(text.to_owned());
+        let (service, role, host) = parts.ok_or_else(bad)?;
+        let (role, copy) = match role.split_once('.') {
+            None => (role, 1),
+            Some((role, copy)) => (role, copy.parse().ok().filter(|n| *n > 1).ok_or_else(bad)?),
+        };
         Ok(Self {
             service: service.parse()?,
             role: role.parse()?,
             host: host.parse()?,
+            copy,
         })
     }
 }
@@ -248,5 +275,14 @@ mod tests {
         assert_eq!(id.to_string(), "db.node@pi1");
         assert_eq!(id.unit(), "db-node");
         assert!("db@pi1".parse::<InstanceId>().is_err());
+        let second: InstanceId = "db.node.2@pi1".parse().expect("a good id");
+        assert_eq!(
+            (second.copy, second.to_string()),
+            (2, "db.node.2@pi1".to_owned())
+        );
+        assert_eq!(second.unit(), "db-node-2");
+        for bad in ["db.node.1@pi1", "db.node.x@pi1", "db.node.2.3@pi1"] {
+            assert!(bad.parse::<InstanceId>().is_err(), "{bad}");
+        }
     }
 }

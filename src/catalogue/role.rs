@@ -1,5 +1,7 @@
 //! The words for a role: how many, what it writes, how it runs, how it is changed and checked.
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -70,6 +72,10 @@ pub enum Count {
         /// Whether an even number is refused, since it adds no safety to a majority.
         #[serde(default)]
         odd: bool,
+        /// Whether the inventory's `per_host:` may put several on one host: the ports of the second are one
+        /// higher, and its folders, files and unit get a number.
+        #[serde(default)]
+        several: bool,
     },
     /// One on each host that the inventory's `on:` names; all hosts if it says nothing.
     Everywhere,
@@ -77,6 +83,17 @@ pub enum Count {
 
 fn one() -> u16 {
     1
+}
+
+impl Role {
+    /// How many instances a host may have, where the inventory says `per_host`.
+    #[must_use]
+    pub fn most(&self, per_host: u16) -> u16 {
+        match self.count {
+            Count::Key { several: true, .. } => per_host.max(1),
+            _ => 1,
+        }
+    }
 }
 
 impl Count {
@@ -91,13 +108,26 @@ impl Count {
 }
 
 /// Numbers for instances, given once and recorded on the hosts.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IdRule {
     /// The first number given.
     pub from: u32,
     /// The last number that may be given.
     pub to: u32,
+    /// The setting that says which number is given first, instead of `from`.
+    #[serde(default)]
+    pub setting: Option<String>,
+}
+
+impl IdRule {
+    /// The first number given, with these settings.
+    #[must_use]
+    pub fn first(&self, settings: &BTreeMap<String, serde_json::Value>) -> u32 {
+        let said = self.setting.as_ref().and_then(|word| settings.get(word));
+        let number = said.and_then(|value| u32::try_from(value.as_u64()?).ok());
+        number.unwrap_or(self.from)
+    }
 }
 
 /// What an instance needs of a board's memory, in MiB.
@@ -147,15 +177,15 @@ pub struct Data {
 }
 
 impl Data {
-    /// The folders of an instance, where the inventory gives some.
+    /// The folders of an instance, where the inventory gives some; `suffix` tells it from its host's first.
     #[must_use]
-    pub fn folders(&self, given: &[String]) -> Vec<String> {
+    pub fn folders(&self, given: &[String], suffix: &str) -> Vec<String> {
         let own = if self.beside.is_empty() {
             given.len()
         } else {
             1
         };
-        let name = |path: &String| format!("{}{}", path.trim_end_matches('/'), self.beside);
+        let name = |path: &String| format!("{}{}{suffix}", path.trim_end_matches('/'), self.beside);
         given.iter().take(own).map(name).collect()
     }
 }

@@ -78,7 +78,7 @@ pub(super) fn counted(
     reader: &mut Reader<'_>,
     entry: &Entry,
     count: &Count,
-    hosts: &Hosts,
+    (hosts, per_host): (&Hosts, u16),
 ) -> Option<Amount> {
     let word = entry.key.as_str();
     let amount = match &entry.node.value {
@@ -110,7 +110,7 @@ pub(super) fn counted(
             return None;
         }
     };
-    match problem(word, &amount, count, hosts.len()) {
+    match problem(word, &amount, count, (hosts.len(), per_host)) {
         None => Some(amount),
         // Without hosts every count is too high, and the missing hosts are a finding already.
         Some(_) if hosts.is_empty() => None,
@@ -122,14 +122,24 @@ pub(super) fn counted(
 }
 
 /// What is wrong with an amount, and what to do.
-fn problem(word: &str, amount: &Amount, count: &Count, hosts: usize) -> Option<(String, String)> {
-    let Count::Key { min, max, odd, .. } = count else {
+fn problem(
+    word: &str,
+    amount: &Amount,
+    count: &Count,
+    (hosts, per_host): (usize, u16),
+) -> Option<(String, String)> {
+    let Count::Key {
+        min,
+        max,
+        odd,
+        several,
+        ..
+    } = count
+    else {
         return None;
     };
-    let n = match amount {
-        Amount::Count(n) => usize::from(*n),
-        Amount::Hosts(list) => list.len(),
-    };
+    let n = amount.instances(per_host);
+    let places = hosts * usize::from(per_host);
     let these = |n: usize| format!("{n} host{}", if n == 1 { "" } else { "s" });
     if n < usize::from(*min) {
         return Some((
@@ -143,23 +153,39 @@ fn problem(word: &str, amount: &Amount, count: &Count, hosts: usize) -> Option<(
             format!("write `{word}: {max}` or less"),
         ));
     }
-    if n > hosts {
+    if n > places {
+        let each = if per_host > 1 {
+            format!(" for {per_host} each")
+        } else {
+            String::new()
+        };
         let cause = format!(
-            "`{word}` wants {n}, and there {} only {}",
+            "`{word}` wants {n}, and there {} only {}{each}",
             if hosts == 1 { "is" } else { "are" },
             these(hosts)
         );
-        let fits = if *odd && hosts.is_multiple_of(2) {
-            hosts.saturating_sub(1)
+        let fits = if *odd && places.is_multiple_of(2) {
+            places.saturating_sub(1)
         } else {
-            hosts
+            places
         };
-        return Some((cause, format!("write `{word}: {fits}`, or add hosts")));
+        let several = if *several && hosts > 0 {
+            format!(
+                ", or `per_host: {}` for several on a host",
+                n.div_ceil(hosts)
+            )
+        } else {
+            String::new()
+        };
+        return Some((
+            cause,
+            format!("write `{word}: {fits}`, or add hosts{several}"),
+        ));
     }
     if *odd && n.is_multiple_of(2) {
         let less = n.saturating_sub(1).max(1);
         let cause = format!("`{word}` must be odd: {n} survive no more failures than {less}");
-        let more = if n < hosts {
+        let more = if n < places {
             format!(" or {}", n + 1)
         } else {
             String::new()
@@ -178,7 +204,7 @@ pub(super) fn default(
     reader: &mut Reader<'_>,
     count: &Count,
     span: Span,
-    hosts: &Hosts,
+    (hosts, per_host): (&Hosts, u16),
 ) -> Option<Amount> {
     let Count::Key {
         name,
@@ -195,7 +221,7 @@ pub(super) fn default(
         reader.push(Finding::error(span, format!("`{name}` is missing")).help(help));
         return None;
     };
-    let fits = usize::from(*default).min(hosts.len());
+    let fits = usize::from(*default).min(hosts.len() * usize::from(per_host));
     let fits = if *odd && fits.is_multiple_of(2) {
         fits.saturating_sub(1)
     } else {
@@ -205,7 +231,7 @@ pub(super) fn default(
     if hosts.is_empty() {
         return None;
     }
-    match problem(name, &amount, count, hosts.len()) {
+    match problem(name, &amount, count, (hosts.len(), per_host)) {
         None => Some(amount),
         Some((cause, _)) => {
             let help = format!("add hosts, or write how many under this service: `{name}: …`");

@@ -59,9 +59,14 @@ fn shares<'a>(
     (root, catalogue): (&Node, &Catalogue),
 ) -> Vec<Share<'a>> {
     let mut shares = Vec::new();
-    for (service, amount, needs) in roles(cluster, catalogue) {
+    for (service, amount, needs, most) in roles(cluster, catalogue) {
         if placement(amount, &cluster.hosts).0.contains(&&host.name) {
-            shares.push(share(service, &host.name, (needs, memory), root));
+            let there = match amount {
+                Amount::Hosts(_) => usize::from(most),
+                Amount::Count(n) => usize::from(*n) / cluster.hosts.len().max(1),
+            };
+            let share = || share(service, &host.name, (needs, memory), root);
+            shares.extend(std::iter::repeat_with(share).take(there.max(1)));
         }
     }
     shares
@@ -70,7 +75,7 @@ fn shares<'a>(
 fn roles<'a>(
     cluster: &'a Cluster,
     catalogue: &Catalogue,
-) -> Vec<(&'a Service, &'a Amount, Memory)> {
+) -> Vec<(&'a Service, &'a Amount, Memory, u16)> {
     let services = cluster.services.values();
     let roles = services.flat_map(|service| {
         service
@@ -80,7 +85,7 @@ fn roles<'a>(
     });
     let with = roles.filter_map(|(service, role, amount)| {
         let spec = catalogue.get(&service.name)?.descriptor.roles.get(role)?;
-        Some((service, amount, spec.memory?))
+        Some((service, amount, spec.memory?, spec.most(service.per_host)))
     });
     with.collect()
 }
@@ -162,7 +167,7 @@ fn too_many(shares: &[Share<'_>], host: &Host, (sum, board): (u64, Span)) -> Fin
 
 /// Where a number of hosts is chosen by sdtd, enough of them must have the memory.
 fn chosen(cluster: &Cluster, root: &Node, catalogue: &Catalogue, findings: &mut Vec<Finding>) {
-    for (service, amount, needs) in roles(cluster, catalogue) {
+    for (service, amount, needs, _) in roles(cluster, catalogue) {
         let Amount::Count(n) = amount else { continue };
         if usize::from(*n) >= cluster.hosts.len() || service.heap_mb.is_none() {
             continue;

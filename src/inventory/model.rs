@@ -71,6 +71,8 @@ pub struct Service {
     pub needs: Vec<ServiceName>,
     /// How many of each role that there is with these settings, or where.
     pub roles: IndexMap<RoleName, Amount>,
+    /// How many instances of a role a host may have, for roles that allow several.
+    pub per_host: u16,
     /// The heap in MiB, if not from the board's memory.
     pub heap_mb: Option<u64>,
     /// Upstream keys.
@@ -85,13 +87,24 @@ pub struct Service {
     pub hosts: BTreeMap<HostName, HostOverride>,
 }
 
+impl Amount {
+    /// How many instances there are, with so many on each host that is named.
+    #[must_use]
+    pub fn instances(&self, per_host: u16) -> usize {
+        match self {
+            Self::Count(n) => usize::from(*n),
+            Self::Hosts(list) => list.len() * usize::from(per_host),
+        }
+    }
+}
+
 /// How many instances of a role there are, or where they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Amount {
     /// So many; where is chosen by sdtd and then kept.
     Count(u16),
-    /// One on each of these hosts.
+    /// One on each of these hosts, or as many as `per_host` says.
     Hosts(Vec<HostName>),
 }
 

@@ -125,6 +125,7 @@ fn service_takes(word: &ServiceWord<'_>) -> String {
         ServiceTakes::Package => "a path here",
         ServiceTakes::On => "`all` or a list of hosts",
         ServiceTakes::Count => "a number, or a list of hosts",
+        ServiceTakes::PerHost => "a number",
         ServiceTakes::Heap => "a size",
         ServiceTakes::Config => "keys and values",
         ServiceTakes::Ports => "ports by name",

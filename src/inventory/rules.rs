@@ -116,8 +116,11 @@ fn ports(placed: &[Placed<'_>], root: &Node, findings: &mut Vec<Finding>) {
     }
     let mut open: Vec<Open<'_>> = Vec::new();
     for at in placed {
-        for (name, default) in &at.role.ports {
-            let port = at.service.ports.get(name).copied().unwrap_or(*default);
+        let most = at.role.most(at.service.per_host);
+        let each = |copy| at.role.ports.iter().map(move |port| (copy, port));
+        for (copy, (name, default)) in (0..most).flat_map(each) {
+            let first = at.service.ports.get(name).copied().unwrap_or(*default);
+            let port = first.saturating_add(copy);
             let span = root.place(&["services", at.service.name.as_str(), "ports", name]);
             let clash = open
                 .iter()
@@ -189,7 +192,10 @@ fn data(placed: &[Placed<'_>], root: &Node, findings: &mut Vec<Finding>) {
                 None => (&at.service.data, root.place(&["services", service, "data"])),
             };
             let spec = at.role.data.as_ref();
-            for folder in spec.map(|data| data.folders(folders)).unwrap_or_default() {
+            for folder in spec
+                .map(|data| data.folders(folders, ""))
+                .unwrap_or_default()
+            {
                 let clash = seen
                     .iter()
                     .find(|(other_host, other, ..)| other_host == host && nested(&folder, other));

@@ -5,7 +5,9 @@ use serde_json::{Map, Value as Json, json};
 use crate::catalogue::descriptor::{Count, Setting, SettingKind};
 use crate::catalogue::{Catalogue, Descriptor};
 
-use super::service_words::{ServiceTakes, ServiceWord, override_words, service_words};
+use super::service_words::{
+    MOST_PER_HOST, ServiceTakes, ServiceWord, override_words, service_words,
+};
 use super::words::{self, HOST, TOP, TOPIC, Takes, Word};
 
 /// The JSON Schema (draft 2020-12) of an inventory for the services of a catalogue; the same for the same catalogue.
@@ -151,6 +153,7 @@ fn service_word(word: &ServiceWord<'_>, descriptor: &Descriptor, catalogue: &Cat
             json!({ "anyOf": [{ "const": "all" }, reference("hosts"), reference("variable")] })
         }
         ServiceTakes::Count => counted(descriptor, word.name),
+        ServiceTakes::PerHost => number(1, i64::from(MOST_PER_HOST)),
         ServiceTakes::Heap => reference("size"),
         ServiceTakes::Config => config(descriptor),
         ServiceTakes::Ports => {

@@ -18,7 +18,8 @@ use super::model::{Amount, HostOverride, Service};
 use super::nearest::{did_you_mean, listed, shown};
 use super::reader::{Reader, written};
 use super::service_words::{
-    ServiceTakes, ServiceWord, override_words, service_words, takes_many_folders,
+    MOST_PER_HOST, PER_HOST, ServiceTakes, ServiceWord, override_words, service_words,
+    takes_many_folders, takes_several,
 };
 use super::tree::{Entry, Node, Span, Value};
 
@@ -34,6 +35,7 @@ pub(super) fn defaults(name: &ServiceName, folder: &Folder) -> Service {
             .to_owned(),
         package: None,
         roles: IndexMap::new(),
+        per_host: 1,
         heap_mb: None,
         config: BTreeMap::new(),
         ports: BTreeMap::new(),
@@ -104,6 +106,9 @@ pub(super) fn read(
     };
     // What the settings are decides what the other words mean.
     settings(reader, &owner, entries, &mut service);
+    if let Some(entry) = entries.iter().find(|entry| entry.key == PER_HOST) {
+        service.per_host = per_host(reader, &owner, &entry.node);
+    }
     service.needs = folder.descriptor.needs_with(&service.settings);
     let mut on = None;
     for entry in entries {
@@ -134,7 +139,9 @@ pub(super) fn read(
             }
             Count::Key { name, .. } if given(name) => {}
             count => {
-                if let Some(amount) = amount::default(reader, count, span, hosts) {
+                if let Some(amount) =
+                    amount::default(reader, count, span, (hosts, spec.most(service.per_host)))
+                {
                     service.roles.insert(role.clone(), amount);
                 }
             }
@@ -177,7 +184,10 @@ fn one_word(
         ServiceTakes::Data(many) => service.data = folders(reader, node, many),
         ServiceTakes::Hosts => service.hosts = overrides(reader, owner, node),
         // Read before: what they are decides what the others mean; and where all roles of a kind go.
-        ServiceTakes::Version | ServiceTakes::Setting(_) | ServiceTakes::On => {}
+        ServiceTakes::Version
+        | ServiceTakes::Setting(_)
+        | ServiceTakes::PerHost
+        | ServiceTakes::On => {}
     }
 }
 
@@ -222,6 +232,14 @@ fn settings(reader: &mut Reader<'_>, owner: &Owner<'_>, entries: &[Entry], servi
     }
 }
 
+/// How many instances of a role a host may have.
+fn per_host(reader: &mut Reader<'_>, owner: &Owner<'_>, node: &Node) -> u16 {
+    let several = takes_several(owner.descriptor());
+    let number = several.then(|| reader.number(node, PER_HOST, 1, i64::from(MOST_PER_HOST)));
+    let number = number.flatten().and_then(|n| u16::try_from(n).ok());
+    number.unwrap_or(1)
+}
+
 /// How many of a role, by a word that roles may share which exclude each other.
 fn count(reader: &mut Reader<'_>, owner: &Owner<'_>, entry: &Entry, service: &mut Service) {
     let roles = owner.descriptor().roles.iter();
@@ -233,7 +251,12 @@ fn count(reader: &mut Reader<'_>, owner: &Owner<'_>, entry: &Entry, service: &mu
         out_of_place(reader, entry, meant.iter().map(|(_, role)| &role.when));
         return;
     };
-    if let Some(amount) = amount::counted(reader, entry, &spec.count, owner.hosts) {
+    if let Some(amount) = amount::counted(
+        reader,
+        entry,
+        &spec.count,
+        (owner.hosts, spec.most(service.per_host)),
+    ) {
         service.roles.insert((*role).clone(), amount);
     }
 }

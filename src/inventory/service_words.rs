@@ -21,6 +21,8 @@ pub(super) enum ServiceTakes<'a> {
     On,
     /// A number, or a list of hosts; of the role that there is with the other settings.
     Count,
+    /// How many instances a host may have.
+    PerHost,
     /// A size.
     Heap,
     /// Upstream keys.
@@ -34,6 +36,10 @@ pub(super) enum ServiceTakes<'a> {
     /// A setting of the service's own.
     Setting(&'a Setting),
 }
+
+/// The word for how many instances of a role a host may have, and the most it takes.
+pub(super) const PER_HOST: &str = "per_host";
+pub(super) const MOST_PER_HOST: u16 = 16;
 
 /// A word under a service.
 #[derive(Debug, Clone)]
@@ -56,6 +62,13 @@ pub(super) fn service_words(descriptor: &Descriptor) -> Vec<ServiceWord<'_>> {
     let mut roles = descriptor.roles.values();
     let heap = takes_heap(descriptor);
     let data = takes_data(descriptor);
+    if takes_several(descriptor) {
+        add(
+            PER_HOST,
+            ServiceTakes::PerHost,
+            "How many of them a host may have, each with ports and folders of its own; 1 if not given.",
+        );
+    }
     if heap {
         add(
             "heap",
@@ -162,6 +175,11 @@ pub(super) fn takes_heap(descriptor: &Descriptor) -> bool {
         role.memory
             .is_some_and(|m| m.heap.is_some_and(|heap| !heap.own))
     })
+}
+
+/// Whether a host may have several instances of any role.
+pub(super) fn takes_several(descriptor: &Descriptor) -> bool {
+    descriptor.roles.values().any(|role| role.most(2) > 1)
 }
 
 /// Whether any role keeps data.

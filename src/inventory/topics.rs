@@ -7,7 +7,7 @@ use crate::id::ServiceName;
 
 use super::config::{self, Keys};
 use super::finding::Finding;
-use super::model::{Amount, Topic};
+use super::model::Topic;
 use super::nearest::shown;
 use super::reader::Reader;
 use super::services::Services;
@@ -81,15 +81,13 @@ fn keeper<'a>(catalogue: &'a Catalogue, services: &'a Services) -> Option<Keeper
     };
     let (name, folder) = services.keys().find_map(keeps)?;
     // Roles are in starting order: those that serve clients come last.
-    let settings = &services.get(name)?.settings;
-    let (role, spec) = folder.descriptor.roles_with(settings).last()?;
-    let servers = services
-        .get(name)
-        .and_then(|service| service.roles.get(role))
-        .map(|amount| match amount {
-            Amount::Count(n) => *n,
-            Amount::Hosts(list) => u16::try_from(list.len()).unwrap_or(u16::MAX),
-        });
+    let service = services.get(name)?;
+    let (role, spec) = folder.descriptor.roles_with(&service.settings).last()?;
+    let servers = service
+        .roles
+        .get(role)
+        .map(|amount| amount.instances(spec.most(service.per_host)))
+        .map(|n| u16::try_from(n).unwrap_or(u16::MAX));
     let word = spec.count.key().unwrap_or("on").to_owned();
     Some(Keeper {
         name,

@@ -81,10 +81,9 @@ impl<'a> Context<'a> {
         let paths = HostPaths::new(&self.cluster.name, host);
         let number = self.number(id);
         let mut ports = role.ports.clone();
-        for (name, port) in &words.service.ports {
-            if let Some(own) = ports.get_mut(name) {
-                *own = *port;
-            }
+        for (name, port) in &mut ports {
+            let first = words.service.ports.get(name).copied().unwrap_or(*port);
+            *port = first.saturating_add(id.copy - 1);
         }
         let unit = id.unit();
         let mut env = BTreeMap::new();
@@ -139,9 +138,10 @@ impl<'a> Context<'a> {
             .filter(|d| !d.is_empty());
         let given = own.unwrap_or(&words.service.data);
         if given.is_empty() {
-            vec![format!("{}/{}", paths.data(words.name), id.role)]
+            let (folder, suffix) = (paths.data(words.name), id.suffix());
+            vec![format!("{folder}/{}{suffix}", id.role)]
         } else {
-            data.folders(given)
+            data.folders(given, &id.suffix())
                 .iter()
                 .map(|path| paths.at(path))
                 .collect()
@@ -221,7 +221,7 @@ impl<'a> Context<'a> {
             .as_ref()
             .map(|p| paths.at(&p.into));
         let mut instance = json!({
-            "name": id.to_string(), "unit": member.unit, "role": id.role, "ports": member.ports,
+            "name": id.to_string(), "unit": member.unit, "role": id.role, "suffix": id.suffix(), "ports": member.ports,
             "data": self.data(words, id, &paths),
         });
         if let Some(number) = member.number {

@@ -41,8 +41,9 @@ impl Held {
     /// Whether any instance of this one's role is known to have held data.
     #[must_use]
     pub fn knows_role(&self, id: &InstanceId) -> bool {
-        let role = format!("{}.{}@", id.service, id.role);
-        self.0.iter().any(|line| line.starts_with(&role))
+        let alike = |other: InstanceId| other.service == id.service && other.role == id.role;
+        let mut owners = self.0.iter().filter_map(|line| line.split(' ').next());
+        owners.any(|owner| owner.parse().is_ok_and(alike))
     }
 
     /// The folders of an instance that held its data and are empty now, and those that it is no longer given

@@ -63,6 +63,15 @@ pub fn place(cluster: &Cluster, catalogue: &Catalogue, records: &[&Record]) -> P
     placer.done
 }
 
+/// A host, and which of its instances of a role.
+type Slot = (HostName, u16);
+
+/// So many on each of the hosts; all the first ones come first.
+fn slots(hosts: &[HostName], most: u16) -> Vec<Slot> {
+    let of = |copy| hosts.iter().map(move |host| (host.clone(), copy));
+    (1..=most).flat_map(of).collect()
+}
+
 struct Placer<'a> {
     cluster: &'a Cluster,
     recorded: BTreeMap<InstanceId, Option<u32>>,
@@ -75,35 +84,39 @@ impl Placer<'_> {
         (service, role_name, role): (&ServiceName, &RoleName, &Role),
         amount: &Amount,
     ) {
-        let id = |host: &HostName| InstanceId {
+        let id = |(host, copy): &Slot| InstanceId {
             service: service.clone(),
             role: role_name.clone(),
             host: host.clone(),
+            copy: *copy,
         };
-        let kept: Vec<HostName> = self
+        let kept: Vec<Slot> = self
             .recorded
             .keys()
             .filter(|i| &i.service == service && &i.role == role_name)
-            .map(|i| i.host.clone())
+            .map(|i| (i.host.clone(), i.copy))
             .collect();
+        let most = role.most(self.cluster.services[service].per_host);
         let wanted = match amount {
-            Amount::Hosts(hosts) => hosts.clone(),
-            Amount::Count(n) => self.choose(&kept, usize::from(*n)),
+            Amount::Hosts(hosts) => slots(hosts, most),
+            Amount::Count(n) => self.choose(&kept, (usize::from(*n), most)),
         };
         self.refuse_a_resize((service, role_name), &kept, &wanted);
-        let hosts = if kept.is_empty() { wanted } else { kept };
+        let slots = if kept.is_empty() { wanted } else { kept };
         let key = format!("{service}.{role_name}");
-        let mut placed: Vec<_> = hosts
-            .iter()
-            .map(|host| (id(host), self.recorded.get(&id(host)).copied().flatten()))
-            .collect();
-        if let Some(rule) = role.id {
+        let number = |id: InstanceId| {
+            let number = self.recorded.get(&id).copied().flatten();
+            (id, number)
+        };
+        let mut placed: Vec<_> = slots.iter().map(id).map(number).collect();
+        if let Some(rule) = &role.id {
+            let first = rule.first(&self.cluster.services[service].settings);
             for (_, number) in placed.iter_mut().filter(|(_, number)| number.is_none()) {
                 let next = self
                     .done
                     .numbers
                     .get(&key)
-                    .map_or(rule.from, |highest| highest + 1);
+                    .map_or(first, |highest| highest + 1);
                 if next > rule.to {
                     self.done.refused.push(format!(
                         "{key} has used up its numbers, which end at {}",
@@ -118,20 +131,16 @@ impl Placer<'_> {
         self.done.instances.extend(placed);
     }
 
-    /// Keeps who is there, then takes the hosts with the fewest instances.
-    fn choose(&self, kept: &[HostName], n: usize) -> Vec<HostName> {
-        let mut chosen: Vec<HostName> = kept.to_vec();
-        let load = |host: &HostName| self.done.on(host).count();
-        let mut free: Vec<&HostName> = self
-            .cluster
-            .hosts
-            .keys()
-            .filter(|h| !kept.contains(h))
-            .collect();
-        free.sort_by_key(|host| load(host));
-        chosen.extend(free.into_iter().take(n.saturating_sub(kept.len())).cloned());
-        let order = |h: &HostName| self.cluster.hosts.get_index_of(h);
-        chosen.sort_by_key(order);
+    /// Keeps who is there, then takes the hosts with the fewest instances; a host gets a second one when all
+    /// have a first.
+    fn choose(&self, kept: &[Slot], (n, most): (usize, u16)) -> Vec<Slot> {
+        let mut chosen: Vec<Slot> = kept.to_vec();
+        let hosts: Vec<HostName> = self.cluster.hosts.keys().cloned().collect();
+        let mut free: Vec<Slot> = slots(&hosts, most);
+        free.retain(|slot| !kept.contains(slot));
+        free.sort_by_key(|(host, copy)| (*copy, self.done.on(host).count()));
+        chosen.extend(free.into_iter().take(n.saturating_sub(kept.len())));
+        chosen.sort_by_key(|(host, copy)| (*copy, self.cluster.hosts.get_index_of(host)));
         chosen.truncate(n);
         chosen
     }
@@ -139,11 +148,15 @@ impl Placer<'_> {
     fn refuse_a_resize(
         &mut self,
         (service, role): (&ServiceName, &RoleName),
-        kept: &[HostName],
-        wanted: &[HostName],
+        kept: &[Slot],
+        wanted: &[Slot],
     ) {
-        let names = |hosts: &[HostName]| {
-            let mut names: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
+        let name = |(host, copy): &Slot| match copy {
+            0 | 1 => host.to_string(),
+            n => format!("{host} ({n})"),
+        };
+        let names = |slots: &[Slot]| {
+            let mut names: Vec<String> = slots.iter().map(name).collect();
             names.sort_unstable();
             names.join(", ")
         };

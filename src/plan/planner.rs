@@ -89,15 +89,17 @@ pub fn requests(cluster: &Cluster, catalogue: &Catalogue) -> BTreeMap<HostName, 
             continue;
         };
         for (role, words) in folder.descriptor.roles_with(&wanted.settings) {
-            let number = words.id.map(|rule| rule.from);
+            let number = words.id.as_ref().map(|rule| rule.from);
             for host in cluster.hosts.keys() {
-                let (service, role, host) = (service.clone(), role.clone(), host.clone());
-                let id = crate::id::InstanceId {
-                    service,
-                    role,
-                    host,
+                let id = |copy| InstanceId {
+                    service: service.clone(),
+                    role: role.clone(),
+                    host: host.clone(),
+                    copy,
                 };
-                everywhere.instances.push((id, number));
+                let copies = 1..=words.most(wanted.per_host);
+                let all = copies.map(|copy| (id(copy), number));
+                everywhere.instances.extend(all);
             }
         }
     }

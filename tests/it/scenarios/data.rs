@@ -15,7 +15,9 @@ pub fn starter(cluster: &Cluster, catalogue: &Catalogue) -> Starter {
             let roles = catalogue.get(name).map(|f| &f.descriptor.roles);
             for (role, words) in roles.into_iter().flatten() {
                 let holds = words.data.as_ref().and_then(|data| data.holds.as_ref());
-                let (Some(holds), true) = (holds, unit == format!("{name}-{role}")) else {
+                let (Some(holds), Some(suffix)) =
+                    (holds, unit.strip_prefix(&format!("{name}-{role}")))
+                else {
                     continue;
                 };
                 let root = match &cluster.hosts[host].connection {
@@ -29,7 +31,7 @@ pub fn starter(cluster: &Cluster, catalogue: &Catalogue) -> Starter {
                     &service.data[..]
                 };
                 for folder in folders {
-                    write(state, format!("{root}{folder}/{holds}"));
+                    write(state, format!("{root}{folder}{suffix}/{holds}"));
                 }
             }
         }

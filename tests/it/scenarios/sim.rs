@@ -61,18 +61,30 @@ impl Sim {
                 continue;
             };
             for (role, words) in folder.descriptor.roles_with(&service.settings) {
-                let port = |(name, port): (&String, &u16)| *service.ports.get(name).unwrap_or(port);
-                self.roles.push(Role {
-                    service: name.to_string(),
-                    unit: format!("{name}-{role}"),
-                    members: match service.roles.get(role) {
-                        Some(Amount::Count(n)) => usize::from(*n),
-                        Some(Amount::Hosts(hosts)) => hosts.len(),
-                        None => cluster.hosts.len(),
-                    },
-                    ports: words.ports.iter().map(port).collect(),
-                    quorum: words.quorum.is_some() || words.ports.contains_key("controller"),
-                });
+                for copy in 0..words.most(service.per_host) {
+                    let port = |(name, port): (&String, &u16)| {
+                        service.ports.get(name).unwrap_or(port) + copy
+                    };
+                    let suffix = match copy {
+                        0 => String::new(),
+                        n => format!("-{}", n + 1),
+                    };
+                    let hosts = cluster.hosts.len();
+                    self.roles.push(Role {
+                        service: name.to_string(),
+                        unit: format!("{name}-{role}{suffix}"),
+                        members: match service.roles.get(role) {
+                            // A host gets a second one when all have a first.
+                            Some(Amount::Count(n)) => usize::from(*n)
+                                .saturating_sub(usize::from(copy) * hosts)
+                                .min(hosts),
+                            Some(Amount::Hosts(listed)) => listed.len(),
+                            None => hosts,
+                        },
+                        ports: words.ports.iter().map(port).collect(),
+                        quorum: words.quorum.is_some() || words.ports.contains_key("controller"),
+                    });
+                }
             }
         }
     }

@@ -2,18 +2,27 @@
 //!
 //! `SDTD_LOCAL_TESTS=1` runs it; it takes half a minute and needs Java packages (a cache, a JDK, or a network).
 
+mod walk;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::lab::laptop::{Laptop, run_for, text};
 
-/// Three hosts at addresses that another run, another test, another clone and a user's own cluster do not have.
-fn inventory(laptop: &Laptop, line: &Line, config: &str) -> PathBuf {
+/// An address that another run, another test, another clone and a user's own cluster do not have.
+fn address(host: u32, network: u32) -> String {
     let pid = std::process::id();
-    let (a, b) = (100 + pid % 75 + 75 * line.network, pid / 75 % 250);
-    let host =
-        |n: u32| format!("  n{n}: {{ connection: local, address: 127.{a}.{b}.{n}, memory: 1G }}\n");
+    let (a, b) = (100 + pid % 75 + 75 * network, pid / 75 % 250);
+    format!("127.{a}.{b}.{host}")
+}
+
+/// Three hosts.
+fn inventory(laptop: &Laptop, line: &Line, config: &str) -> PathBuf {
+    let host = |n: u32| {
+        let address = address(n, line.network);
+        format!("  n{n}: {{ connection: local, address: {address}, memory: 1G }}\n")
+    };
     let hosts: String = (1..=3).map(host).collect();
     let services = line.services.replace("CONFIG", config);
     laptop.inventory(&format!(
