@@ -5,6 +5,7 @@ mod deploy;
 mod destroy;
 mod exec;
 mod history;
+mod init;
 mod plan;
 mod power;
 mod setup;
@@ -94,6 +95,8 @@ pub struct InventoryArg {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a first inventory: by a few questions on a terminal, or by flags.
+    Init(init::InitArgs),
     /// Look at all hosts before anything changes: memory, disks, ports, clocks, names.
     Check(check::CheckArgs),
     /// Show what deploy would do, and why; changes nothing.
@@ -168,6 +171,7 @@ pub fn main() -> ExitCode {
 async fn run(cli: &Cli) -> Result<(), Failure> {
     let global = &cli.global;
     match &cli.command {
+        Command::Init(args) => init::run(global, args),
         Command::Check(args) => check::run(global, args).await,
         Command::Plan(args) => plan::run(global, args).await,
         Command::Deploy(args) => deploy::run(global, args).await,

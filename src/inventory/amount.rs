@@ -121,8 +121,14 @@ pub(super) fn counted(
     }
 }
 
-/// What is wrong with an amount, and what to do.
-fn problem(word: &str, amount: &Amount, count: &Count, hosts: usize) -> Option<(String, String)> {
+/// What is wrong with an amount of the role that `word` counts, and what to do.
+#[must_use]
+pub fn problem(
+    word: &str,
+    amount: &Amount,
+    count: &Count,
+    hosts: usize,
+) -> Option<(String, String)> {
     let Count::Key { min, max, odd, .. } = count else {
         return None;
     };
@@ -180,28 +186,15 @@ pub(super) fn default(
     span: Span,
     hosts: &Hosts,
 ) -> Option<Amount> {
-    let Count::Key {
-        name,
-        default,
-        odd,
-        min,
-        ..
-    } = count
-    else {
+    let Count::Key { name, min, .. } = count else {
         return None;
     };
-    let Some(default) = default else {
+    let Some(fits) = suggested(count, hosts.len()) else {
         let help = format!("write how many: `{name}: {min}`, or a list of hosts");
         reader.push(Finding::error(span, format!("`{name}` is missing")).help(help));
         return None;
     };
-    let fits = usize::from(*default).min(hosts.len());
-    let fits = if *odd && fits.is_multiple_of(2) {
-        fits.saturating_sub(1)
-    } else {
-        fits
-    };
-    let amount = Amount::Count(u16::try_from(fits).ok()?);
+    let amount = Amount::Count(fits);
     if hosts.is_empty() {
         return None;
     }
@@ -213,4 +206,15 @@ pub(super) fn default(
             None
         }
     }
+}
+
+/// The number of a role if nobody says another: its default, or as many as the hosts allow.
+#[must_use]
+pub fn suggested(count: &Count, hosts: usize) -> Option<u16> {
+    let Count::Key { default, odd, .. } = count else {
+        return None;
+    };
+    let fits = (*default)?.min(u16::try_from(hosts).unwrap_or(u16::MAX));
+    let is_even = *odd && fits.is_multiple_of(2);
+    Some(fits.saturating_sub(u16::from(is_even)))
 }

@@ -14,6 +14,7 @@ mod conformance;
 mod docs;
 mod golden;
 mod hostile;
+mod init;
 mod lab;
 mod lock;
 mod scenarios;
