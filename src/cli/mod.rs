@@ -10,6 +10,7 @@ mod plan;
 mod power;
 mod setup;
 mod status;
+mod support;
 mod topics;
 mod unlock;
 pub mod verify;
@@ -123,6 +124,8 @@ enum Command {
     Exec(exec::ExecArgs),
     /// List earlier runs of this machine, or show one's screen again.
     History(history::HistoryArgs),
+    /// Gather what somebody else must see to help, in one file, secrets masked.
+    Support(support::SupportArgs),
     /// Take the cluster's lock away from a run that is dead.
     Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell.
@@ -185,6 +188,7 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Logs(args) => exec::logs(global, args).await,
         Command::Exec(args) => exec::run(global, args).await,
         Command::History(args) => history::run(global, args),
+        Command::Support(args) => support::run(global, args).await,
         Command::Unlock(args) => unlock::run(global, args).await,
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -21,6 +21,7 @@ mod reader;
 mod reference;
 mod rules;
 mod schema;
+mod secrets;
 mod seen;
 mod service;
 mod service_words;
@@ -43,5 +44,6 @@ pub use model::{Amount, Cluster, Connection, Host, HostOverride, Service, Topic}
 pub use reader::Context;
 pub use reference::reference;
 pub use schema::schema;
+pub use secrets::{Confidential, confidential};
 pub use ssh::is_login;
 pub use vars::Env;

@@ -19,4 +19,5 @@ mod lab;
 mod lock;
 mod scenarios;
 mod setup;
+mod support;
 mod this_machine;

@@ -358,7 +358,13 @@ impl Fake {
     /// See [`super::Remote::tail`].
     #[must_use]
     pub fn tail(&self, member: &Member) -> Vec<String> {
-        vec![format!("(the log of {})", member.id)]
+        let world = self.world();
+        let state = world.hosts.get(&self.host);
+        let log = state.and_then(|state| state.files.get(&member.log));
+        match log {
+            Some(log) => log.text.lines().map(str::to_owned).collect(),
+            None => vec![format!("(the log of {})", member.id)],
+        }
     }
 }
 
