@@ -374,6 +374,13 @@ impl Run {
         }
     }
 
+    /// Where the run's log is.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        let state = self.dirs.state.join(self.flow.cluster.name.as_str());
+        report::RunLog::path(&state, &self.id)
+    }
+
     /// Takes the cluster's lock, waiting for it as long as the command line says.
     ///
     /// # Errors

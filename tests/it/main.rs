@@ -21,3 +21,4 @@ mod scenarios;
 mod setup;
 mod support;
 mod this_machine;
+mod timings;
