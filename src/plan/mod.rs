@@ -6,6 +6,7 @@ mod context;
 pub mod desired;
 pub mod goals;
 mod held;
+pub mod mend;
 pub mod model;
 pub mod packages;
 pub mod paths;

@@ -22,6 +22,7 @@ impl fmt::Display for Step {
                 ..
             } => write!(f, "block in {path}"),
             Self::Block { path, .. } => write!(f, "take the block out of {path}"),
+            Self::Sysctl { key, after, .. } => write!(f, "kernel setting {key}={after}"),
             Self::Package { name, version, .. } => write!(f, "package {name} {version}"),
             Self::Distribution { package } => write!(f, "package {package} of the distribution"),
             Self::Link { path, to, .. } => write!(f, "link {path} to {to}"),
@@ -146,6 +147,9 @@ fn show_step(out: &mut String, step: &Step, detail: Detail) {
             let _ = writeln!(out, "{mark} {step}");
             let text = |t: &Option<String>| t.clone().unwrap_or_default();
             out.push_str(&diff(&text(before), &text(after)));
+        }
+        Step::Sysctl { key, before, after } => {
+            let _ = writeln!(out, "~ {step}\n  - {key}={before}\n  + {key}={after}");
         }
         Step::Package { size, sha256, .. } => {
             let from = match sha256.get(..12) {

@@ -17,6 +17,7 @@ mod hostile;
 mod init;
 mod lab;
 mod lock;
+mod mend;
 mod scenarios;
 mod setup;
 mod support;
