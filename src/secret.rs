@@ -17,10 +17,10 @@ static GIVEN: LazyLock<Regex> = LazyLock::new(|| {
         r#"(?i)([\w.\-]*(?:{TELLING})[\w.\-]*["']?\s*[=:]\s*|--?[\w\-]*(?:{TELLING})[\w\-]*\s+)\S.*"#
     ))
 });
-/// The same inside a value: `… password="x";`.
+/// The same inside a value: `… password="x";`, and the password of a login in an address.
 static INNER: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!(
-        r#"(?i)(?:{TELLING})\w*\s*[=:]\s*["']?([^"';\s]+)"#
+        r#"(?i)(?:{TELLING})\w*\s*[=:]\s*(?:"([^"]+)"|'([^']+)'|([^"';\s]+))|://[^/\s:@]*:([^/\s@]+)@"#
     ))
 });
 /// A user and a password in an address.
@@ -84,8 +84,10 @@ pub fn values(text: &str) -> Vec<String> {
 /// A secret value, and the secrets inside it, each of which may turn up alone.
 #[must_use]
 pub fn parts(value: &str) -> Vec<String> {
-    let inner = INNER.captures_iter(value);
-    let inner = inner.filter_map(|found| found.get(1).map(|part| part.as_str().to_owned()));
+    let inner = INNER.captures_iter(value).filter_map(|found| {
+        let mut groups = found.iter().skip(1).flatten();
+        groups.next().map(|part| part.as_str().to_owned())
+    });
     let whole = value.trim_matches(['"', '\'']).to_owned();
     std::iter::once(whole)
         .chain(inner)
@@ -153,5 +155,7 @@ mod tests {
         let found = values(text);
         assert_eq!(found.len(), 2, "{found:?}");
         assert_eq!(found[1], "hunter2");
+        assert_eq!(parts("x password='two words';")[1], "two words");
+        assert_eq!(parts("http://me:hunter2@host/")[1], "hunter2");
     }
 }

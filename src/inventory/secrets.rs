@@ -154,6 +154,7 @@ services:
             "two of them",
             "db-one",
             "http://me:pw@x",
+            "pw",
         ];
         assert_eq!(found.secrets, wanted);
         let shown = "\
