@@ -74,8 +74,10 @@ pub fn run(global: &Global, args: &InitArgs) -> Result<(), Failure> {
 #[derive(Clone, Copy)]
 struct Asking(bool);
 
-/// A question: how it is asked, the flag that answers it, and the answer of those who press Enter.
+/// A question: what is shown before it, how it is asked, the flag that answers it, and the answer of those who
+/// press Enter.
 struct Question<'a> {
+    list: String,
     text: String,
     flag: &'a str,
     default: Option<String>,
@@ -92,12 +94,17 @@ impl Asking {
         let default = question.default.as_deref();
         match (given, default) {
             (Some(given), _) => read(given),
-            (None, _) if self.0 => report::ask_until(&question.text, default, read)
-                .map_err(|e| usage(format!("{e}: nothing was written"), "")),
+            (None, _) if self.0 => {
+                let text = format!("{}{}", question.list, question.text);
+                report::ask_until(&text, default, read)
+                    .map_err(|e| usage(format!("{e}: nothing was written"), ""))
+            }
             (None, Some(default)) => read(default),
             (None, None) => {
-                let help = format!("add {}, or run it on a terminal", question.flag);
-                Err(usage(format!("not told: {}", question.text), &help))
+                let (list, flag) = (&question.list, question.flag);
+                let help = format!("add {flag}, or run it on a terminal\n{list}");
+                let cause = format!("no answer to: {}", question.text);
+                Err(usage(cause, help.trim_end()))
             }
         }
     }
@@ -151,6 +158,7 @@ fn cluster_question() -> Question<'static> {
         .map(|name| name.to_string_lossy().into_owned());
     let here = here.filter(|name| name.parse::<ClusterName>().is_ok());
     Question {
+        list: String::new(),
         text: "The cluster's name".to_owned(),
         flag: "`--cluster NAME`",
         default: Some(here.unwrap_or_else(|| "my-cluster".to_owned())),
@@ -171,6 +179,7 @@ fn hosts(asking: Asking, args: &InitArgs) -> Result<DraftHosts, Failure> {
         return locals(n);
     }
     let question = Question {
+        list: String::new(),
         text: "The hosts, such as `pi1.local pi2.local` or `pi[1-5].local`; \
                or a number: so many on this machine"
             .to_owned(),
@@ -186,6 +195,7 @@ fn hosts(asking: Asking, args: &InitArgs) -> Result<DraftHosts, Failure> {
         local @ DraftHosts::Local(_) => return Ok(local),
     };
     let question = Question {
+        list: String::new(),
         text: "The name to log in with (Enter: what ~/.ssh/config says)".to_owned(),
         flag: "`--user NAME`",
         default: Some(String::new()),
@@ -238,7 +248,8 @@ fn services(
         _ => None,
     };
     let question = Question {
-        text: format!("{list}What shall run (what it needs comes along)"),
+        list,
+        text: "What shall run (what it needs comes along)".to_owned(),
         flag: "`--service NAME`",
         default,
     };
@@ -278,6 +289,7 @@ fn counts(
         let mut own = IndexMap::new();
         for (word, count) in counted(roles.into_iter().flat_map(IndexMap::values)) {
             let question = Question {
+                list: String::new(),
                 text: format!("{name}: how many {word}"),
                 flag: "`--count WORD=N`",
                 default: suggested_count(count, hosts).map(|n| n.to_string()),

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use indexmap::IndexMap;
 
+use crate::catalogue::descriptor::Count;
 use crate::catalogue::{Catalogue, Folder};
 use crate::id::{ClusterName, HostName, ServiceName};
 
@@ -114,7 +115,12 @@ fn service(name: &ServiceName, folder: Option<&Folder>, counts: &IndexMap<String
     let version = folder.and_then(|folder| folder.descriptor.default_version());
     let version = version.map(|version| format!("version: {}", scalar(version)));
     let counts = counts.iter().map(|(word, n)| format!("{word}: {n}"));
-    let words: Vec<String> = version.into_iter().chain(counts).collect();
+    let mut roles = folder
+        .into_iter()
+        .flat_map(|folder| folder.descriptor.roles.values());
+    let everywhere = roles.any(|role| matches!(role.count, Count::Everywhere));
+    let on = everywhere.then(|| "on: all".to_owned());
+    let words: Vec<String> = version.into_iter().chain(counts).chain(on).collect();
     format!("  {name}: {{ {} }}\n", words.join(", "))
 }
 

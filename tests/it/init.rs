@@ -1,5 +1,6 @@
 //! `sdtd init`: what flags and answers make of it, and that what it writes deploys.
 
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -8,7 +9,7 @@ use crate::lab::laptop::{Ran, run_for};
 use crate::lab::pty::on_a_terminal;
 
 /// What is written, by the flags that ask for it.
-const CASES: [(&str, &str); 6] = [
+const CASES: [(&str, &str); 7] = [
     (
         "five-boards",
         "--cluster velib --hosts pi[1-5].local --user pi --service kafka --count brokers=5",
@@ -24,6 +25,10 @@ const CASES: [(&str, &str); 6] = [
         "by-whole-words",
         "--cluster w --hosts h[1-6] --count kafka.brokers=6 --count zookeeper.servers=5",
     ),
+    (
+        "other-services",
+        "--cluster odd --local 4 --service vault --service lamp --count shards=3 --templates odd",
+    ),
 ];
 
 /// A folder of its own, where the program is run.
@@ -31,7 +36,10 @@ struct Folder(tempfile::TempDir);
 
 impl Folder {
     fn new() -> Self {
-        Self(tempfile::tempdir().expect("a folder"))
+        let folder = tempfile::tempdir().expect("a folder");
+        // Services that are not built in, near enough to be named.
+        symlink(project("tests/catalogue"), folder.path().join("odd")).expect("a link");
+        Self(folder)
     }
 
     fn path(&self) -> PathBuf {
@@ -75,7 +83,7 @@ fn flags_write_an_inventory_that_plans() {
         ));
         // Without a name it is found.
         folder
-            .sdtd(&["plan", "--offline"])
+            .sdtd(&["plan", "--offline", "--templates", "odd"])
             .expect(0)
             .says(&["start "]);
     }
@@ -129,6 +137,7 @@ fn what_is_wrong_is_told_and_nothing_is_written() {
         ("--hosts h1,h1", "`h1` is listed twice"),
         ("--local 0", "write 1 to 200"),
         ("--local 3 --cluster Big_One", "not a name for a cluster"),
+        ("--local 3 --templates odd", "add `--service NAME`"),
         ("--local 3 --service kafak", "there is no service `kafak`"),
         ("--local 3 --count brokers=4", "there are only 3 hosts"),
         ("--local 3 --count servers=2", "`servers` must be odd"),
