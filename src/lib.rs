@@ -25,5 +25,7 @@ pub mod kafka;
 pub mod lock;
 pub mod plan;
 pub mod report;
+pub mod secret;
+pub mod support;
 pub mod transport;
 pub mod verify;

@@ -16,7 +16,7 @@ mod jlink;
 mod layout;
 mod lock;
 mod maven;
-mod pack;
+pub(crate) mod pack;
 mod reply;
 mod request;
 mod shelf;

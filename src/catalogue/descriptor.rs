@@ -66,6 +66,25 @@ impl Descriptor {
         self.versions.keys().next().map(String::as_str)
     }
 
+    /// The settings of an inventory that says nothing of them.
+    #[must_use]
+    pub fn default_settings(&self) -> BTreeMap<String, serde_json::Value> {
+        self.settings_of(self.default_version().unwrap_or_default())
+    }
+
+    /// The settings of a version, where an inventory says nothing of them: defaults, and what the version leaves
+    /// no choice of.
+    #[must_use]
+    pub fn settings_of(&self, version: &str) -> BTreeMap<String, serde_json::Value> {
+        let default = |(word, setting): (&String, &Setting)| {
+            (word.clone(), setting.default.clone().unwrap_or_default())
+        };
+        let mut settings: BTreeMap<_, _> = self.settings.iter().map(default).collect();
+        let version = self.versions.get(version);
+        settings.extend(version.into_iter().flat_map(|v| v.settings.clone()));
+        settings
+    }
+
     /// The roles that there are with these settings, in starting order.
     pub fn roles_with<'a>(
         &'a self,

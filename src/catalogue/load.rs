@@ -1,6 +1,6 @@
 //! Finds the service folders and reads their descriptors.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::catalogue::Descriptor;
@@ -109,6 +109,53 @@ impl Catalogue {
     /// All services in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&ServiceName, &Folder)> {
         self.services.iter()
+    }
+
+    /// Services that run something and that no other one needs: what a cluster is made for.
+    #[must_use]
+    pub fn leading(&self) -> Vec<&ServiceName> {
+        let needed = |name: &ServiceName| {
+            let mut others = self.services.iter().filter(|(other, _)| *other != name);
+            let needs =
+                |folder: &Folder| folder.descriptor.needs.iter().any(|n| n.service() == name);
+            others.any(|(_, folder)| needs(folder))
+        };
+        let runs = |folder: &Folder| !folder.descriptor.roles.is_empty();
+        let leads = self
+            .services
+            .iter()
+            .filter(|(name, f)| runs(f) && !needed(name));
+        leads.map(|(name, _)| name).collect()
+    }
+
+    /// These services with all that run something and that they need by default, each after those that it needs.
+    #[must_use]
+    pub fn with_needs(&self, wanted: &[ServiceName]) -> Vec<ServiceName> {
+        let (mut sorted, mut seen) = (Vec::new(), BTreeSet::new());
+        wanted
+            .iter()
+            .for_each(|name| self.visit(name, &mut seen, &mut sorted));
+        sorted
+    }
+
+    fn visit(
+        &self,
+        name: &ServiceName,
+        seen: &mut BTreeSet<ServiceName>,
+        sorted: &mut Vec<ServiceName>,
+    ) {
+        if !seen.insert(name.clone()) {
+            return;
+        }
+        let Some(folder) = self.services.get(name) else {
+            return;
+        };
+        let descriptor = &folder.descriptor;
+        let needs = descriptor.needs_with(&descriptor.default_settings());
+        needs.iter().for_each(|need| self.visit(need, seen, sorted));
+        if !folder.descriptor.roles.is_empty() {
+            sorted.push(name.clone());
+        }
     }
 
     /// One of the engine's own templates.

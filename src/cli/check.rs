@@ -1,23 +1,32 @@
 //! `sdtd check`: whether the hosts can take the cluster, looked at before anything changes.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use serde::Serialize;
 
-use super::setup;
+use super::deploy::{Goal, carry_out};
+use super::setup::{self, Missing};
 use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
 use crate::event::SCHEMA;
-use crate::flow::{host_problems, plan_failure};
+use crate::flow::{Planned, host_problems, plan_failure};
+use crate::id::HostName;
 use crate::plan::check::{Check, Verdict, alike};
+use crate::plan::mend::mend;
 use crate::plan::packages::Packages;
 use crate::plan::planner;
 use crate::report::{Mark, Out, Secrets};
+use crate::transport::RemoteError;
 
 /// The words of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     #[command(flatten)]
     inventory: InventoryArg,
+    /// Put right what is safe to: shown as a plan, with the way back, and asked for.
+    #[arg(long)]
+    apply: bool,
 }
 
 #[derive(Serialize)]
@@ -34,6 +43,24 @@ struct Document<'a> {
 /// # Errors
 /// 1 when a check failed, 3 when a host can't be reached.
 pub async fn run(global: &Global, args: &CheckArgs) -> Result<(), Failure> {
+    let found = look(global, args).await?;
+    if !args.apply || !found.can_mend {
+        return found.result;
+    }
+    apply(global, args).await?;
+    // What was put right is looked at again, and what could not be decides how it ends.
+    look(global, args).await?.result
+}
+
+/// What came of looking at the hosts.
+struct Found {
+    /// Whether sdtd can put any of it right.
+    can_mend: bool,
+    /// How it ends.
+    result: Result<(), Failure>,
+}
+
+async fn look(global: &Global, args: &CheckArgs) -> Result<Found, Failure> {
     let run = setup::look(global, &args.inventory, "check").await?;
     let (facts, failed) = run.flow.ask_facts().await;
     let packages = Packages::new();
@@ -49,12 +76,23 @@ pub async fn run(global: &Global, args: &CheckArgs) -> Result<(), Failure> {
         checks: &checks,
         unreachable: failed.iter().map(|(host, _)| host.to_string()).collect(),
     };
-    tell(global, &document).map_err(|e| Failure::of(Kind::Failed, e.to_string()))?;
+    tell(global, args.apply, &document).map_err(|e| Failure::of(Kind::Failed, e.to_string()))?;
+    Ok(Found {
+        can_mend: checks.iter().any(|check| check.mend.is_some()),
+        result: result(global, document.verdict, &failed),
+    })
+}
+
+fn result(
+    global: &Global,
+    verdict: Verdict,
+    failed: &[(HostName, RemoteError)],
+) -> Result<(), Failure> {
     if !failed.is_empty() {
         let problems = if global.json {
             Vec::new()
         } else {
-            host_problems(&failed)
+            host_problems(failed)
         };
         return Err(Failure {
             kind: Kind::Unreachable,
@@ -65,15 +103,41 @@ pub async fn run(global: &Global, args: &CheckArgs) -> Result<(), Failure> {
         kind: Kind::Failed,
         problems: Vec::new(),
     };
-    if document.verdict == Verdict::Fail {
+    if verdict == Verdict::Fail {
         Err(bad)
     } else {
         Ok(())
     }
 }
 
+/// Plans what can be put right, and does it the way of every other change.
+async fn apply(global: &Global, args: &CheckArgs) -> Result<(), Failure> {
+    let opened = setup::open(global, &args.inventory)?;
+    let run = setup::begin(global, opened, "check --apply", Missing::OutOfReach).await?;
+    let (facts, missing) = match run.flow.facts_within_reach().await {
+        Ok(found) => found,
+        Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),
+    };
+    let plan = {
+        let packages = Packages::new();
+        let input = run.flow.input(&facts, &packages, &[]);
+        planner::checks(input).map(|checks| mend(input, &checks))
+    };
+    let plan = match plan.map_err(plan_failure) {
+        Ok(plan) => plan,
+        Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),
+    };
+    let planned = Planned {
+        plan,
+        files: BTreeMap::new(),
+        facts,
+        missing,
+    };
+    carry_out(global, run, planned, Goal::Rest).await
+}
+
 /// A line for each check, all hosts that pass together; what warns or fails by itself, with what to do.
-fn tell(global: &Global, document: &Document<'_>) -> std::io::Result<()> {
+fn tell(global: &Global, apply: bool, document: &Document<'_>) -> std::io::Result<()> {
     let mut out = Out::stdout(Secrets::default());
     if global.json {
         return out.json(document);
@@ -105,6 +169,9 @@ fn tell(global: &Global, document: &Document<'_>) -> std::io::Result<()> {
             out.marked(mark, what, width, &found)?;
             if let Some(help) = &check.help {
                 out.line(&format!("    help: {help}"))?;
+            }
+            if apply && check.mend.is_none() {
+                out.line("    sdtd leaves it to you")?;
             }
         }
     }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::history::TimingsArg;
+use super::plan::Saved;
 use super::setup::{self, Missing, Run};
 use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
@@ -28,6 +30,8 @@ pub struct DeployArgs {
     /// the others hold all that it had.
     #[arg(long, value_name = "INSTANCE")]
     anew: Vec<InstanceId>,
+    #[command(flatten)]
+    timings: TimingsArg,
 }
 
 /// Runs `sdtd deploy`.
@@ -37,7 +41,19 @@ pub struct DeployArgs {
 pub async fn run(global: &Global, args: &DeployArgs) -> Result<(), Failure> {
     let saved = args.plan.as_deref().map(super::plan::load).transpose()?;
     let opened = setup::open(global, &args.inventory)?;
-    let mut run = setup::begin(global, opened, "deploy", Missing::OutOfReach).await?;
+    let run = setup::begin(global, opened, "deploy", Missing::OutOfReach).await?;
+    let log = run.log();
+    let done = planned(global, args, run, saved).await;
+    args.timings.after(global, &log, done)
+}
+
+/// Plans, or takes the saved plan where it still fits, and carries it out.
+async fn planned(
+    global: &Global,
+    args: &DeployArgs,
+    mut run: Run,
+    saved: Option<Saved>,
+) -> Result<(), Failure> {
     run.flow.anew.extend(args.anew.iter().cloned());
     let planned = match run.flow.plan(saved.is_none()).await {
         Ok(planned) => planned,

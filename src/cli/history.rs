@@ -183,6 +183,46 @@ fn show(global: &Global, log: &Path) -> Result<(), Failure> {
     told.map_err(|e| Failure::of(Kind::Failed, e.to_string()))
 }
 
+/// The word of runs that tell, at their end, where their time went.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct TimingsArg {
+    /// Show at the end where the time went, as `history show --timings` does.
+    #[arg(long)]
+    timings: bool,
+}
+
+impl TimingsArg {
+    /// Ends a run that is over: its timings, where they were asked for, and what came of it.
+    ///
+    /// # Errors
+    /// The run's own failure; else when its log can't be read.
+    pub fn after(
+        self,
+        global: &Global,
+        log: &Path,
+        done: Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        if !self.timings {
+            return done;
+        }
+        let shown = events(log).and_then(|events| {
+            let mut out = Out::stdout(Secrets::default());
+            let rows = timings(&events);
+            let told = if global.json {
+                // A line, as the events before it.
+                out.json_line(
+                    &serde_json::json!({ "v": SCHEMA, "event": "timings", "timings": rows }),
+                )
+            } else {
+                out.line("")
+                    .and_then(|()| out.lines(&report::timing_lines(&rows)))
+            };
+            told.map_err(|e| Failure::of(Kind::Failed, e.to_string()))
+        });
+        done.and(shown)
+    }
+}
+
 fn show_timings(global: &Global, log: &Path) -> Result<(), Failure> {
     let rows = timings(&events(log)?);
     let mut out = Out::stdout(Secrets::default());

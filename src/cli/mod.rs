@@ -5,10 +5,12 @@ mod deploy;
 mod destroy;
 mod exec;
 mod history;
+mod init;
 mod plan;
 mod power;
 mod setup;
 mod status;
+mod support;
 mod topics;
 mod unlock;
 pub mod verify;
@@ -94,6 +96,8 @@ pub struct InventoryArg {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a first inventory: by a few questions on a terminal, or by flags.
+    Init(init::InitArgs),
     /// Look at all hosts before anything changes: memory, disks, ports, clocks, names.
     Check(check::CheckArgs),
     /// Show what deploy would do, and why; changes nothing.
@@ -120,6 +124,8 @@ enum Command {
     Exec(exec::ExecArgs),
     /// List earlier runs of this machine, or show one's screen again.
     History(history::HistoryArgs),
+    /// Gather what somebody else must see to help, in one file, secrets masked.
+    Support(support::SupportArgs),
     /// Take the cluster's lock away from a run that is dead.
     Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell.
@@ -168,6 +174,7 @@ pub fn main() -> ExitCode {
 async fn run(cli: &Cli) -> Result<(), Failure> {
     let global = &cli.global;
     match &cli.command {
+        Command::Init(args) => init::run(global, args),
         Command::Check(args) => check::run(global, args).await,
         Command::Plan(args) => plan::run(global, args).await,
         Command::Deploy(args) => deploy::run(global, args).await,
@@ -181,6 +188,7 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Logs(args) => exec::logs(global, args).await,
         Command::Exec(args) => exec::run(global, args).await,
         Command::History(args) => history::run(global, args),
+        Command::Support(args) => support::run(global, args).await,
         Command::Unlock(args) => unlock::run(global, args).await,
         Command::Completions { shell } => {
             let mut text = Vec::new();

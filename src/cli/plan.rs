@@ -154,10 +154,14 @@ pub fn offline(opened: &Opened) -> Result<Plan, Failure> {
     planner::plan(input).map_err(plan_failure)
 }
 
-/// What is assumed of a host that is not asked: bare, with the memory that the inventory gives it or 4 GiB.
+/// What is assumed of a host that is not asked: bare, with the memory that the inventory gives it or 4 GiB, and
+/// with its name known to it as the inventory's address, not as a loopback of its own.
 fn assumed(host: &crate::inventory::Host) -> HostFacts {
     let arch = Arch::here().unwrap_or(Arch::Aarch64);
-    HostFacts::bare(host.name.as_str(), arch, host.memory_mb.unwrap_or(4096))
+    let name = host.name.as_str();
+    let mut facts = HostFacts::bare(name, arch, host.memory_mb.unwrap_or(4096));
+    facts.resolves.insert(name.to_owned(), host.address.clone());
+    facts
 }
 
 /// Reads a plan that was saved.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use clap::Args;
 
 use super::deploy::{Goal, carry_out};
-use super::setup::{self, Missing};
+use super::history::TimingsArg;
+use super::setup::{self, Missing, Run};
 use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
 use crate::flow::Planned;
@@ -21,6 +22,8 @@ pub struct PowerArgs {
     /// Only these: a service, `service.role`, `service.role@host`, or a host (may be repeated).
     #[arg(long, value_name = "WHAT")]
     only: Vec<String>,
+    #[command(flatten)]
+    timings: TimingsArg,
 }
 
 /// Which of the three.
@@ -67,6 +70,12 @@ impl Power {
 pub async fn run(global: &Global, args: &PowerArgs, power: Power) -> Result<(), Failure> {
     let opened = setup::open(global, &args.inventory)?;
     let run = setup::begin(global, opened, power.word(), Missing::Fatal).await?;
+    let log = run.log();
+    let done = planned(global, args, power, run).await;
+    args.timings.after(global, &log, done)
+}
+
+async fn planned(global: &Global, args: &PowerArgs, power: Power, run: Run) -> Result<(), Failure> {
     let facts = match run.flow.facts().await {
         Ok(facts) => facts,
         Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),

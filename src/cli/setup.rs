@@ -94,7 +94,7 @@ pub fn open(global: &Global, arg: &InventoryArg) -> Result<Opened, Failure> {
     })
 }
 
-fn findings(error: &LoadError) -> Failure {
+pub(super) fn findings(error: &LoadError) -> Failure {
     let text = match error {
         LoadError::Findings(findings) if Out::is_terminal() => findings.render(Style::Coloured),
         LoadError::Findings(findings) => findings.render(Style::Plain),
@@ -118,7 +118,7 @@ fn inventory_path(arg: &InventoryArg, dirs: &Dirs) -> Result<PathBuf, Failure> {
         Failure::new(
             Kind::Usage,
             Problem::new("no inventory: none was named, and there is no ./inventory.yaml")
-                .help("`sdtd deploy FILE`; samples are in the folder `inventories/`"),
+                .help("`sdtd init` writes one; `sdtd deploy FILE` takes another"),
         )
     })
 }
@@ -373,6 +373,13 @@ impl Run {
             kind: failure.kind,
             problems: Vec::new(),
         }
+    }
+
+    /// Where the run's log is.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        let state = self.dirs.state.join(self.flow.cluster.name.as_str());
+        report::RunLog::path(&state, &self.id)
     }
 
     /// Takes the cluster's lock, waiting for it as long as the command line says.

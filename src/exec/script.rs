@@ -74,6 +74,14 @@ fn call(places: &Places, n: usize, step: &Step, functions: &mut String, calls: &
                 quote(&end)
             )
         }
+        Step::Sysctl { key, before, after } => {
+            format!(
+                "set_sysctl {} {} {}",
+                quote(key),
+                quote(before),
+                quote(after)
+            )
+        }
         Step::Package { .. } => package_call(places, n, step, functions),
         Step::Distribution { package } => format!("apt_install {}", quote(package)),
         Step::Link { path, to, .. } => format!("make_link {} {}", quote(path), quote(to)),

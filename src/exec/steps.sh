@@ -56,6 +56,17 @@ put_block() {
   } >"$1.sdtd-new" && chmod "$mode" "$1.sdtd-new" && mv -f "$1.sdtd-new" "$1"
 }
 
+set_sysctl() { # key before after
+  setting=/proc/sys/$(printf '%s' "$1" | tr . /)
+  now=$(cat "$setting") || return 1
+  [ "$now" = "$3" ] && return 100
+  if [ "$now" != "$2" ]; then
+    echo "$1 is $now, which is not what the plan was made for" >&2
+    return 101
+  fi
+  printf '%s\n' "$3" >"$setting"
+}
+
 make_link() { # path to
   mkdir -p "${1%/*}" && ln -sfn "$2" "$1.sdtd-new" && mv -fT "$1.sdtd-new" "$1"
 }

@@ -121,8 +121,10 @@ pub(super) fn counted(
     }
 }
 
-/// What is wrong with an amount, and what to do.
-fn problem(
+/// What is wrong with an amount of the role that `word` counts, with at most so many on each host, and what to
+/// do.
+#[must_use]
+pub fn problem(
     word: &str,
     amount: &Amount,
     count: &Count,
@@ -206,28 +208,15 @@ pub(super) fn default(
     span: Span,
     (hosts, per_host): (&Hosts, u16),
 ) -> Option<Amount> {
-    let Count::Key {
-        name,
-        default,
-        odd,
-        min,
-        ..
-    } = count
-    else {
+    let Count::Key { name, min, .. } = count else {
         return None;
     };
-    let Some(default) = default else {
+    let Some(fits) = suggested(count, hosts.len() * usize::from(per_host)) else {
         let help = format!("write how many: `{name}: {min}`, or a list of hosts");
         reader.push(Finding::error(span, format!("`{name}` is missing")).help(help));
         return None;
     };
-    let fits = usize::from(*default).min(hosts.len() * usize::from(per_host));
-    let fits = if *odd && fits.is_multiple_of(2) {
-        fits.saturating_sub(1)
-    } else {
-        fits
-    };
-    let amount = Amount::Count(u16::try_from(fits).ok()?);
+    let amount = Amount::Count(fits);
     if hosts.is_empty() {
         return None;
     }
@@ -239,4 +228,15 @@ pub(super) fn default(
             None
         }
     }
+}
+
+/// The number of a role if nobody says another: its default, or as many as the hosts allow.
+#[must_use]
+pub fn suggested(count: &Count, hosts: usize) -> Option<u16> {
+    let Count::Key { default, odd, .. } = count else {
+        return None;
+    };
+    let fits = (*default)?.min(u16::try_from(hosts).unwrap_or(u16::MAX));
+    let is_even = *odd && fits.is_multiple_of(2);
+    Some(fits.saturating_sub(u16::from(is_even)))
 }

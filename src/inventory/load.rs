@@ -44,7 +44,7 @@ pub enum LoadError {
 fn next_step(path: &Path, error: &std::io::Error) -> &'static str {
     match error.kind() {
         std::io::ErrorKind::NotFound => {
-            "\nhelp: name another file; samples are in the folder `inventories/`"
+            "\nhelp: name another file; `sdtd init FILE` writes a first one"
         }
         _ if path.is_dir() => "\nhelp: name the inventory file in it",
         _ => "",
@@ -151,9 +151,8 @@ pub fn check(text: &str, context: &Context<'_>) -> Result<(Cluster, Vec<Finding>
 /// Reads the whole tree. What is wrong becomes a finding, and the rest is read all the same.
 fn cluster(reader: &mut Reader<'_>, root: &Node) -> Option<Cluster> {
     if root.value == Value::Null {
-        let finding = Finding::error(root.span, "the inventory is empty").help(
-            "samples are in the folder `inventories/`; one has `cluster`, `hosts` and `services`",
-        );
+        let finding = Finding::error(root.span, "the inventory is empty")
+            .help("`sdtd init` writes a first one; it has `cluster`, `hosts` and `services`");
         reader.push(finding);
         return None;
     }

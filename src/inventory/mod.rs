@@ -6,10 +6,12 @@
 mod address;
 mod amount;
 mod config;
+mod draft;
 pub mod edit;
 pub mod finding;
 mod folders;
 mod grow;
+mod host_list;
 mod hosts;
 mod load;
 mod memory;
@@ -19,6 +21,7 @@ mod reader;
 mod reference;
 mod rules;
 mod schema;
+mod secrets;
 mod seen;
 mod service;
 mod service_words;
@@ -32,10 +35,15 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use amount::{problem as count_problem, suggested as suggested_count};
+pub use draft::{Draft, DraftHosts};
 pub use finding::{Finding, Findings, Severity, Style};
+pub use host_list::host_list;
 pub use load::{LoadError, Loaded, check, load};
 pub use model::{Amount, Cluster, Connection, Host, HostOverride, Service, Topic};
 pub use reader::Context;
 pub use reference::reference;
 pub use schema::schema;
+pub use secrets::{Confidential, confidential};
+pub use ssh::is_login;
 pub use vars::Env;

@@ -25,14 +25,12 @@ use super::tree::{Entry, Node, Span, Value};
 
 /// A service of which the inventory says nothing.
 pub(super) fn defaults(name: &ServiceName, folder: &Folder) -> Service {
-    let settings = folder.descriptor.settings.iter();
-    let mut service = Service {
+    let version = folder.descriptor.default_version().unwrap_or_default();
+    let settings = folder.descriptor.settings_of(version);
+    let needs = folder.descriptor.needs_with(&settings);
+    Service {
         name: name.clone(),
-        version: folder
-            .descriptor
-            .default_version()
-            .unwrap_or_default()
-            .to_owned(),
+        version: version.to_owned(),
         package: None,
         roles: IndexMap::new(),
         per_host: 1,
@@ -40,24 +38,10 @@ pub(super) fn defaults(name: &ServiceName, folder: &Folder) -> Service {
         config: BTreeMap::new(),
         ports: BTreeMap::new(),
         data: Vec::new(),
-        settings: settings
-            .map(|(word, setting)| (word.clone(), setting.default.clone().unwrap_or(Json::Null)))
-            .collect(),
+        settings,
         hosts: BTreeMap::new(),
-        needs: Vec::new(),
-    };
-    bind(&mut service, folder);
-    service.needs = folder.descriptor.needs_with(&service.settings);
-    service
-}
-
-/// Settings that a version leaves no choice of.
-fn bind(service: &mut Service, folder: &Folder) {
-    let version = folder.descriptor.versions.get(&service.version);
-    let bound = version.into_iter().flat_map(|version| &version.settings);
-    service
-        .settings
-        .extend(bound.map(|(word, value)| (word.clone(), value.clone())));
+        needs,
+    }
 }
 
 /// Whose words are read.
@@ -195,7 +179,7 @@ fn one_word(
 fn settings(reader: &mut Reader<'_>, owner: &Owner<'_>, entries: &[Entry], service: &mut Service) {
     if let Some(entry) = entries.iter().find(|entry| entry.key == "version") {
         version(reader, owner, &entry.node, service);
-        bind(service, owner.folder);
+        service.settings = owner.descriptor().settings_of(&service.version);
     }
     let specs = &owner.descriptor().settings;
     let given = |entry: &&Entry| specs.contains_key(entry.key.as_str());

@@ -33,8 +33,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, what: &str, known: &[wo
 
 fn user(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     let text = reader.some_text(node, "`user`")?;
-    let good = |c: char| c.is_alphanumeric() || "._-@+\\$".contains(c);
-    if text.starts_with('-') || !text.chars().all(good) {
+    if !is_login(text) {
         let cause = format!("{} is not a login name", written(node));
         reader.push(
             Finding::error(node.span, cause).help("write the name you log in with, such as `pi`"),
@@ -42,4 +41,11 @@ fn user(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
         return None;
     }
     Some(text.to_owned())
+}
+
+/// Whether a text may be a login name.
+#[must_use]
+pub fn is_login(text: &str) -> bool {
+    let good = |c: char| c.is_alphanumeric() || "._-@+\\$".contains(c);
+    !text.is_empty() && !text.starts_with('-') && text.chars().all(good)
 }

@@ -256,7 +256,7 @@ fn a_missing_file_says_what_to_do() {
         load(Path::new("/nowhere/inventory.yaml"), &catalogue(), &env()).expect_err("no file");
     let text = error.to_string();
     assert!(
-        text.contains("/nowhere/inventory.yaml") && text.contains("inventories/"),
+        text.contains("/nowhere/inventory.yaml") && text.contains("sdtd init FILE"),
         "{text}"
     );
 }

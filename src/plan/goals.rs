@@ -335,7 +335,7 @@ fn push(waves: &mut Vec<Wave>, what: &str, role: &RoleView, batches: Vec<Batch>)
 }
 
 /// Each wave after the one before.
-fn chained(input: Input<'_>, view: View, mut waves: Vec<Wave>) -> Plan {
+pub(super) fn chained(input: Input<'_>, view: View, mut waves: Vec<Wave>) -> Plan {
     for (n, wave) in waves.iter_mut().enumerate() {
         wave.after = n.checked_sub(1).into_iter().collect();
     }

@@ -7,6 +7,7 @@ pub mod desired;
 pub mod goals;
 mod held;
 mod made;
+pub mod mend;
 pub mod model;
 pub mod packages;
 pub mod paths;

@@ -169,6 +169,15 @@ pub enum Step {
         /// Its text after; none: it is taken out.
         after: Option<String>,
     },
+    /// A setting of the running kernel.
+    Sysctl {
+        /// Its name, with dots.
+        key: String,
+        /// Its value before.
+        before: String,
+        /// Its value after.
+        after: String,
+    },
     /// A package: sent if it is not there, checked, unpacked aside, renamed into the store.
     Package {
         /// Name of the service it belongs to.

@@ -13,7 +13,7 @@ use crate::id::{Arch, HostName, InstanceId, ServiceName};
 use crate::inventory::{Cluster, Connection, Host};
 use crate::plan::check::{self, Check, Verdict};
 use crate::plan::context::Context;
-use crate::plan::desired::{Desired, once_marker};
+use crate::plan::desired::{Desired, DesiredFile, once_marker};
 use crate::plan::held::{self, Held};
 use crate::plan::made::{fixed, with_made};
 use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
@@ -276,6 +276,22 @@ pub fn checks(input: Input<'_>) -> Result<Vec<Check>, PlanError> {
     let context = context(input, &placement, &trees);
     let desired = desired(input, &context)?;
     Ok(check::checks(&context, &desired))
+}
+
+/// The files that each instance on the hosts that were asked should have, its unit's among them.
+///
+/// # Errors
+/// When a template can't be rendered.
+pub fn rendered(input: Input<'_>) -> Result<Vec<(InstanceId, Vec<DesiredFile>)>, PlanError> {
+    let placement = placement(input.cluster, input.catalogue, input.facts);
+    let trees = trees(input, &placement);
+    let context = context(input, &placement, &trees);
+    let all = desired(input, &context)?.into_iter();
+    let files = all.map(|one| {
+        let files = one.files.into_iter().chain([one.unit]);
+        (one.member.id, files.collect())
+    });
+    Ok(files.collect())
 }
 
 /// What should be on the hosts that were asked; what is on one out of reach is left as it is.

@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use similar::{ChangeTag, TextDiff};
 
 use crate::plan::model::{Batch, Plan, Step, UnitChange, View, Wave};
+use crate::secret::hide_line;
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -21,6 +22,7 @@ impl fmt::Display for Step {
                 ..
             } => write!(f, "block in {path}"),
             Self::Block { path, .. } => write!(f, "take the block out of {path}"),
+            Self::Sysctl { key, after, .. } => write!(f, "kernel setting {key}={after}"),
             Self::Package { name, version, .. } => write!(f, "package {name} {version}"),
             Self::Distribution { package } => write!(f, "package {package} of the distribution"),
             Self::Link { path, to, .. } => write!(f, "link {path} to {to}"),
@@ -146,6 +148,9 @@ fn show_step(out: &mut String, step: &Step, detail: Detail) {
             let text = |t: &Option<String>| t.clone().unwrap_or_default();
             out.push_str(&diff(&text(before), &text(after)));
         }
+        Step::Sysctl { key, before, after } => {
+            let _ = writeln!(out, "~ {step}\n  - {key}={before}\n  + {key}={after}");
+        }
         Step::Package { size, sha256, .. } => {
             let from = match sha256.get(..12) {
                 Some(hash) => format!("{}, sha256 {hash}…", mib(*size)),
@@ -176,26 +181,10 @@ fn diff(before: &str, after: &str) -> String {
                 ChangeTag::Equal => ' ',
             };
             let line = change.value().trim_end_matches('\n');
-            let _ = writeln!(out, "  {mark} {}", mask(line));
+            let _ = writeln!(out, "  {mark} {}", hide_line(line));
         }
     }
     out
-}
-
-/// What the names of secret settings have in them.
-const SECRET: [&str; 5] = ["password", "secret", "jaas", "token", "credential"];
-
-/// A line of a file with its value hidden, if its key is that of a secret.
-#[must_use]
-pub fn mask(line: &str) -> String {
-    let at = line.find(['=', ':']).unwrap_or(line.len());
-    let key = line[..at].to_lowercase();
-    let hidden = at < line.len() && SECRET.iter().any(|word| key.contains(word));
-    if hidden {
-        format!("{}••••", &line[..=at])
-    } else {
-        line.to_owned()
-    }
 }
 
 /// The plan as it may be shown to anybody: values of secrets masked in all files.
@@ -204,7 +193,7 @@ pub fn masked(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
     let hide = |text: &mut String| {
         let ended = text.ends_with('\n');
-        *text = text.lines().map(mask).collect::<Vec<_>>().join("\n");
+        *text = text.lines().map(hide_line).collect::<Vec<_>>().join("\n");
         if ended {
             text.push('\n');
         }
@@ -226,23 +215,4 @@ pub fn masked(plan: &Plan) -> Plan {
 fn mib(bytes: u64) -> String {
     let tenths = bytes * 10 / (1024 * 1024);
     format!("{}.{} MiB", tenths / 10, tenths % 10)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_of_secrets_are_masked_and_nothing_else() {
-        assert_eq!(
-            mask("ssl.keystore.password=hunter2"),
-            "ssl.keystore.password=••••"
-        );
-        assert_eq!(
-            mask("sasl.jaas.config=x password=y"),
-            "sasl.jaas.config=••••"
-        );
-        assert_eq!(mask("num.partitions=3"), "num.partitions=3");
-        assert_eq!(mask("no value with a password"), "no value with a password");
-    }
 }

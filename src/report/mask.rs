@@ -6,9 +6,7 @@
 use serde_json::Value;
 
 use crate::event::Event;
-
-/// What stands in a secret's place.
-const DOTS: &str = "••••";
+use crate::secret::{DOTS, hide_all, is_secret};
 
 /// Shorter secrets are not looked for: they would eat parts of ordinary words.
 const SHORTEST: usize = 4;
@@ -93,6 +91,30 @@ impl Secrets {
         }
     }
 
+    /// The text as it may be given away: what is known to be secret, and all that looks like it, as dots.
+    #[must_use]
+    pub fn scrub(&self, text: &str) -> String {
+        hide_all(&self.mask(text))
+    }
+
+    /// The same for a document: every string, and whatever stands under a telling name.
+    pub fn scrub_value(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.scrub(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.scrub_value(item)),
+            Value::Object(fields) => {
+                for (key, field) in fields {
+                    if is_secret(key) && !field.is_null() {
+                        *field = Value::from(DOTS);
+                    } else {
+                        self.scrub_value(field);
+                    }
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
     fn found_in(&self, text: &str) -> bool {
         self.needles.iter().any(|needle| text.contains(needle))
     }
@@ -125,6 +147,19 @@ mod tests {
     fn every_line_of_a_key_is_hidden() {
         let secrets = Secrets::new(["-----BEGIN-----\nMIIEabcd\n-----END-----\n"]);
         assert_eq!(secrets.mask("found MIIEabcd here"), "found •••• here");
+    }
+
+    #[test]
+    fn what_is_given_away_hides_what_looks_secret_too() {
+        let secrets = Secrets::new(["hunter2"]);
+        let mut value = serde_json::json!({
+            "text": "said hunter2\nmy.password=x", "fixed": { "a.token": 7, "b": [1, "hunter2"] },
+        });
+        secrets.scrub_value(&mut value);
+        let wanted = serde_json::json!({
+            "text": "said ••••\nmy.password=••••", "fixed": { "a.token": "••••", "b": [1, "••••"] },
+        });
+        assert_eq!(value, wanted);
     }
 
     #[test]

@@ -28,7 +28,7 @@ mod timing;
 
 use std::io;
 
-pub use ask::{ask_line, ask_secret, ask_yes, can_ask, tell_failure};
+pub use ask::{ask_line, ask_secret, ask_until, ask_yes, can_ask, tell_failure};
 pub use channel::{Collected, EventSink, Receiver, channel, drive};
 pub use fan::{Format, Options, Reporters};
 pub use json::Json;

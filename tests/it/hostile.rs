@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sdtd::facts::FactsRequest;
-use sdtd::inventory::{Context, Env, Findings, Style, check};
+use sdtd::inventory::{Context, Env, Findings, Style, check, confidential};
 
 use crate::golden::project;
 use crate::lab::chance::Chance;
@@ -145,6 +145,7 @@ fn no_inventory_makes_it_panic_and_each_finding_has_a_place() {
             Ok((cluster, _)) => {
                 good += 1;
                 let _ = survives(&text, || setup::bare_plan(&cluster, &catalogue, &[].into()));
+                let _ = survives(&text, || confidential(&text, &env));
             }
             Err(findings) => {
                 bad += 1;

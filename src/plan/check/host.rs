@@ -5,6 +5,7 @@ use crate::facts::HostFacts;
 use crate::inventory::{Connection, Host};
 use crate::plan::context::Context;
 use crate::plan::desired::Desired;
+use crate::plan::mend::Mend;
 
 /// Free MiB below which a file system can't take a service, and below which it will be full soon.
 const DISK_MB: (u64, u64) = (500, 2048);
@@ -26,7 +27,7 @@ pub(super) fn checks(
     )];
     if matches!(host.connection, Connection::Ssh { .. }) {
         all.push(supervisor(host, facts));
-        all.push(own_name(host, facts));
+        all.push(own_name(context, host, facts));
         all.extend(advertised(host, facts));
         all.extend(swappiness(host, facts));
     }
@@ -50,18 +51,24 @@ fn supervisor(host: &Host, facts: &HostFacts) -> Check {
 }
 
 /// sudo looks its host's own name up at each call, and waits for a name server that does not answer.
-fn own_name(host: &Host, facts: &HostFacts) -> Check {
+fn own_name(context: &Context<'_>, host: &Host, facts: &HostFacts) -> Check {
     let name = &facts.hostname;
     match facts.resolves.get(name) {
         Some(address) => Check::pass("own name", &host.name, format!("{name} is {address}")),
-        None => Check::pass(
-            "own name",
-            &host.name,
-            format!("its own name `{name}` is not known to it"),
-        )
-        .warn(format!(
-            "add `127.0.1.1 {name}` to its /etc/hosts; without it each sudo may take seconds"
-        )),
+        None => {
+            let mend = Mend::own_name(context.cluster, name);
+            // Where others reach a host by that name, it must not be its loopback.
+            let line = match mend {
+                Some(_) => format!("`127.0.1.1 {name}`"),
+                None => format!("its real address and `{name}`"),
+            };
+            let found = format!("its own name `{name}` is not known to it");
+            let help =
+                format!("add {line} to its /etc/hosts; without it each sudo may take seconds");
+            Check::pass("own name", &host.name, found)
+                .warn(help)
+                .mended_by(mend)
+        }
     }
 }
 
@@ -88,9 +95,9 @@ fn swappiness(host: &Host, facts: &HostFacts) -> Option<Check> {
     if now <= SWAPPINESS {
         return Some(check);
     }
-    Some(check.warn(
-        "put `vm.swappiness=1` into its /etc/sysctl.d, or JVMs pause while they are swapped in",
-    ))
+    let help =
+        "put `vm.swappiness=1` into its /etc/sysctl.d, or JVMs pause while they are swapped in";
+    Some(check.warn(help).mended_by(Some(Mend::Swappiness { now })))
 }
 
 /// Room on each file system; less is asked of one on which everything runs already.

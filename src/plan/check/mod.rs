@@ -13,6 +13,7 @@ use crate::event::Problem;
 use crate::id::HostName;
 use crate::plan::context::Context;
 use crate::plan::desired::Desired;
+use crate::plan::mend::Mend;
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -40,6 +41,9 @@ pub struct Check {
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+    /// What sdtd can do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mend: Option<Mend>,
 }
 
 impl Check {
@@ -50,7 +54,18 @@ impl Check {
             verdict: Verdict::Pass,
             found: found.into(),
             help: None,
+            mend: None,
         }
+    }
+
+    /// With what sdtd can do about it by itself, where it can.
+    fn mended_by(self, mend: Option<Mend>) -> Self {
+        let word = "; `sdtd check --apply` does it";
+        let help = self.help.map(|help| match mend {
+            Some(_) => help + word,
+            None => help,
+        });
+        Self { help, mend, ..self }
     }
 
     /// Whether it found the same as another, maybe of another host.

@@ -70,6 +70,8 @@ pub struct FakeState {
     pub time: i64,
     /// Its setting of `vm.swappiness`, where it has one.
     pub swappiness: Option<u32>,
+    /// Whether it does not know its own name, unless its /etc/hosts says it.
+    pub nameless: bool,
     /// Its architecture; this machine's if not set.
     pub arch: Option<Arch>,
     /// Files.
@@ -191,7 +193,7 @@ impl Fake {
                 .map(own)
                 .collect(),
             listening: state.listening.clone(),
-            resolves: BTreeMap::from([(self.host.to_string(), "127.0.1.1".to_owned())]),
+            resolves: own_name(state, &self.host),
             swappiness: state.swappiness,
             record,
         })
@@ -358,8 +360,24 @@ impl Fake {
     /// See [`super::Remote::tail`].
     #[must_use]
     pub fn tail(&self, member: &Member) -> Vec<String> {
-        vec![format!("(the log of {})", member.id)]
+        let world = self.world();
+        let state = world.hosts.get(&self.host);
+        let log = state.and_then(|state| state.files.get(&member.log));
+        match log {
+            Some(log) => log.text.lines().map(str::to_owned).collect(),
+            None => vec![format!("(the log of {})", member.id)],
+        }
     }
+}
+
+/// The host's own name, where it knows it.
+fn own_name(state: &FakeState, host: &HostName) -> BTreeMap<String, String> {
+    let hosts = state.files.get("/etc/hosts");
+    let line = format!("127.0.1.1 {host}");
+    let is_told = hosts.is_some_and(|file| file.text.lines().any(|l| l == line));
+    let known = !state.nameless || is_told;
+    let pair = (host.to_string(), "127.0.1.1".to_owned());
+    known.then_some(pair).into_iter().collect()
 }
 
 fn own<K: Clone, V: Clone>((key, value): (&K, &V)) -> (K, V) {

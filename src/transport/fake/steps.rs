@@ -47,6 +47,7 @@ impl FakeState {
             Step::Block {
                 path, name, after, ..
             } => self.block(path, name, after.as_deref()),
+            Step::Sysctl { before, after, .. } => return self.sysctl(before, after),
             Step::Package {
                 sha256,
                 store,
@@ -85,6 +86,19 @@ impl FakeState {
                 return changed(self.is_empty(path) && self.remove(places, path));
             }
         }
+        StepAnswer::Changed
+    }
+
+    /// The one kernel setting that is known here.
+    fn sysctl(&mut self, before: &str, after: &str) -> StepAnswer {
+        let now = self.swappiness.map(|n| n.to_string()).unwrap_or_default();
+        if now == after {
+            return StepAnswer::Ok;
+        }
+        if now != before {
+            return StepAnswer::Stale(vec![format!("it is {now}")]);
+        }
+        self.swappiness = after.parse().ok();
         StepAnswer::Changed
     }
 

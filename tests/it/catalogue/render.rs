@@ -147,6 +147,7 @@ fn show(out: &mut String, step: &Step) {
                 ended(after)
             )
         }
+        Step::Sysctl { key, after, .. } => writeln!(out, "== kernel setting {key}={after}"),
         Step::Block { path, after, .. } => {
             let text = after.clone().unwrap_or_default();
             writeln!(out, "== block in {path}\n{}", ended(&text))

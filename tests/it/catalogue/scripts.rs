@@ -39,6 +39,14 @@ fn rendered() -> BTreeMap<String, String> {
     scripts
 }
 
+fn kernel_setting() -> Step {
+    Step::Sysctl {
+        key: "vm.x".to_owned(),
+        before: "60".to_owned(),
+        after: "1".to_owned(),
+    }
+}
+
 /// One step of each kind.
 fn steps() -> Vec<Step> {
     let text = |text: &str| Some(text.to_owned());
@@ -108,6 +116,7 @@ fn steps() -> Vec<Step> {
             env: [("A".to_owned(), "b'c".to_owned())].into(),
             within: 3,
         },
+        kernel_setting(),
         unit(UnitChange::Start),
         unit(UnitChange::Stop),
         unit(UnitChange::Restart),

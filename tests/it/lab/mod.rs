@@ -11,7 +11,7 @@ mod hosts;
 mod inventory;
 pub mod laptop;
 mod observer;
-mod pty;
+pub mod pty;
 
 use std::any::Any;
 use std::io::Write as _;

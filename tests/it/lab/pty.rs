@@ -1,13 +1,14 @@
 //! The program on a terminal, for what it asks only there.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::laptop::{Laptop, Ran, Running};
+use super::laptop::{Ran, Running};
 
-/// Runs the program on a terminal of its own (by `script`, of util-linux) and types an answer.
-pub fn on_a_terminal(laptop: &Laptop, words: &[&str], answer: &str) -> Ran {
+/// Runs the program on a terminal of its own (by `script`, of util-linux), in a home, and types an answer.
+pub fn on_a_terminal(home: &Path, words: &[&str], answer: &str) -> Ran {
     let quoted = words.iter().map(|word| format!("'{word}'"));
     let line = format!(
         "{} {}",
@@ -17,8 +18,9 @@ pub fn on_a_terminal(laptop: &Laptop, words: &[&str], answer: &str) -> Ran {
     let mut command = Command::new("script");
     command
         .args(["-qec", &line, "/dev/null"])
-        .current_dir(laptop.path("."))
-        .env("SDTD_HOME", laptop.path("."))
+        .current_dir(home)
+        .env("SDTD_HOME", home)
+        .env_remove("SDTD_INVENTORY")
         .stdin(Stdio::piped());
     let mut running = Running::start(&mut command);
     let mut keyboard = running.keyboard();

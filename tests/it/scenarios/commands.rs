@@ -8,6 +8,7 @@ use sdtd::facts::{FileFact, Listener};
 use sdtd::flow::Planned;
 use sdtd::plan::check::Verdict;
 use sdtd::plan::goals::{self, Selection};
+use sdtd::plan::mend::mend;
 use sdtd::plan::packages::Packages;
 use sdtd::plan::planner;
 use sdtd::plan::show::{Detail, masked, show};
@@ -30,6 +31,7 @@ pub async fn run(bench: &mut Bench, command: &Command) -> String {
         ["plan", "full"] => return plan(bench, Detail::Full).await,
         ["plan", "unseen"] => _ = plan(bench, Detail::Full).await,
         ["check"] => return check(bench).await,
+        ["mend"] => return mended(bench).await,
         ["deploy"] => return deploy(bench).await,
         ["deploy", "--anew", id] => {
             let ids = id.split(',').map(|id| id.parse().expect("an instance"));
@@ -70,6 +72,7 @@ fn host_is(bench: &mut Bench, words: &[&str], given: &str) -> String {
         ["swappiness", host, n] => {
             bench.on(host, |state| state.swappiness = n.parse().ok());
         }
+        ["nameless", host] => bench.on(host, |state| state.nameless = true),
         ["quiet", host] => bench.on(host, |state| state.listening.clear()),
         _ => return on_host(bench, words, given),
     }
@@ -242,6 +245,25 @@ async fn check(bench: &mut Bench) -> String {
         );
     }
     format!("{out}{passed} passed")
+}
+
+/// What `check --apply` shows and does.
+async fn mended(bench: &mut Bench) -> String {
+    let (flow, _collected) = bench.flow();
+    let (facts, _) = flow.ask_facts().await;
+    let packages = Packages::new();
+    let input = flow.input(&facts, &packages, &[]);
+    let plan = mend(input, &planner::checks(input).expect("it renders"));
+    let shown = show(&plan, Detail::Usual);
+    let ran = bench
+        .apply(Planned {
+            plan,
+            files: BTreeMap::new(),
+            facts,
+            missing: Vec::new(),
+        })
+        .await;
+    format!("{shown}{}", summary(&ran))
 }
 
 async fn deploy(bench: &mut Bench) -> String {

@@ -5,7 +5,7 @@
 //! not planned; no two members of a role are down by a roll, and a quorum never loses its majority; what was done
 //! verifies, and the next plan is empty.
 
-mod bench;
+pub mod bench;
 mod commands;
 mod cuts;
 mod data;

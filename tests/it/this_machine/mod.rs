@@ -176,7 +176,10 @@ fn a_cluster_from_nothing_to_nothing() {
         assert_eq!(restarted, unit.starts_with("kafka"), "{unit}");
     }
 
-    laptop.run(&["stop", "--yes"]).expect(0);
+    laptop
+        .run(&["stop", "--yes", "--timings"])
+        .expect(0)
+        .says(&["apply", "█"]);
     laptop.run(&["status"]).expect(4);
     laptop.run(&["start", "--yes"]).expect(0);
     laptop.run(&["verify"]).expect(0);

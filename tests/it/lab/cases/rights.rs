@@ -44,18 +44,18 @@ pub fn sudo(lab: &mut Lab) -> Done {
             "--yes",
         ]
     };
-    let wrong = on_a_terminal(&laptop, &words("plan"), "not-it").expect(3);
+    let wrong = on_a_terminal(&laptop.path("."), &words("plan"), "not-it").expect(3);
     assert!(
         !wrong.all().contains("not-it"),
         "the password is not shown: {}",
         wrong.all()
     );
     wrong.says(&["sudo was denied"]);
-    let right = on_a_terminal(&laptop, &words("deploy"), "lab").expect(0);
+    let right = on_a_terminal(&laptop.path("."), &words("deploy"), "lab").expect(0);
     right.says(&["deployed and verified"]);
-    on_a_terminal(&laptop, &words("status"), "lab")
+    on_a_terminal(&laptop.path("."), &words("status"), "lab")
         .expect(0)
         .says(&["tick"]);
-    on_a_terminal(&laptop, &words("destroy"), "lab").expect(0);
+    on_a_terminal(&laptop.path("."), &words("destroy"), "lab").expect(0);
     Done::Passed
 }
