@@ -45,7 +45,8 @@ pub async fn run(bench: &mut Bench, command: &Command) -> String {
             let world = bench.world.lock().expect("whole");
             let host: sdtd::id::HostName = host.parse().expect("a host");
             let file = world.hosts[&host].files.get(path);
-            return file.map_or("(no such file)\n".to_owned(), |file| file.text.clone());
+            let text = file.map_or("(no such file)", |file| &file.text);
+            return text.lines().map(|line| format!("  | {line}\n")).collect();
         }
         ["steps", host] => return steps(bench, host),
         ["received"] => return received(bench),
