@@ -59,7 +59,8 @@ pub fn place(cluster: &Cluster, catalogue: &Catalogue, records: &[&Record]) -> P
             }
         }
     }
-    placer.refuse_the_removed();
+    placer.refuse_the_removed_hosts();
+    placer.refuse_the_removed_services();
     placer.done
 }
 
@@ -147,7 +148,8 @@ impl Placer<'_> {
             names.sort_unstable();
             names.join(", ")
         };
-        if !kept.is_empty() && names(kept) != names(wanted) {
+        let all_there = kept.iter().all(|h| self.cluster.hosts.contains_key(h));
+        if !kept.is_empty() && all_there && names(kept) != names(wanted) {
             self.done.refused.push(format!(
                 "{service}.{role} is on {} and the inventory wants {}: changing who runs it on a live \
                  cluster is not offered yet",
@@ -157,7 +159,26 @@ impl Placer<'_> {
         }
     }
 
-    fn refuse_the_removed(&mut self) {
+    /// Hosts that the inventory no longer names, though something lives there: left out of the others' files, it
+    /// would be cut off from them and go on by itself.
+    fn refuse_the_removed_hosts(&mut self) {
+        let mut removed: BTreeMap<&HostName, Vec<String>> = BTreeMap::new();
+        for id in self.recorded.keys() {
+            if !self.cluster.hosts.contains_key(&id.host) {
+                removed.entry(&id.host).or_default().push(id.to_string());
+            }
+        }
+        let refusals = removed.iter().map(|(host, instances)| {
+            format!(
+                "{host} is no longer in the inventory and has {}: put it back; to take instances off a live \
+                 cluster is not offered yet, `sdtd destroy` removes all of it from all hosts that are named",
+                instances.join(", ")
+            )
+        });
+        self.done.refused.extend(refusals);
+    }
+
+    fn refuse_the_removed_services(&mut self) {
         for id in self.recorded.keys() {
             if !self.done.instances.iter().any(|(placed, _)| placed == id)
                 && !self.cluster.services.contains_key(&id.service)

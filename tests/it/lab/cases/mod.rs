@@ -8,6 +8,7 @@ mod first;
 mod folder;
 mod lost;
 mod reach;
+mod removed;
 mod rights;
 mod roll;
 mod ways;
@@ -27,6 +28,7 @@ pub const ALL: &[Case] = &[
     ("laptop", ways::laptop),
     ("jump", ways::jump),
     ("kcat", clients::kcat),
+    ("removed-host", removed::removed),
     ("roll", roll::roll),
     ("dies", faults::dies),
     ("lost", lost::lost),
