@@ -54,13 +54,9 @@ pub fn interrupt(lab: &mut Lab) -> Done {
     let laptop = Laptop::new();
     let inventory = laptop.inventory(&Inventory::new().text());
     let mut running = begin(&laptop, &inventory);
-    let until = Duration::from_secs(60);
-    while lab.try_on("pi3", "test -e /opt/sdtd/store").code != Some(0) {
-        assert!(
-            running.age() < until && !running.is_over(),
-            "it never began to work"
-        );
-    }
+    running.until("it works", || {
+        lab.try_on("pi3", "test -e /opt/sdtd/store").code == Some(0)
+    });
     running.interrupt();
     let sent = running.age();
     let ran = running.wait(180).expect(130);
@@ -87,7 +83,8 @@ pub fn interrupt(lab: &mut Lab) -> Done {
     Done::Passed
 }
 
-fn begin(laptop: &Laptop, inventory: &Path) -> Running {
+/// `deploy --yes --json`, under way.
+pub fn begin(laptop: &Laptop, inventory: &Path) -> Running {
     Running::start(&mut laptop.sdtd(&["deploy", text(inventory), "--yes", "--json"]))
 }
 

@@ -35,6 +35,7 @@ pub const ALL: &[Case] = &[
     ("keep-data", end::keep_data),
     ("destroy", end::destroy),
     ("damaged", faults::damaged),
+    ("two-deploys", ways::two),
     ("interrupt", cuts::interrupt),
     ("kills", cuts::kills),
 ];
