@@ -2,6 +2,7 @@
 
 mod clients;
 mod cuts;
+mod disk;
 mod end;
 mod faults;
 mod first;
@@ -35,7 +36,9 @@ pub const ALL: &[Case] = &[
     ("keep-data", end::keep_data),
     ("destroy", end::destroy),
     ("damaged", faults::damaged),
+    ("disk-full", disk::full),
     ("two-deploys", ways::two),
+    ("cut-link", cuts::link),
     ("interrupt", cuts::interrupt),
     ("kills", cuts::kills),
 ];
