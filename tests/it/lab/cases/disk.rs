@@ -1,9 +1,12 @@
 //! Disks without room.
 
+use std::time::{Duration, Instant};
+
 use super::Done;
+use super::clients::{consume_from, offer};
 use super::cuts::begin;
 use crate::lab::hosts::{HOSTS, Lab};
-use crate::lab::inventory::Inventory;
+use crate::lab::inventory::{Inventory, TOPIC};
 use crate::lab::laptop::{Laptop, Ran, text};
 
 /// The host whose packages are on a small disk.
@@ -74,4 +77,54 @@ fn fills_up(lab: &Lab, laptop: &Laptop, mib: u64) -> Ran {
     );
     lab.on(SMALL, &text);
     running.wait(180)
+}
+
+/// The disk of a broker's data fills up while it works: the cluster is told to be unwell and goes on without it;
+/// once there is room the broker comes back by itself, with all that was written meanwhile.
+pub fn data(lab: &mut Lab) -> Done {
+    let folder = "/var/lib/kafka";
+    lab.bare();
+    lab.spoiled();
+    lab.run(&["loop", SMALL, folder, "600"]);
+    let laptop = Laptop::new();
+    let inventory = laptop.inventory(&Inventory::new().text());
+    let path = text(&inventory);
+    laptop.deploy(&inventory).expect(0);
+    lab.on(SMALL, &format!("! cat /dev/zero >{folder}/filler"));
+    let status = || laptop.run(&["status", path]);
+    let block = "x".repeat(500_000);
+    soon("the broker is missed", || {
+        let _ = (0..10).all(|n| offer(TOPIC, "pi1", n, &block).status.success());
+        status().code == Some(4)
+    });
+    status().says(&["kafka.broker@pi5"]);
+    let refused = laptop.run(&["deploy", path, "--yes"]).expect(1);
+    refused.says(&["pi5: ", "MiB are free below /var/lib/kafka", "make room"]);
+
+    // It tries again and again, and takes part until the next message: so must who writes.
+    let messages: Vec<String> = (0..3).map(|n| format!("meanwhile {n}")).collect();
+    for (n, message) in (0..).zip(&messages) {
+        let taken = || offer(TOPIC, "pi1", n, message).status.success();
+        soon("the others go on without it", taken);
+    }
+
+    lab.on(SMALL, &format!("rm {folder}/filler"));
+    soon("it is back by itself", || status().code == Some(0));
+    laptop.expect_settled(&inventory);
+    for (n, message) in (0..).zip(&messages) {
+        let read = consume_from(TOPIC, SMALL, n);
+        assert!(read.contains(message), "{message} is not among {read:?}");
+    }
+    Done::Passed
+}
+
+fn soon(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(
+            began.elapsed() < Duration::from_secs(90),
+            "in 90 s it never came to this: {what}"
+        );
+        std::thread::sleep(Duration::from_secs(1));
+    }
 }

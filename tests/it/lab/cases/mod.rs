@@ -37,6 +37,7 @@ pub const ALL: &[Case] = &[
     ("destroy", end::destroy),
     ("damaged", faults::damaged),
     ("disk-full", disk::full),
+    ("data-full", disk::data),
     ("two-deploys", ways::two),
     ("cut-link", cuts::link),
     ("interrupt", cuts::interrupt),
