@@ -1,7 +1,7 @@
 //! A host that the inventory no longer names, though instances live there.
 
 use super::Done;
-use crate::lab::hosts::Lab;
+use crate::lab::hosts::{HOSTS, Lab};
 use crate::lab::inventory::Inventory;
 use crate::lab::laptop::{Laptop, text};
 
@@ -30,5 +30,29 @@ pub fn removed(lab: &mut Lab) -> Done {
     }
     assert_eq!(before, lab.starts(), "nothing was started again");
     laptop.expect_settled(&laptop.inventory(&usual));
+
+    // What is destroyed without it stays there, which is said, and is cleaned up when it is asked for.
+    lab.spoiled();
+    laptop.inventory(&fewer);
+    let words = ["destroy", text(&inventory), "--yes"];
+    laptop
+        .run(&words)
+        .expect(0)
+        .says(&["pi3", "kafka.broker@pi3", "which stay"]);
+    lab.on("pi3", "systemctl is-active zookeeper-server");
+    // A broker whose ZooKeeper is gone tries to reach it for five minutes before it stops.
+    lab.on(
+        "pi3",
+        "systemctl kill -s KILL kafka-broker && systemctl stop kafka-broker",
+    );
+    laptop.inventory(&usual);
+    laptop.run(&words).expect(0);
+    for host in HOSTS {
+        lab.on(
+            host,
+            "! test -e /opt/sdtd && ! test -e /var/lib/kafka && ! pgrep java",
+        );
+    }
+    lab.is_bare();
     Done::Passed
 }
