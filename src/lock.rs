@@ -43,7 +43,6 @@ impl Owner {
     /// This process.
     #[must_use]
     pub fn me(run: &str) -> Self {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Self {
             run: run.to_owned(),
             user: std::env::var("USER")
@@ -51,7 +50,7 @@ impl Owner {
                 .unwrap_or_default(),
             machine: machine(),
             pid: std::process::id(),
-            since: since.map_or(0, |t| t.as_secs()),
+            since: now(),
         }
     }
 
@@ -72,8 +71,17 @@ impl Owner {
             ..
         } = self;
         let user = if user.is_empty() { "somebody" } else { user };
-        format!("{user} on {machine} (process {pid}, run {run}), last renewed {age_s} s ago")
+        let held_s = now().saturating_sub(self.since);
+        format!(
+            "{user} on {machine} (process {pid}, run {run}) for {held_s} s, last renewed {age_s} s ago"
+        )
     }
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |t| t.as_secs())
 }
 
 /// This machine, told apart from others of the same name.

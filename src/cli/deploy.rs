@@ -265,7 +265,7 @@ async fn end_badly(run: Run, applied: Report, away: Away) -> Failure {
             Kind::Interrupted,
             "interrupted; what was begun was finished",
         )
-    } else if away.0.is_empty() {
+    } else if away.0.is_empty() && applied.lost.is_empty() {
         (Kind::Failed, "not everything was done")
     } else {
         (

@@ -10,9 +10,9 @@ use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
 use crate::event::{EventKind, Problem};
 use crate::flow::Planned;
-use crate::plan::goals;
 use crate::plan::packages::Packages;
 use crate::plan::show::{Detail, show};
+use crate::plan::{goals, planner};
 use crate::report;
 
 /// The words of `destroy`.
@@ -36,6 +36,12 @@ pub async fn run(global: &Global, args: &DestroyArgs) -> Result<(), Failure> {
         Ok(facts) => facts,
         Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),
     };
+    let placement = planner::placement(&run.flow.cluster, &run.flow.catalogue, &facts);
+    for what in placement.told_removed() {
+        let help =
+            "put it back into the inventory and run the same command again to clean it up too";
+        run.events.warn(format!("{what}, which stay"), Some(help));
+    }
     let plan = {
         let (packages, resources) = (Packages::new(), Vec::new());
         goals::destroy(

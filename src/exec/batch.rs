@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use crate::event::{EventKind, Outcome, Problem};
-use crate::exec::Executor;
 use crate::exec::script::Places;
+use crate::exec::{Executor, Undone};
 use crate::plan::{Batch, Step, Wave};
-use crate::transport::{Remote, RemoteError, Shipment, StepAnswer};
+use crate::transport::{DISK_FULL, Remote, RemoteError, Shipment, StepAnswer, remedy};
 
 impl Executor {
     /// Does a batch. The answer is how many steps changed something; `sent` is told when its packages are
@@ -19,11 +19,11 @@ impl Executor {
         wave: &Wave,
         batch: &Batch,
         sent: &(dyn Fn() + Sync),
-    ) -> Result<usize, Problem> {
+    ) -> Result<usize, Undone> {
         let host = &batch.host;
         let (Some(remote), Some(places)) = (self.prober.fleet.get(host), self.places.get(host))
         else {
-            return Err(Problem::new(format!("{host} is not connected")));
+            return Err(Problem::new(format!("{host} is not connected")).into());
         };
         self.events.emit(EventKind::BatchStarted {
             wave: wave.title.clone(),
@@ -37,7 +37,7 @@ impl Executor {
             self.attempt(&mut teller, (remote, places), sent).await?;
         }
         let failed = teller.failed.or(teller.resend);
-        failed.map_or(Ok(teller.changed), Err)
+        failed.map_or(Ok(teller.changed), |problem| Err(problem.into()))
     }
 
     /// Sends the packages of the steps that are not done yet, and does these steps.
@@ -46,7 +46,7 @@ impl Executor {
         teller: &mut Teller<'_>,
         (remote, places): (&Remote, &Places),
         sent: &(dyn Fn() + Sync),
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Undone> {
         let batch = teller.batch;
         let first = teller.done;
         for step in &batch.steps[first..] {
@@ -57,11 +57,11 @@ impl Executor {
         let done = remote
             .apply(places, steps, &mut |n, answer| teller.tell(n, answer))
             .await;
-        done.map_err(|error| lost(batch, &error))
+        done.map_err(|error| undone(&batch.host.to_string(), &error))
     }
 
     /// Sends the package of a step, where it has one.
-    async fn ship(&self, batch: &Batch, step: &Step, remote: &Remote) -> Result<(), Problem> {
+    async fn ship(&self, batch: &Batch, step: &Step, remote: &Remote) -> Result<(), Undone> {
         let Step::Package {
             name,
             version,
@@ -74,9 +74,8 @@ impl Executor {
         };
         let what = format!("{name} {version}");
         let Some(file) = self.packages.get(sha256) else {
-            return Err(Problem::new(format!(
-                "the package {what} was not fetched to this machine"
-            )));
+            let cause = format!("the package {what} was not fetched to this machine");
+            return Err(Problem::new(cause).into());
         };
         let places = &self.places[&batch.host];
         let tell = |done: u64| {
@@ -93,7 +92,8 @@ impl Executor {
             size: *size,
         };
         let sent = remote.send(places, shipment, &tell).await;
-        sent.map(|_| ()).map_err(|error| lost(batch, &error))
+        let who = || format!("{}: {step}", batch.host);
+        sent.map(|_| ()).map_err(|error| undone(&who(), &error))
     }
 }
 
@@ -178,21 +178,23 @@ fn stale(batch: &Batch, step: &Step, log: Vec<String>) -> Problem {
 }
 
 fn refused(batch: &Batch, step: &Step, log: Vec<String>) -> Problem {
-    let why = log
-        .last()
-        .map(|line| format!(": {line}"))
-        .unwrap_or_default();
+    // Who runs into a full disk often says more after it.
+    let full = log.iter().find(|line| line.contains(DISK_FULL));
+    let why = full.or(log.last()).map(|line| format!(": {line}"));
     Problem {
-        cause: format!("{}: {step} failed{why}", batch.host),
+        cause: format!("{}: {step} failed{}", batch.host, why.unwrap_or_default()),
+        help: full.and_then(|line| remedy(line)),
         log,
-        help: None,
     }
 }
 
-fn lost(batch: &Batch, error: &RemoteError) -> Problem {
-    let problem = Problem::new(format!("{}: {error}", batch.host));
-    match error.help() {
-        Some(help) => problem.help(help),
-        None => problem,
+fn undone(who: &str, error: &RemoteError) -> Undone {
+    let problem = Problem::new(format!("{who}: {error}"));
+    Undone {
+        problem: match error.help() {
+            Some(help) => problem.help(help),
+            None => problem,
+        },
+        out_of_reach: error.is_out_of_reach(),
     }
 }

@@ -9,7 +9,7 @@ mod ready;
 mod run;
 pub mod script;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,6 +63,22 @@ impl Executor {
     }
 }
 
+/// Why a batch was not done.
+struct Undone {
+    problem: Problem,
+    /// Whether its host is out of reach.
+    out_of_reach: bool,
+}
+
+impl From<Problem> for Undone {
+    fn from(problem: Problem) -> Self {
+        Self {
+            problem,
+            out_of_reach: false,
+        }
+    }
+}
+
 /// What came of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
@@ -70,6 +86,8 @@ pub struct Report {
     pub changed: BTreeMap<HostName, usize>,
     /// Per host: what failed.
     pub failed: BTreeMap<HostName, Vec<Problem>>,
+    /// Hosts that were lost on the way.
+    pub lost: BTreeSet<HostName>,
     /// What failed on no host in particular.
     pub general: Vec<Problem>,
     /// Whether it was ended early on request.

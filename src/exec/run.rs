@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::event::{EventKind, Outcome, Problem};
-use crate::exec::{Executor, Report};
+use crate::exec::{Executor, Report, Undone};
 use crate::id::HostName;
 use crate::plan::{Batch, Member, Plan, Wave};
 
@@ -220,7 +220,7 @@ impl Executor {
                     let wave = &plan.waves[index];
                     let batch = &wave.batches[n];
                     let ready = this.wait_ready(wave, batch).await;
-                    this.conclude(batch, ready.map(|()| 0), &board)
+                    this.conclude(batch, ready.map(|()| 0).map_err(Undone::from), &board)
                 });
             }
         }
@@ -268,13 +268,13 @@ impl Executor {
             return self.one(wave, index, batch, board).await;
         };
         if let Err(problem) = self.gate(wave, &wave.before, member).await {
-            return self.conclude(batch, Err(problem), board);
+            return self.conclude(batch, Err(problem.into()), board);
         }
         if !self.one(wave, index, batch, board).await {
             return false;
         }
         let ready = self.wait_ready(wave, batch).await;
-        self.conclude(batch, ready.map(|()| 0), board)
+        self.conclude(batch, ready.map(|()| 0).map_err(Undone::from), board)
     }
 
     /// The next batch: the first whose instance does not have to go last.
@@ -304,7 +304,7 @@ impl Executor {
         let sent = || board.end_link(index, &batch.host);
         let result = match self.forks.acquire().await {
             Ok(_permit) => self.batch(wave, batch, &sent).await,
-            Err(_) => Err(Problem::new("the run is over")),
+            Err(_) => Err(Problem::new("the run is over").into()),
         };
         let done = self.conclude(batch, result, board);
         if wave.width.is_none() {
@@ -324,15 +324,18 @@ impl Executor {
         self.prober.view.member(batch.instance.as_ref()?)
     }
 
-    fn conclude(&self, batch: &Batch, result: Result<usize, Problem>, board: &Board) -> bool {
+    fn conclude(&self, batch: &Batch, result: Result<usize, Undone>, board: &Board) -> bool {
         let host = batch.host.clone();
         match result {
             Ok(changed) => {
                 board.note(|r| *r.changed.entry(host).or_default() += changed);
                 true
             }
-            Err(problem) => {
-                board.note(|r| r.failed.entry(host).or_default().push(problem));
+            Err(undone) => {
+                board.note(|r| {
+                    r.lost.extend(undone.out_of_reach.then(|| host.clone()));
+                    r.failed.entry(host).or_default().push(undone.problem);
+                });
                 false
             }
         }

@@ -220,3 +220,26 @@ fn here_document(text: &str) -> (String, String) {
     };
     (end, format!("{text}{newline}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::Command;
+
+    #[test]
+    fn a_file_stays_as_it_was_where_there_is_no_room_for_its_new_text() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("profile");
+        let before = "ours\n# begin\nold\n# end\n";
+        fs::write(&file, before).unwrap();
+        let steps = include_str!("steps.sh");
+        let call = format!("put_block {} '# begin' '# end' :", file.display());
+        let put = |full: &str| {
+            let script = format!("{steps}\n{full}\n{call}\n");
+            let status = Command::new("sh").args(["-c", &script]).status().unwrap();
+            (status.success(), fs::read_to_string(&file).unwrap())
+        };
+        assert_eq!(put("printf() { return 1; }"), (false, before.to_owned()));
+        assert_eq!(put(""), (true, "ours\n".to_owned()));
+    }
+}

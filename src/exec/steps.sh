@@ -48,7 +48,8 @@ put_block() {
     inside=no
     while IFS= read -r line || [ -n "$line" ]; do
       if [ "$line" = "$2" ]; then inside=yes
-      elif [ "$inside" = no ]; then printf '%s\n' "$line"
+      # On a full disk what is written is shorter, and must not take the file's place.
+      elif [ "$inside" = no ]; then printf '%s\n' "$line" || return 1
       elif [ "$line" = "$3" ]; then inside=no
       fi
     done <"$1"
@@ -82,13 +83,16 @@ unpack() {
   # A name of its own: what an earlier run left behind may still be at work.
   new="${3%/*}/.new-$$-${3##*/}"
   rm -rf "${3%/*}"/.new-*-"${3##*/}"; mkdir -p "$new" || return 1
-  tar -x ${5:+-z} --no-same-owner --strip-components="$4" -C "$new" -f "$1" || { rm -rf "$new"; return 1; }
-  "$7" "$new" || return 1
-  [ -z "$6" ] || chown -R "$6:$(id -gn "$6")" "$new" || return 1
+  fill_tree "$1" "$5" "$4" "$new" "$6" "$7" || { rm -rf "$new"; return 1; }
   sync -f "$new" 2>/dev/null
   mv -T "$new" "$3" && rm -f "$1" && return 0
   rm -rf "$new"
   [ -d "$3" ]
+}
+
+fill_tree() { # archive gzip strip tree owner tools-function
+  tar -x ${2:+-z} --no-same-owner --strip-components="$3" -C "$4" -f "$1" && "$6" "$4" || return 1
+  [ -z "$5" ] || chown -R "$5:$(id -gn "$5")" "$4"
 }
 
 apt_install() {

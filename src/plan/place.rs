@@ -14,6 +14,8 @@ pub struct Placement {
     pub instances: Vec<(InstanceId, Option<u32>)>,
     /// The highest number ever given, by `<service>.<role>`.
     pub numbers: BTreeMap<String, u32>,
+    /// Hosts that the inventory no longer names, with what is recorded to live there.
+    pub removed: BTreeMap<HostName, Vec<InstanceId>>,
     /// Changes that are not safe yet, each with its reason.
     pub refused: Vec<String>,
 }
@@ -25,6 +27,19 @@ impl Placement {
             .iter()
             .map(|(id, _)| id)
             .filter(move |id| &id.host == host)
+    }
+
+    /// The removed hosts as people read of them.
+    #[must_use]
+    pub fn told_removed(&self) -> Vec<String> {
+        let told = |(host, ids): (&HostName, &Vec<InstanceId>)| {
+            let ids: Vec<String> = ids.iter().map(InstanceId::to_string).collect();
+            format!(
+                "{host} is no longer in the inventory and has {}",
+                ids.join(", ")
+            )
+        };
+        self.removed.iter().map(told).collect()
     }
 }
 
@@ -59,7 +74,8 @@ pub fn place(cluster: &Cluster, catalogue: &Catalogue, records: &[&Record]) -> P
             }
         }
     }
-    placer.refuse_the_removed();
+    placer.refuse_the_removed_hosts();
+    placer.refuse_the_removed_services();
     placer.done
 }
 
@@ -160,7 +176,10 @@ impl Placer<'_> {
             names.sort_unstable();
             names.join(", ")
         };
-        if !kept.is_empty() && names(kept) != names(wanted) {
+        let all_there = kept
+            .iter()
+            .all(|(host, _)| self.cluster.hosts.contains_key(host));
+        if !kept.is_empty() && all_there && names(kept) != names(wanted) {
             self.done.refused.push(format!(
                 "{service}.{role} is on {} and the inventory wants {}: changing who runs it on a live \
                  cluster is not offered yet",
@@ -170,7 +189,24 @@ impl Placer<'_> {
         }
     }
 
-    fn refuse_the_removed(&mut self) {
+    /// What lives on a host that the inventory no longer names: left out of the others' files, it would be cut
+    /// off from them and go on by itself.
+    fn refuse_the_removed_hosts(&mut self) {
+        for id in self.recorded.keys() {
+            if !self.cluster.hosts.contains_key(&id.host) {
+                let removed = self.done.removed.entry(id.host.clone());
+                removed.or_default().push(id.clone());
+            }
+        }
+        for what in self.done.told_removed() {
+            self.done.refused.push(format!(
+                "{what}: put it back; to take instances off a live cluster is not offered yet, `sdtd destroy` \
+                 removes all of it from all hosts that are named"
+            ));
+        }
+    }
+
+    fn refuse_the_removed_services(&mut self) {
         for id in self.recorded.keys() {
             if !self.done.instances.iter().any(|(placed, _)| placed == id)
                 && !self.cluster.services.contains_key(&id.service)

@@ -58,6 +58,9 @@ pub enum RemoteError {
     /// The connection broke, or the command did.
     #[error("the connection was lost: {0}")]
     Lost(String),
+    /// It can't keep what it is sent.
+    #[error("what is sent can't be kept there: {0}")]
+    Unkept(String),
     /// It took too long.
     #[error("no answer within {} s", .0.as_secs())]
     TimedOut(Duration),
@@ -91,10 +94,23 @@ impl RemoteError {
             Self::Login { .. } => "set `ssh: { user: …, key: … }` in the inventory, or copy your key there: `ssh-copy-id`".to_owned(),
             Self::Sudo(_) => "allow password-less sudo for the login user, or give the password with `--ask-become-pass`".to_owned(),
             Self::Lost(_) | Self::TimedOut(_) => "run the same command again: it goes on where it stopped".to_owned(),
+            Self::Unkept(said) => return remedy(said),
             Self::Facts(_) => return None,
         })
     }
 }
+
+/// What to do about a complaint of a host, where that is known.
+#[must_use]
+pub fn remedy(said: &str) -> Option<String> {
+    said.contains(DISK_FULL).then(|| {
+        "make room there (`df -h` shows which disk is full), then run the same command again: it goes on from here"
+            .to_owned()
+    })
+}
+
+/// How every tool of a host says it.
+pub const DISK_FULL: &str = "No space left on device";
 
 /// What became of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,12 +1,13 @@
 //! A host with a shell: every request is one script on its standard input.
 
 use std::io::{self, SeekFrom};
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufReader};
 
 use super::local::Local;
-use super::process::{BoxRead, Process};
+use super::process::{BoxRead, BoxWrite, Process};
 use super::ssh::Ssh;
 use super::{BoxStream, HookAnswer, RemoteError, Shipment, StepAnswer};
 use crate::exec::script::{Places, script};
@@ -209,41 +210,40 @@ impl Shell {
         tell: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<u64, RemoteError> {
         let part = quote(&places.arrival(shipment.sha256));
+        // Written where it belongs, not at the end: what a broken connection still delivers late does no harm.
         let command = format!(
-            "sh -c 'f=$1; mkdir -p \"${{f%/*}}\" && : >>\"$f\" && stat -c %s \"$f\" && exec cat >>\"$f\"' sh {part}"
+            "sh -c 'export LC_ALL=C; f=$1; mkdir -p \"${{f%/*}}\" && : >>\"$f\" && n=$(stat -c %s \"$f\") && echo $n && \
+             exec dd of=\"$f\" bs=256k seek=$n oflag=seek_bytes conv=notrunc status=none' sh {part}"
         );
         let within = Duration::from_secs(60 + shipment.size / 50_000);
         let mut process = self.spawn(&command, within).await?;
         let mut stdout = BufReader::new(process.stdout);
         let mut answer = String::new();
         stdout.read_line(&mut answer).await.map_err(lost)?;
-        let Ok(mut have) = answer.trim().parse::<u64>() else {
+        let Ok(have) = answer.trim().parse::<u64>() else {
             let complaint = read_all(process.stderr).await.unwrap_or_default();
-            return Err(self.refusal(&Ended {
-                code: None,
+            return Err(self.unkept(&Ended {
+                code: process.end.await?,
                 complaint,
             }));
         };
-        have = have.min(shipment.size);
-        let mut file = tokio::fs::File::open(shipment.file).await.map_err(lost)?;
-        file.seek(SeekFrom::Start(have)).await.map_err(lost)?;
-        let mut sent = 0;
-        let mut chunk = vec![0; CHUNK];
-        loop {
-            let n = file.read(&mut chunk).await.map_err(lost)?;
-            if n == 0 {
-                break;
-            }
-            process.stdin.write_all(&chunk[..n]).await.map_err(lost)?;
-            sent += n as u64;
-            tell(have + sent);
-        }
-        process.stdin.shutdown().await.map_err(lost)?;
+        let have = have.min(shipment.size);
+        let poured = pour(shipment.file, have, &mut process.stdin, tell).await;
         drop(process.stdin);
         let complaint = read_all(process.stderr).await.map_err(lost)?;
         match process.end.await? {
-            Some(0) => Ok(sent),
-            code => Err(self.refusal(&Ended { code, complaint })),
+            Some(0) => poured.map_err(lost),
+            code => Err(self.unkept(&Ended { code, complaint })),
+        }
+    }
+
+    /// Why a package was not taken: in the host's own words, where it said something.
+    fn unkept(&self, ended: &Ended) -> RemoteError {
+        match self.refusal(ended) {
+            RemoteError::Lost(_) if !ended.complaint.trim().is_empty() && ended.code.is_some() => {
+                RemoteError::Unkept(last_lines(&ended.complaint, 3).join("; "))
+            }
+            other => other,
         }
     }
 
@@ -377,6 +377,30 @@ impl Shell {
 struct Ended {
     code: Option<i32>,
     complaint: String,
+}
+
+/// Sends a file from a byte on. Returns how many bytes were sent.
+async fn pour(
+    file: &Path,
+    from: u64,
+    to: &mut BoxWrite,
+    tell: &(dyn Fn(u64) + Send + Sync),
+) -> io::Result<u64> {
+    let mut file = tokio::fs::File::open(file).await?;
+    file.seek(SeekFrom::Start(from)).await?;
+    let mut sent = 0;
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let n = file.read(&mut chunk).await?;
+        if n == 0 {
+            break;
+        }
+        to.write_all(&chunk[..n]).await?;
+        sent += n as u64;
+        tell(from + sent);
+    }
+    to.shutdown().await?;
+    Ok(sent)
 }
 
 fn lost(error: io::Error) -> RemoteError {

@@ -45,6 +45,7 @@ fn stranger() -> Owner {
     Owner {
         machine: "elsewhere".to_owned(),
         user: "eve".to_owned(),
+        since: Owner::me("other").since - 300,
         ..Owner::me("other")
     }
 }
@@ -81,6 +82,7 @@ async fn the_second_run_is_told_who_holds_the_lock_and_takes_nothing() {
         told.contains("eve on elsewhere") && told.contains("12 s ago"),
         "{told}"
     );
+    assert!(told.contains(" for 30"), "since when: {told}");
     assert!(told.contains("sdtd unlock"), "{told}");
     assert_eq!(bench.held_by("h2").as_deref(), Some("other"));
 }

@@ -1,7 +1,7 @@
 //! A host by itself: its supervisor, disks, names and settings.
 
 use super::Check;
-use crate::facts::HostFacts;
+use crate::facts::{HostFacts, UnitFact};
 use crate::inventory::{Connection, Host};
 use crate::plan::context::Context;
 use crate::plan::desired::Desired;
@@ -9,6 +9,8 @@ use crate::plan::mend::Mend;
 
 /// Free MiB below which a file system can't take a service, and below which it will be full soon.
 const DISK_MB: (u64, u64) = (500, 2048);
+/// Free MiB below which it is full: what dies again and again there dies of that.
+const FULL_MB: u64 = 16;
 /// Above it a JVM's heap is swapped out while files are cached, and a pause becomes seconds.
 const SWAPPINESS: u32 = 10;
 
@@ -31,13 +33,10 @@ pub(super) fn checks(
         all.extend(advertised(host, facts));
         all.extend(swappiness(host, facts));
     }
-    let here = |d: &&Desired| d.member.id.host == host.name;
-    let runs = desired
-        .iter()
-        .filter(here)
-        .any(|d| facts.runs(&d.member.unit));
+    let here = desired.iter().filter(|d| d.member.id.host == host.name);
+    let units = here.filter_map(|d| facts.units.get(&d.member.unit));
     if context.placement.on(&host.name).any(|_| true) {
-        all.extend(disks(host, facts, runs));
+        all.extend(disks(host, facts, least(units)));
     }
     all
 }
@@ -100,15 +99,22 @@ fn swappiness(host: &Host, facts: &HostFacts) -> Option<Check> {
     Some(check.warn(help).mended_by(Some(Mend::Swappiness { now })))
 }
 
-/// Room on each file system; less is asked of one on which everything runs already.
-fn disks(host: &Host, facts: &HostFacts, runs: bool) -> Vec<Check> {
-    let (least, little) = DISK_MB;
+/// The free MiB without which nothing is begun, by what runs on a host already.
+fn least<'a>(units: impl Iterator<Item = &'a UnitFact>) -> u64 {
+    let of_one = |unit: &UnitFact| if unit.is_failing() { FULL_MB } else { 0 };
+    let running = units.filter(|unit| unit.active || unit.is_failing());
+    running.map(of_one).max().unwrap_or(DISK_MB.0)
+}
+
+/// Room on each file system.
+fn disks(host: &Host, facts: &HostFacts, least: u64) -> Vec<Check> {
+    let (enough, little) = DISK_MB;
     let check = |(path, disk): (&String, &crate::facts::Disk)| {
         let (free, total) = (disk.free_mb, disk.total_mb);
         let found = format!("{free} of {total} MiB are free below {path}");
         let check = Check::pass("disk", &host.name, found);
-        if free < least && !runs {
-            check.fail(format!("make room: at least {least} MiB"))
+        if free < least {
+            check.fail(format!("make room: at least {enough} MiB"))
         } else if free < little {
             check.warn(
                 "make room, keep less (`log.retention.bytes`), or put `data:` on a larger disk",
@@ -118,4 +124,27 @@ fn disks(host: &Host, facts: &HostFacts, runs: bool) -> Vec<Check> {
         }
     };
     facts.disks.iter().map(check).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_is_too_small_for_what_is_new_and_full_for_what_dies() {
+        let unit = |state: &str, restarts| UnitFact {
+            active: state == "active",
+            state: state.to_owned(),
+            restarts,
+            uptime_s: Some(5),
+            ..UnitFact::default()
+        };
+        let (runs, dies) = (unit("active", 0), unit("active", 3));
+        let least = |units: &[&UnitFact]| least(units.iter().copied());
+        assert_eq!(least(&[]), DISK_MB.0);
+        assert_eq!(least(&[&unit("inactive", 0)]), DISK_MB.0);
+        assert_eq!(least(&[&runs, &unit("inactive", 0)]), 0);
+        assert_eq!(least(&[&runs, &dies]), FULL_MB);
+        assert_eq!(least(&[&unit("activating", 1)]), FULL_MB);
+    }
 }

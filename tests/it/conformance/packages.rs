@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sdtd::digest::hex;
 use sdtd::plan::Step;
@@ -29,8 +29,12 @@ impl Package {
     }
 }
 
-fn package(seen: &Seen, folder: &std::path::Path, name: &str, gzip: bool) -> Package {
-    let mut bytes = tar(&format!("{name}-1/share/about"), "what it is\n");
+fn package(seen: &Seen, folder: &Path, name: &str, gzip: bool) -> Package {
+    of_text(seen, (folder, name), gzip, "what it is\n")
+}
+
+fn of_text(seen: &Seen, (folder, name): (&Path, &str), gzip: bool, about: &str) -> Package {
+    let mut bytes = tar(&format!("{name}-1/share/about"), about);
     if gzip {
         let fast = flate2::Compression::none();
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), fast);
@@ -91,6 +95,17 @@ pub async fn scenario(seen: &mut Seen) {
     seen.send(half.shipment()).await;
     seen.send(half.shipment()).await;
     seen.steps(std::slice::from_ref(&half.step)).await;
+
+    seen.say(
+        "a connection that was given up delivers late, beside the next: it is whole all the same",
+    );
+    let long = "what it is\n".repeat(200_000);
+    let twice = of_text(seen, (folder.path(), "twice"), false, &long);
+    let (places, remote) = (seen.host.places(), &seen.host.remote);
+    let send = || remote.send(&places, twice.shipment(), &|_| {});
+    let (late, next) = tokio::join!(send(), send());
+    late.and(next).expect("sent");
+    seen.steps(std::slice::from_ref(&twice.step)).await;
 
     seen.say("what is there is not what was sent: it is sent again from the beginning");
     let damaged = package(seen, folder.path(), "damaged", false);

@@ -164,6 +164,19 @@ impl Lab {
         run_for(&mut command, 60)
     }
 
+    /// How many bytes have come to a host over its link.
+    pub fn received(&self, host: &str) -> u64 {
+        let path = format!("/sys/class/net/vb-{host}/statistics/tx_bytes");
+        let text = std::fs::read_to_string(path).expect("the count of its link");
+        text.trim().parse().expect("a number")
+    }
+
+    /// How many bytes of the package that is on its way have arrived on a host.
+    pub fn arrived(&self, host: &str) -> u64 {
+        let text = "cat /opt/sdtd/incoming/*.part 2>/dev/null | wc -c";
+        self.on(host, text).trim().parse().expect("a number")
+    }
+
     /// When each unit of each host was last started, in microseconds since boot.
     pub fn starts(&self) -> BTreeMap<String, u64> {
         let mut starts = BTreeMap::new();

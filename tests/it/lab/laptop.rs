@@ -115,6 +115,20 @@ impl Running {
         self.began.elapsed()
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until something holds that it brings about.
+    pub fn until(&mut self, what: &str, mut holds: impl FnMut() -> bool) {
+        while !holds() {
+            let late = self.age() > Duration::from_secs(LIMIT);
+            assert!(!late && !self.is_over(), "it never came to this: {what}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Whether it ended.
     pub fn is_over(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(_)))

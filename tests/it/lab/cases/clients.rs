@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use super::Done;
 use crate::lab::hosts::{HOSTS, Lab, address};
@@ -74,6 +74,13 @@ pub fn produce(host: &str, partition: i64, message: &str) {
 
 /// Writes one message to a topic.
 pub fn produce_to(topic: &str, host: &str, partition: i64, message: &str) {
+    let ended = offer(topic, host, partition, message);
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "kcat by {host}: {said}");
+}
+
+/// The same, whether it is taken or not.
+pub fn offer(topic: &str, host: &str, partition: i64, message: &str) -> Output {
     let mut child = Command::new("kcat")
         .args(["-P", "-b", &format!("{}:9092", address(host)), "-t", topic])
         .args([
@@ -92,9 +99,7 @@ pub fn produce_to(topic: &str, host: &str, partition: i64, message: &str) {
     let mut stdin = child.stdin.take().expect("its input");
     stdin.write_all(message.as_bytes()).expect("a message");
     drop(stdin);
-    let ended = child.wait_with_output().expect("its end");
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(ended.status.success(), "kcat by {host}: {said}");
+    child.wait_with_output().expect("its end")
 }
 
 fn consume(host: &str, partition: i64) -> Vec<String> {

@@ -54,13 +54,9 @@ pub fn interrupt(lab: &mut Lab) -> Done {
     let laptop = Laptop::new();
     let inventory = laptop.inventory(&Inventory::new().text());
     let mut running = begin(&laptop, &inventory);
-    let until = Duration::from_secs(60);
-    while lab.try_on("pi3", "test -e /opt/sdtd/store").code != Some(0) {
-        assert!(
-            running.age() < until && !running.is_over(),
-            "it never began to work"
-        );
-    }
+    running.until("it works", || {
+        lab.try_on("pi3", "test -e /opt/sdtd/store").code == Some(0)
+    });
     running.interrupt();
     let sent = running.age();
     let ran = running.wait(180).expect(130);
@@ -87,7 +83,64 @@ pub fn interrupt(lab: &mut Lab) -> Done {
     Done::Passed
 }
 
-fn begin(laptop: &Laptop, inventory: &Path) -> Running {
+/// A link that is back soon holds nobody up. One that stays cut ends the run soon, for its host alone, and the
+/// next run sends only what had not arrived.
+pub fn link(lab: &mut Lab) -> Done {
+    lab.bare();
+    lab.spoiled();
+    let laptop = Laptop::new();
+    let inventory = laptop.inventory(&Inventory::new().text());
+    for host in ["pi4", "pi5"] {
+        lab.run(&["limit", host, "40"]);
+    }
+    let mut running = begin(&laptop, &inventory);
+    let java = "test -e /opt/sdtd/store/java-*";
+    running.until("the last package is half way", || {
+        lab.try_on("pi5", java).code == Some(0) && lab.arrived("pi5") > 20 << 20
+    });
+    for host in ["pi4", "pi5"] {
+        lab.run(&["cut", host]);
+    }
+    let cut = running.age();
+    std::thread::sleep(Duration::from_secs(4));
+    lab.run(&["join", "pi4"]);
+    let ran = running.wait(180).expect(3);
+    let lasted = ran.took.saturating_sub(cut);
+    assert!(lasted < Duration::from_secs(90), "it took {lasted:?}");
+    let ran = ran.says(&[
+        "pi5: package kafka 3.9.1: the connection was lost",
+        "out of reach",
+    ]);
+    for host in ["pi1", "pi2", "pi3", "pi4"] {
+        lab.on(host, "systemctl is-active kafka-broker");
+    }
+
+    lab.run(&["join", "pi5"]);
+    lab.run(&["limit", "pi5", "0"]);
+    let events = ran.events();
+    let kafka = |e: &&serde_json::Value| e["what"] == "kafka 3.9.1" && e["host"] == "pi5";
+    let total = events
+        .named("transfer")
+        .find(kafka)
+        .map(|e| e["total"].as_u64());
+    let total = total.flatten().expect("what is sent is told");
+    let (had, before) = (lab.arrived("pi5"), lab.received("pi5"));
+    converges(&laptop, &inventory);
+    let sent = lab.received("pi5") - before;
+    let most = total - had + (had >> 1);
+    say(&format!(
+        "cut-link: {lasted:?} after the cut; of {total} bytes {had} had arrived, {sent} came then"
+    ));
+    assert!(
+        sent < most,
+        "of {total} bytes {had} had arrived, and {sent} more came"
+    );
+    lab.is_deployed();
+    Done::Passed
+}
+
+/// `deploy --yes --json`, under way.
+pub fn begin(laptop: &Laptop, inventory: &Path) -> Running {
     Running::start(&mut laptop.sdtd(&["deploy", text(inventory), "--yes", "--json"]))
 }
 

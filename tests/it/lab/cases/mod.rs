@@ -2,12 +2,14 @@
 
 mod clients;
 mod cuts;
+mod disk;
 mod end;
 mod faults;
 mod first;
 mod folder;
 mod lost;
 mod reach;
+mod removed;
 mod rights;
 mod roll;
 mod ways;
@@ -31,8 +33,13 @@ pub const ALL: &[Case] = &[
     ("dies", faults::dies),
     ("lost", lost::lost),
     ("keep-data", end::keep_data),
+    ("removed-host", removed::removed),
     ("destroy", end::destroy),
     ("damaged", faults::damaged),
+    ("disk-full", disk::full),
+    ("data-full", disk::data),
+    ("two-deploys", ways::two),
+    ("cut-link", cuts::link),
     ("interrupt", cuts::interrupt),
     ("kills", cuts::kills),
 ];

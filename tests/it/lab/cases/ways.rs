@@ -1,8 +1,9 @@
-//! Other ways to the same cluster: through a jump host, and from another laptop.
+//! Other ways to the same cluster: through a jump host, from another laptop, and from two at once.
 
 use std::process::Command;
 
 use super::Done;
+use super::cuts::begin;
 use crate::lab::hosts::{Lab, ssh_config};
 use crate::lab::inventory::Inventory;
 use crate::lab::laptop::{Laptop, run_for, text};
@@ -60,5 +61,35 @@ pub fn laptop(lab: &mut Lab) -> Done {
     another.expect_settled(&inventory);
     let ran = another.deploy(&inventory).expect(0);
     assert_eq!(ran.events().count("step-finished"), 0);
+    Done::Passed
+}
+
+/// Two at once: the second is told who is at work and since when, and changes nothing.
+pub fn two(lab: &mut Lab) -> Done {
+    lab.bare();
+    lab.spoiled();
+    let (first, second) = (Laptop::new(), Laptop::new());
+    let usual = first.inventory(&Inventory::new().text());
+    let other = Inventory {
+        requests: 401,
+        ..Inventory::new()
+    };
+    let other = second.inventory(&other.text());
+    lab.run(&["limit", "pi1", "40"]);
+    let mut running = begin(&first, &usual);
+    running.until("packages are on their way", || lab.arrived("pi1") > 0);
+    let refused = second.run(&["deploy", text(&other), "--yes"]).expect(5);
+    assert!(!running.is_over(), "the first was at work meanwhile");
+    refused.says(&[
+        "the cluster is locked on pi",
+        &format!("(process {}, run ", running.pid()),
+        " s, last renewed ",
+        "--lock-wait",
+        "nothing was changed",
+    ]);
+    running.wait(180).expect(0);
+    lab.run(&["limit", "pi1", "0"]);
+    first.expect_settled(&usual);
+    lab.is_deployed();
     Done::Passed
 }

@@ -1,0 +1,58 @@
+//! A host that the inventory no longer names, though instances live there.
+
+use super::Done;
+use crate::lab::hosts::{HOSTS, Lab};
+use crate::lab::inventory::Inventory;
+use crate::lab::laptop::{Laptop, text};
+
+/// The other hosts' records know of it: what lives there is named, and nothing is changed.
+pub fn removed(lab: &mut Lab) -> Done {
+    let laptop = Laptop::new();
+    lab.deployed(&laptop);
+    let before = lab.starts();
+    let usual = Inventory::new().text();
+    let without = |host: &str| {
+        let named = format!("  {host}:");
+        let lines = usual.lines().filter(|line| !line.starts_with(&named));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    // Three ZooKeeper servers as before, and there are hosts enough: nothing in the inventory is wrong.
+    let fewer = without("pi3").replace("brokers: 5", "brokers: 4");
+    let inventory = laptop.inventory(&fewer);
+    for words in [&["plan"][..], &["deploy", "--yes"]] {
+        let refused = laptop.run(&[words, &[text(&inventory)]].concat()).expect(6);
+        refused.says(&[
+            "pi3",
+            "zookeeper.server@pi3",
+            "kafka.broker@pi3",
+            "put it back",
+        ]);
+    }
+    assert_eq!(before, lab.starts(), "nothing was started again");
+    laptop.expect_settled(&laptop.inventory(&usual));
+
+    // What is destroyed without it stays there, which is said, and is cleaned up when it is asked for.
+    lab.spoiled();
+    laptop.inventory(&fewer);
+    let words = ["destroy", text(&inventory), "--yes"];
+    laptop
+        .run(&words)
+        .expect(0)
+        .says(&["pi3", "kafka.broker@pi3", "which stay"]);
+    lab.on("pi3", "systemctl is-active zookeeper-server");
+    // A broker whose ZooKeeper is gone tries to reach it for five minutes before it stops.
+    lab.on(
+        "pi3",
+        "systemctl kill -s KILL kafka-broker && systemctl stop kafka-broker",
+    );
+    laptop.inventory(&usual);
+    laptop.run(&words).expect(0);
+    for host in HOSTS {
+        lab.on(
+            host,
+            "! test -e /opt/sdtd && ! test -e /var/lib/kafka && ! pgrep java",
+        );
+    }
+    lab.is_bare();
+    Done::Passed
+}
