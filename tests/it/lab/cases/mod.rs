@@ -7,6 +7,7 @@ mod end;
 mod faults;
 mod first;
 mod folder;
+mod kraft;
 mod lost;
 mod reach;
 mod removed;
@@ -25,6 +26,7 @@ pub const ALL: &[Case] = &[
     ("port", faults::port),
     ("sudo", rights::sudo),
     ("folder", folder::folder),
+    ("kraft", kraft::kraft),
     ("first", first::first),
     ("laptop", ways::laptop),
     ("jump", ways::jump),
