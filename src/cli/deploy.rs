@@ -96,6 +96,8 @@ async fn planned(
 pub enum Goal {
     /// Verify, then plan again: the new plan must be empty.
     Deploy,
+    /// Verify: the inventory may say something else by now.
+    Back,
     /// Nothing more: what was asked for runs.
     Run,
     /// Nothing more: what was asked for is gone or stopped.
@@ -158,14 +160,22 @@ pub async fn carry_out(
         hosts: hosts(&applied),
         ..RunSummary::default()
     };
-    if goal == Goal::Deploy {
-        match prove(&run, &view).await {
+    if matches!(goal, Goal::Deploy | Goal::Back) {
+        match prove(&run, (&view, goal)).await {
             Err((failure, _)) if failure.kind == Kind::Unverified && !away.0.is_empty() => {}
             Ok(instances) => summary.instances = instances,
             Err((failure, headline)) => return Err(run.end(Some(failure), headline).await),
         }
-        "deployed and verified".clone_into(&mut summary.headline);
-        summary.next = vec![format!("sdtd status {}", run.path.display())];
+        let (headline, next) = match goal {
+            Goal::Back => ("went back and verified", "sdtd plan"),
+            _ => ("deployed and verified", "sdtd status"),
+        };
+        headline.clone_into(&mut summary.headline);
+        summary.next = vec![format!("{next} {}", run.path.display())];
+        if goal == Goal::Back {
+            let again = "put the inventory right first: `sdtd deploy` does again what it says";
+            summary.next.insert(0, again.to_owned());
+        }
     } else {
         "done".clone_into(&mut summary.headline);
     }
@@ -204,11 +214,14 @@ impl Away {
 
 /// Verifies what was deployed, and plans again meanwhile: the new plan must be empty. Answers with the
 /// instances as they then are.
-async fn prove(run: &Run, view: &View) -> Result<Vec<InstanceSummary>, (Failure, &'static str)> {
+async fn prove(
+    run: &Run,
+    (view, goal): (&View, Goal),
+) -> Result<Vec<InstanceSummary>, (Failure, &'static str)> {
     run.events.phase("verify");
     let prober = run.flow.prober(view.clone());
     let verified = super::verify::verify(&prober, &run.events);
-    let (good, left) = tokio::join!(verified, not_settled(run));
+    let (good, left) = tokio::join!(verified, not_settled(run, goal));
     if !good {
         let failure = Failure {
             kind: Kind::Unverified,
@@ -230,7 +243,10 @@ async fn prove(run: &Run, view: &View) -> Result<Vec<InstanceSummary>, (Failure,
 }
 
 /// Plans again; whether anything is left to do.
-async fn not_settled(run: &Run) -> Result<Option<Plan>, Failure> {
+async fn not_settled(run: &Run, goal: Goal) -> Result<Option<Plan>, Failure> {
+    if goal == Goal::Back {
+        return Ok(None);
+    }
     let mut flow = run.flow.quietly();
     flow.anew.clear();
     let again = flow.plan(false).await?;

@@ -8,6 +8,7 @@ mod history;
 mod init;
 mod plan;
 mod power;
+mod rollback;
 mod setup;
 mod status;
 mod support;
@@ -116,6 +117,8 @@ enum Command {
     Stop(power::PowerArgs),
     /// Restart one after another, behind the gates.
     Restart(power::PowerArgs),
+    /// Bring back what each host had before its last change, behind the same gates.
+    Rollback(rollback::RollbackArgs),
     /// Take the cluster off the hosts; what will be deleted is listed first.
     Destroy(destroy::DestroyArgs),
     /// Show the last lines of every instance's log, or follow them.
@@ -184,6 +187,7 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Start(args) => power::run(global, args, power::Power::Start).await,
         Command::Stop(args) => power::run(global, args, power::Power::Stop).await,
         Command::Restart(args) => power::run(global, args, power::Power::Restart).await,
+        Command::Rollback(args) => rollback::run(global, args).await,
         Command::Destroy(args) => destroy::run(global, args).await,
         Command::Logs(args) => exec::logs(global, args).await,
         Command::Exec(args) => exec::run(global, args).await,

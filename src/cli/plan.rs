@@ -150,6 +150,7 @@ pub fn offline(opened: &Opened) -> Result<Plan, Failure> {
         resources: &resources,
         anew: &BTreeSet::new(),
         seed: "",
+        back: false,
     };
     planner::plan(input).map_err(plan_failure)
 }

@@ -238,6 +238,7 @@ pub async fn begin(
         stop: Stop::default(),
         anew: BTreeSet::new(),
         seed: uuid::Uuid::new_v4().to_string(),
+        back: false,
     };
     let told = (missing != Missing::Tolerated).then(|| events.clone());
     let interrupts = interrupts(&flow.stop, told);

@@ -62,7 +62,20 @@ done
 
 set +f
 for d in "$store"/*; do [ -d "$d" ] && say store "${d##*/}"; done
+# Which of them other clusters' units run from; one call for all of them.
+others=''
+for f in "${state%/*}"/*/units/*/ctl; do
+  case $f in "$state"/*) ;; *) [ ! -f "$f" ] || others=$others$f$nl ;; esac
+done
+if [ -n "$systemd" ]; then
+  for f in /etc/systemd/system/*.service; do
+    own=${f##*/}
+    case $nl$units$nl in *"$nl${own%.service}$nl"*) ;; *) [ ! -f "$f" ] || others=$others$f$nl ;; esac
+  done
+fi
 set -f
+# shellcheck disable=SC2086
+[ -z "$others" ] || grep -oh "$store/[^/\"' ]*" $others 2>/dev/null | sort -u | while IFS= read -r d; do say used "${d##*/}"; done
 for m in $markers; do [ -e "$m" ] && say marker "$m"; done
 
 proc() { # pid: seconds running (the kernel tells it in hundredths) and anonymous memory

@@ -40,6 +40,9 @@ pub struct HostFacts {
     pub links: BTreeMap<String, String>,
     /// Packages in the store.
     pub store: BTreeSet<String>,
+    /// Those among them that units of other clusters run from.
+    #[serde(default)]
+    pub used: BTreeSet<String>,
     /// Markers of steps done once that exist.
     pub markers: BTreeSet<String>,
     /// Units asked for, by name without a suffix.
@@ -74,6 +77,7 @@ impl HostFacts {
             dirs: BTreeMap::new(),
             links: BTreeMap::new(),
             store: BTreeSet::new(),
+            used: BTreeSet::new(),
             markers: BTreeSet::new(),
             units: BTreeMap::new(),
             listening: Vec::new(),

@@ -69,6 +69,7 @@ struct Reader {
     dirs: BTreeMap<String, DirFact>,
     links: BTreeMap<String, String>,
     store: BTreeSet<String>,
+    used: BTreeSet<String>,
     markers: BTreeSet<String>,
     units: BTreeMap<String, UnitFact>,
     processes: BTreeMap<u32, (u64, u64)>,
@@ -102,6 +103,7 @@ impl Reader {
                 }
             }
             ["store", name] => _ = self.store.insert(name.to_owned()),
+            ["used", name] => _ = self.used.insert(name.to_owned()),
             ["marker", path] => _ = self.markers.insert(path.to_owned()),
             ["unit", name, state, pid, restarts, enabled, running] => {
                 self.unit(name, [state, pid, restarts, enabled, running]);
@@ -191,6 +193,7 @@ impl Reader {
             dirs: self.dirs,
             links: self.links,
             store: self.store,
+            used: self.used,
             markers: self.markers,
             units: self.units,
             listening: self.listening,

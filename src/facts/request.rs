@@ -71,3 +71,49 @@ impl FactsRequest {
 pub fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::process::Command;
+
+    use super::*;
+    use crate::facts::parse;
+
+    #[test]
+    fn a_tree_that_another_cluster_runs_from_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path).display().to_string();
+        for tree in ["a-1-x", "a-1-y", "b-2-z"] {
+            fs::create_dir_all(at(&format!("store/{tree}"))).unwrap();
+        }
+        for (cluster, tree) in [("own", "a-1-x"), ("other", "a-1-y")] {
+            let unit = at(&format!("sdtd/{cluster}/units/a-one"));
+            fs::create_dir_all(&unit).unwrap();
+            let line = format!(
+                "exec '{}/bin/a' -cp \"{}/lib/*\"\n",
+                at(&format!("store/{tree}")),
+                at("store")
+            );
+            fs::write(format!("{unit}/ctl"), line).unwrap();
+        }
+        let request = FactsRequest {
+            state: at("sdtd/own"),
+            store: at("store"),
+            pidfiles: true,
+            ..FactsRequest::default()
+        };
+        let script = request.script();
+        let out = Command::new("sh").args(["-c", &script]).output().unwrap();
+        let facts = parse(&String::from_utf8(out.stdout).unwrap()).unwrap();
+        assert_eq!(facts.store.len(), 3);
+        assert_eq!(
+            facts
+                .used
+                .intersection(&facts.store)
+                .collect::<BTreeSet<_>>(),
+            [&"a-1-y".to_owned()].into()
+        );
+    }
+}

@@ -70,6 +70,8 @@ pub struct Flow {
     pub anew: BTreeSet<InstanceId>,
     /// What no other cluster has, for values that are made at the first deploy.
     pub seed: String,
+    /// Whether hosts go back to what they had before their last change.
+    pub back: bool,
 }
 
 impl Flow {
@@ -182,6 +184,7 @@ impl Flow {
             resources,
             anew: &self.anew,
             seed: &self.seed,
+            back: self.back,
         }
     }
 

@@ -251,7 +251,7 @@ fn dirs(paths: &HostPaths, service: &ServiceName, data: &[String]) -> Vec<(Strin
 }
 
 /// Two hashes in one line: of all that asks for a restart, and of all that asks for a reload.
-fn fingerprint(files: &[DesiredFile], unit: &DesiredFile) -> String {
+pub(super) fn fingerprint(files: &[DesiredFile], unit: &DesiredFile) -> String {
     let hash = |asks: OnChange| {
         let mut sum = Sha256::new();
         for file in files.iter().chain([unit]).filter(|f| f.on_change == asks) {

@@ -6,6 +6,7 @@ use crate::facts::HostFacts;
 use crate::inventory::Connection;
 use crate::plan::compare::block_in;
 use crate::plan::model::{Batch, FORMAT, Member, Plan, RoleView, Step, UnitChange, View, Wave};
+use crate::plan::packages;
 use crate::plan::paths::HostPaths;
 use crate::plan::planner::{Input, rolling_of, view_of};
 
@@ -232,6 +233,12 @@ fn bookkeeping(paths: &HostPaths, facts: &HostFacts, keep_data: bool) -> Vec<Ste
         vec![paths.state()]
     };
     let mut steps = Vec::new();
+    if keep_data && facts.files.contains_key(&paths.previous()) {
+        steps.push(Step::Remove {
+            path: paths.previous(),
+            data: false,
+        });
+    }
     for dir in gone {
         // With kept data the record stays: it says which numbers and versions the data belong to; so
         // does what was done only once, which would spoil them if it were done again.
@@ -263,18 +270,15 @@ fn made_here(
         .as_ref()
         .map(|r| r.owns.clone())
         .unwrap_or_default();
-    let store = paths.store();
+    let trees = packages::own_trees((input.cluster, input.catalogue), facts);
+    made.extend(trees.map(|tree| format!("{}/{tree}", paths.store())));
     for service in input.cluster.services.keys() {
         let Some(folder) = input.catalogue.get(service) else {
             continue;
         };
         if let Some(package) = &folder.descriptor.package {
             let link = paths.at(&package.into);
-            if let Some(to) = facts.links.get(&link) {
-                // A tree outside the store is the distribution's, not ours.
-                made.extend(to.starts_with(&store).then(|| to.clone()));
-                made.insert(link);
-            }
+            made.extend(facts.links.contains_key(&link).then_some(link));
         }
         if !folder.descriptor.roles.is_empty() {
             made.extend([paths.config(service), paths.logs(service)]);

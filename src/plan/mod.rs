@@ -13,6 +13,7 @@ pub mod packages;
 pub mod paths;
 pub mod place;
 pub mod planner;
+mod previous;
 mod shell;
 pub mod show;
 mod waves;

@@ -93,6 +93,24 @@ pub fn services_on(
     found
 }
 
+/// The trees in a host's store that are of services of this cluster, and that no other cluster runs from.
+pub fn own_trees<'a>(
+    (cluster, catalogue): (&'a Cluster, &'a Catalogue),
+    facts: &'a HostFacts,
+) -> impl Iterator<Item = &'a String> {
+    let ours = move |tree: &&String| {
+        let begins = |service: &&ServiceName| {
+            let rest = tree.strip_prefix(service.as_str());
+            rest.is_some_and(|rest| rest.starts_with('-'))
+        };
+        // One name may begin with another.
+        let known = catalogue.iter().map(|(name, _)| name).filter(begins);
+        let of = known.max_by_key(|name| name.as_str().len());
+        of.is_some_and(|name| cluster.services.contains_key(name))
+    };
+    facts.store.difference(&facts.used).filter(ours)
+}
+
 /// The tree that a host runs a service from.
 ///
 /// A tree of the wanted version that is there stands, wherever it came from, unless the user gave a

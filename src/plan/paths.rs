@@ -52,6 +52,12 @@ impl HostPaths {
         format!("{}/held", self.state())
     }
 
+    /// What the services' files and links were before the last change.
+    #[must_use]
+    pub fn previous(&self) -> String {
+        format!("{}/previous", self.state())
+    }
+
     /// What sdtd keeps about one unit.
     #[must_use]
     pub fn unit(&self, unit: &str) -> String {

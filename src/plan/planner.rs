@@ -20,6 +20,7 @@ use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
 use crate::plan::packages::{self, Installed, Packages};
 use crate::plan::paths::HostPaths;
 use crate::plan::place::{Placement, place};
+use crate::plan::previous;
 use crate::plan::waves::Waves;
 
 /// Everything a plan is made from.
@@ -39,6 +40,8 @@ pub struct Input<'a> {
     pub anew: &'a BTreeSet<InstanceId>,
     /// What no other cluster has: values that are made at the first deploy are made of it.
     pub seed: &'a str,
+    /// Whether hosts go back to what they had before their last change, whatever the inventory says by now.
+    pub back: bool,
 }
 
 impl Input<'_> {
@@ -142,6 +145,7 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
         paths.store(),
         paths.incoming(),
         paths.held(),
+        paths.previous(),
     ]);
     request.disks.insert(paths.store());
     if let (Connection::Ssh { .. }, Err(_)) =
@@ -225,6 +229,9 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
     let trees = trees(input, &placement);
     let context = context(input, &placement, &trees);
     let mut desired = desired(input, &context)?;
+    if input.back {
+        previous::go_back(&context, &mut desired);
+    }
     let held = Held::read(&context);
     refused.extend(held::refused(&context, &desired, &held, input.anew));
     for one in &mut desired {
@@ -241,15 +248,18 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
         return Err(PlanError::Blocked(blocked));
     }
     let records = records(input, &placement, &desired);
+    let previous = previous::after(&context, &desired, &trees);
     let view = view(input, &context);
     let mut waves = Waves::new(&context, &desired, &trees, input.anew);
     waves.prepare(&records)?;
+    waves.keep(&previous);
     waves.install()?;
     for role in roles_in_order(&view) {
         waves.role(&role)?;
     }
     waves.remember(&held.after(&desired));
     waves.resources(input.resources);
+    waves.clean(&previous);
     let (waves, unchanged) = waves.done();
     Ok(Plan {
         format: FORMAT,
@@ -327,11 +337,29 @@ fn trees(input: Input<'_>, placement: &Placement) -> Trees {
         let paths = HostPaths::new(&input.cluster.name, host);
         for service in packages::services_on(name, input.cluster, input.catalogue, placement) {
             let words = (input.cluster, input.catalogue);
-            let tree = packages::installed(words, &service, (&paths, facts), input.packages);
+            let tree = if input.back {
+                before(input, &service, (&paths, facts))
+            } else {
+                packages::installed(words, &service, (&paths, facts), input.packages)
+            };
             trees.extend(tree.map(|tree| ((name.clone(), service), tree)));
         }
     }
     trees
+}
+
+/// The tree that a host ran a service from before its last change.
+fn before(
+    input: Input<'_>,
+    service: &ServiceName,
+    (paths, facts): (&HostPaths, &HostFacts),
+) -> Option<Installed> {
+    let package = input.catalogue.get(service)?.descriptor.package.as_ref()?;
+    let home = previous::tree_before(paths, facts, &paths.at(&package.into))?;
+    Some(Installed {
+        home,
+        missing: None,
+    })
 }
 
 fn homes(trees: &Trees) -> BTreeMap<(HostName, ServiceName), String> {

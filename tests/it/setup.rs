@@ -61,5 +61,6 @@ pub fn bare_plan(
         resources: &[],
         anew: &BTreeSet::new(),
         seed: "",
+        back: false,
     })
 }

@@ -1,12 +1,17 @@
 //! What hosts remember of data: taken out before an instance starts empty, put in when all runs.
 
-use super::{Waves, root_owner};
+use super::{Waves, own_file, root_owner};
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::facts::HostFacts;
 use crate::id::{HostName, InstanceId};
 use crate::plan::compare::Steps;
+use crate::plan::desired::DesiredFile;
 use crate::plan::held::Held;
 use crate::plan::model::{Step, Wave};
+use crate::plan::packages;
 use crate::plan::paths::HostPaths;
+use crate::plan::previous::Previous;
 
 impl Waves<'_> {
     /// Which folders hold data, once everything runs: on all hosts, since a replaced board has forgotten.
@@ -27,7 +32,72 @@ impl Waves<'_> {
         let wave = Wave {
             title: "remember what holds data".to_owned(),
             after: self.all_roles(),
-            after_on_host: self.prepared.into_iter().collect(),
+            after_on_host: self.prepared.clone(),
+            batches,
+            ..Wave::default()
+        };
+        self.push(wave);
+    }
+
+    /// What hosts had, before any of it changes.
+    pub fn keep(&mut self, previous: &BTreeMap<HostName, Previous>) {
+        let mut batches = Vec::new();
+        for (name, host) in &self.context.cluster.hosts {
+            let (Some(facts), Some(had)) = (self.context.facts.get(name), previous.get(name))
+            else {
+                continue;
+            };
+            let paths = HostPaths::new(&self.context.cluster.name, host);
+            let mut steps = Steps::default();
+            // As secret as what is in it.
+            let file = DesiredFile {
+                mode: "0600".to_owned(),
+                ..own_file(paths.previous(), had.text())
+            };
+            steps.file(facts, &file, root_owner(&paths).as_ref());
+            batches.extend(self.batch(name, steps));
+        }
+        let wave = Wave {
+            title: "keep the way back".to_owned(),
+            after_on_host: self.prepared.clone(),
+            batches,
+            ..Wave::default()
+        };
+        let index = self.push(wave);
+        self.prepared.extend(index);
+    }
+
+    /// Takes package trees off the hosts that nothing runs from, neither now nor before the last change, and no
+    /// other cluster either.
+    pub fn clean(&mut self, previous: &BTreeMap<HostName, Previous>) {
+        let mut batches = Vec::new();
+        for (name, host) in &self.context.cluster.hosts {
+            let Some(facts) = self.context.facts.get(name) else {
+                continue;
+            };
+            let paths = HostPaths::new(&self.context.cluster.name, host);
+            let home = |tree: &String| format!("{}/{tree}", paths.store());
+            let here = self.trees.iter().filter(|((of, _), _)| of == name);
+            let runs: BTreeSet<&String> = here.map(|(_, tree)| &tree.home).collect();
+            let words = (self.context.cluster, self.context.catalogue);
+            let old = packages::own_trees(words, facts).filter(|tree| {
+                let path = home(tree);
+                let before = previous.get(name).is_some_and(|p| p.needs(&path));
+                !before && !runs.contains(&path)
+            });
+            let remove = |tree: &String| Step::Remove {
+                path: home(tree),
+                data: false,
+            };
+            let steps = Steps {
+                steps: old.map(remove).collect(),
+                ..Steps::default()
+            };
+            batches.extend(self.batch(name, steps));
+        }
+        let wave = Wave {
+            title: "clean the store".to_owned(),
+            after: (0..self.waves.len()).collect(),
             batches,
             ..Wave::default()
         };

@@ -23,8 +23,8 @@ pub struct Waves<'a> {
     desired: &'a [Desired],
     trees: &'a Trees,
     waves: Vec<Wave>,
-    /// The wave that prepares the hosts.
-    prepared: Option<usize>,
+    /// The waves that prepare the hosts.
+    prepared: Vec<usize>,
     /// The wave that installs each service's package.
     installed: BTreeMap<ServiceName, usize>,
     /// The waves of each service's roles.
@@ -62,7 +62,7 @@ impl<'a> Waves<'a> {
             desired,
             trees,
             waves: Vec::new(),
-            prepared: None,
+            prepared: Vec::new(),
             installed: BTreeMap::new(),
             of_service: BTreeMap::new(),
             writing: BTreeMap::new(),
@@ -136,7 +136,7 @@ impl<'a> Waves<'a> {
             batches,
             ..Wave::default()
         };
-        self.prepared = self.push(wave);
+        self.prepared = self.push(wave).into_iter().collect();
         Ok(())
     }
 
@@ -187,7 +187,7 @@ impl<'a> Waves<'a> {
             }
             let wave = Wave {
                 title: format!("install {service} {}", wanted.version),
-                after_on_host: self.prepared.into_iter().collect(),
+                after_on_host: self.prepared.clone(),
                 batches,
                 ..Wave::default()
             };
@@ -366,7 +366,7 @@ impl<'a> Waves<'a> {
 
     fn role_wave(&self, role: &RoleRef, words: &Role, kind: Kind, batches: Vec<Batch>) -> Wave {
         let mut after: BTreeSet<usize> = BTreeSet::new();
-        let mut on_host: BTreeSet<usize> = self.prepared.into_iter().collect();
+        let mut on_host: BTreeSet<usize> = self.prepared.iter().copied().collect();
         on_host.extend(self.installed.get(&role.service));
         after.extend(self.of_service.get(&role.service).into_iter().flatten());
         let needs = self.context.cluster.services.get(&role.service);
@@ -380,7 +380,7 @@ impl<'a> Waves<'a> {
             .flat_map(|b| &b.steps)
             .any(|s| matches!(s, Step::Once { .. }))
         {
-            after.extend(self.prepared);
+            after.extend(&self.prepared);
         }
         let what = match kind {
             Kind::Start => "start",

@@ -180,6 +180,7 @@ impl Fake {
                 .map(own)
                 .collect(),
             store: state.store.clone(),
+            used: std::collections::BTreeSet::new(),
             markers: request
                 .markers
                 .iter()

@@ -138,6 +138,7 @@ impl Bench {
             stop: self.watch.lock().expect("whole").stop.clone(),
             anew: self.anew.clone(),
             seed: self.seed.clone(),
+            back: false,
         };
         (flow, collected)
     }

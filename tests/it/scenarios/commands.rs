@@ -40,7 +40,9 @@ pub async fn run(bench: &mut Bench, command: &Command) -> String {
             bench.anew.clear();
             return shown;
         }
-        ["stop" | "start" | "restart" | "destroy", ..] => return power(bench, &words).await,
+        ["stop" | "start" | "restart" | "rollback" | "destroy", ..] => {
+            return power(bench, &words).await;
+        }
         ["text", host, path] => {
             let world = bench.world.lock().expect("whole");
             let host: sdtd::id::HostName = host.parse().expect("a host");
@@ -279,7 +281,8 @@ fn refused(failure: &Failure) -> String {
 }
 
 async fn power(bench: &mut Bench, words: &[&str]) -> String {
-    let (flow, _collected) = bench.flow();
+    let (mut flow, _collected) = bench.flow();
+    flow.back = words[0] == "rollback";
     let facts = match flow.facts().await {
         Ok(facts) => facts,
         Err(failure) => return refused(&failure),
@@ -291,12 +294,13 @@ async fn power(bench: &mut Bench, words: &[&str]) -> String {
         "stop" => goals::stop(input, &what),
         "start" => goals::start(input, &what),
         "restart" => goals::restart(input, &what),
+        "rollback" => planner::plan(input).expect("a plan"),
         _ => goals::destroy(input, words.contains(&"--keep-data")),
     };
     if plan.is_empty() {
         return "nothing to do".to_owned();
     }
-    bench.watch.lock().expect("whole").power = words[0] != "restart";
+    bench.watch.lock().expect("whole").power = !matches!(words[0], "restart" | "rollback");
     let ran = bench
         .apply(Planned {
             plan,

@@ -143,7 +143,7 @@ fn change(cut: Cut) {
         for (old, new) in [server, broker] {
             bench.inventory = bench.inventory.replace(old, new);
         }
-        assert_eq!(at_steps(&mut bench, cut, ALL).await, 18);
+        assert_eq!(at_steps(&mut bench, cut, ALL).await, 21);
     });
 }
 

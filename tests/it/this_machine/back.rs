@@ -1,0 +1,99 @@
+//! Packages and settings of a running service: replaced, brought back, and the oldest taken off the hosts.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::{address, is_wanted};
+use crate::golden::project;
+use crate::lab::laptop::{Laptop, run_for, text};
+
+const HOSTS: [&str; 2] = ["n1", "n2"];
+
+/// Two hosts that run a heart of a few lines of shell, from a package of the user's own.
+fn inventory(laptop: &Laptop, (beat, word): (u32, &str)) -> PathBuf {
+    let host = |n: u32| {
+        format!(
+            "  n{n}: {{ connection: local, address: {} }}\n",
+            address(20 + n, 0)
+        )
+    };
+    laptop.inventory(&format!(
+        "cluster: hearts\nhosts:\n{}{}services:\n  pulse: {{ on: all, package: pulse-{beat}.tar.gz, word: {word} }}\n",
+        host(1),
+        host(2)
+    ))
+}
+
+/// A package whose heart tells which one it is.
+fn package(laptop: &Laptop, beat: u32) {
+    let tree = laptop.path(&format!("pulse-{beat}"));
+    std::fs::create_dir_all(tree.join("bin")).unwrap();
+    let own =
+        std::fs::read_to_string(project("tests/it/lab/services/pulse/tree/bin/pulse")).unwrap();
+    std::fs::write(
+        tree.join("bin/pulse"),
+        own.replace("while", &format!("echo {beat} >\"$beat.made\"\nwhile")),
+    )
+    .unwrap();
+    let name = format!("pulse-{beat}");
+    let mut tar = Command::new("tar");
+    tar.arg("-C")
+        .arg(laptop.path(""))
+        .args(["-czf", &format!("{name}.tar.gz"), &name]);
+    run_for(tar.current_dir(laptop.path("")), 20).expect(0);
+}
+
+/// Which heart beats on the first host.
+fn made(laptop: &Laptop) -> String {
+    let found = laptop.path("local/hearts/n1/var/lib/pulse/heart/beat.made");
+    std::fs::read_to_string(found).unwrap().trim().to_owned()
+}
+
+/// How many trees each host has.
+fn trees(laptop: &Laptop) -> Vec<usize> {
+    let store = |host: &str| laptop.path(&format!("local/hearts/{host}/opt/sdtd/store"));
+    let count = |host: &&str| std::fs::read_dir(store(host)).unwrap().count();
+    HOSTS.iter().map(count).collect()
+}
+
+#[test]
+fn what_was_before_comes_back() {
+    if !is_wanted() {
+        return;
+    }
+    let laptop = Laptop::new();
+    (1..=3).for_each(|beat| package(&laptop, beat));
+    let services = project("tests/it/lab/services");
+    let with = |words: &[&str]| {
+        let more = ["--templates", text(&services), "--yes"];
+        laptop.run(&[words, &more].concat())
+    };
+    let path = inventory(&laptop, (1, "tick"));
+    let path = text(&path);
+    with(&["deploy", path]).expect(0).says(&["tick"]);
+    with(&["rollback", path])
+        .expect(6)
+        .says(&["no host knows of an earlier state"]);
+
+    inventory(&laptop, (2, "tock"));
+    with(&["deploy", path]).expect(0).says(&["tock"]);
+    assert_eq!(made(&laptop), "2");
+    assert_eq!(trees(&laptop), [2, 2], "the one before stays");
+    with(&["rollback", path])
+        .expect(0)
+        .says(&["tick", "went back"]);
+    assert_eq!(made(&laptop), "1");
+    with(&["rollback", path]).expect(0).says(&["tock"]);
+    assert_eq!(made(&laptop), "2");
+    with(&["plan", path, "--check"]).expect(0);
+
+    inventory(&laptop, (3, "tock"));
+    with(&["deploy", path]).expect(0).says(&["tock"]);
+    assert_eq!(made(&laptop), "3");
+    assert_eq!(trees(&laptop), [2, 2], "the oldest is gone");
+    with(&["plan", path, "--check"]).expect(0);
+    with(&["rollback", path]).expect(0).says(&["tock"]);
+    assert_eq!(made(&laptop), "2");
+    with(&["destroy", path]).expect(0);
+    assert!(!laptop.path("local/hearts/n1/opt/sdtd").exists());
+}
