@@ -116,10 +116,16 @@ impl InstanceId {
     /// role, `-2` for the second.
     #[must_use]
     pub fn suffix(&self) -> String {
-        match self.copy {
-            0 | 1 => String::new(),
-            n => format!("-{n}"),
-        }
+        suffix(self.copy)
+    }
+}
+
+/// What is put behind the names of what instances of a host must not share.
+#[must_use]
+pub fn suffix(copy: u16) -> String {
+    match copy {
+        0 | 1 => String::new(),
+        n => format!("-{n}"),
     }
 }
 

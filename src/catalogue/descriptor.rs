@@ -126,6 +126,9 @@ pub struct Version {
     /// Values that templates and sources read as `release.<name>`.
     #[serde(default)]
     pub values: BTreeMap<String, String>,
+    /// The least version of services that it needs, where not any of theirs will do.
+    #[serde(default)]
+    pub least: BTreeMap<ServiceName, String>,
     /// The only values that this version takes of some settings.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, serde_json::Value>")]

@@ -24,6 +24,10 @@ pub struct Role {
     /// Ports by name; the first is the one its clients use.
     #[serde(default)]
     pub ports: IndexMap<String, u16>,
+    /// Ports whose addresses others keep in their data: neither they nor the hosts' addresses can be changed
+    /// after the first deploy.
+    #[serde(default)]
+    pub remembered: Vec<String>,
     /// What it needs of the board's memory.
     #[serde(default)]
     pub memory: Option<Memory>,
@@ -240,6 +244,9 @@ pub struct Once {
     /// The settings with which it is done.
     #[serde(default)]
     pub when: When,
+    /// Whether each data folder needs it: then it is done again when one is added.
+    #[serde(default)]
+    pub folders: bool,
     /// On each instance, or on the one with the lowest number only.
     #[serde(default)]
     pub on: OnceOn,

@@ -44,25 +44,33 @@ impl Executor {
         }
         let mut patience = Patience::new(wave.within);
         let mut lives = BTreeMap::new();
-        for probe in probes {
-            loop {
-                match self.prober.ask(probe, member).await {
-                    Answer::Yes(_) => break,
-                    Answer::Broken(why) => {
-                        return Err(Problem::new(format!("{}: {why}", member.id)));
-                    }
-                    Answer::NotYet(why) => {
-                        self.tell_waiting(&mut patience, wave, member, &why);
-                        let dead = self.dead_peer(&mut lives, member).await;
-                        if dead.is_some() || patience.is_over() || self.is_stopped() {
-                            return Err(self.shut(member, &why, dead).await);
-                        }
-                    }
+        loop {
+            let why = match self.all(probes, member).await {
+                Answer::Yes(_) => return Ok(()),
+                Answer::Broken(why) => {
+                    return Err(Problem::new(format!("{}: {why}", member.id)));
                 }
-                tokio::time::sleep(PAUSE).await;
+                Answer::NotYet(why) => why,
+            };
+            self.tell_waiting(&mut patience, wave, member, &why);
+            let dead = self.dead_peer(&mut lives, member).await;
+            if dead.is_some() || patience.is_over() || self.is_stopped() {
+                return Err(self.shut(member, &why, dead).await);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Whether all probes hold now: after any wait all are asked again, since what held before may not hold by
+    /// then.
+    async fn all(&self, probes: &[Probe], member: &Member) -> Answer {
+        for probe in probes {
+            let answer = self.prober.ask(probe, member).await;
+            if !answer.is_yes() {
+                return answer;
             }
         }
-        Ok(())
+        Answer::Yes(None)
     }
 
     /// What is said of a gate that does not open, with the log of the instance that keeps it shut.

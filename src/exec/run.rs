@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::event::{EventKind, Outcome, Problem};
 use crate::exec::{Executor, Report, Undone};
-use crate::id::HostName;
+use crate::id::{HostName, InstanceId};
 use crate::plan::{Batch, Member, Plan, Wave};
 
 /// How a wave or a batch stands: none while it is not over, then whether it was done.
@@ -20,7 +20,8 @@ type Ends = (watch::Sender<Option<bool>>, State);
 /// The states of all waves and their batches.
 struct Board {
     waves: Vec<Ends>,
-    batches: Vec<BTreeMap<HostName, Ends>>,
+    /// A host may have several in one wave, each of another instance.
+    batches: Vec<BTreeMap<(HostName, Option<InstanceId>), Ends>>,
     /// For each wave and host: whether its packages have left this machine.
     sent: Vec<BTreeMap<HostName, Ends>>,
     report: Mutex<Report>,
@@ -29,18 +30,15 @@ struct Board {
 impl Board {
     fn new(plan: &Plan) -> Self {
         let state = || watch::channel(None);
-        let of_batches = |wave: &Wave, which: fn(&Batch) -> bool| {
-            let batches = wave.batches.iter().filter(|b| which(b));
+        let batches = |wave: &Wave| wave.batches.iter().map(|b| (key(b), state())).collect();
+        let sending = |wave: &Wave| {
+            let batches = wave.batches.iter().filter(|b| b.has_packages());
             batches.map(|b| (b.host.clone(), state())).collect()
         };
         Self {
             waves: plan.waves.iter().map(|_| state()).collect(),
-            batches: plan.waves.iter().map(|w| of_batches(w, |_| true)).collect(),
-            sent: plan
-                .waves
-                .iter()
-                .map(|w| of_batches(w, Batch::has_packages))
-                .collect(),
+            batches: plan.waves.iter().map(batches).collect(),
+            sent: plan.waves.iter().map(sending).collect(),
             report: Mutex::default(),
         }
     }
@@ -58,10 +56,11 @@ impl Board {
     /// Waits for the batches of waves on one host; false if one of them was not done.
     async fn wait_host(&self, waves: &[usize], host: &HostName) -> bool {
         for wave in waves {
-            if let Some((_, state)) = self.batches[*wave].get(host)
-                && !over(state).await
-            {
-                return false;
+            let here = self.batches[*wave].iter().filter(|((at, _), _)| at == host);
+            for (_, (_, state)) in here {
+                if !over(state).await {
+                    return false;
+                }
             }
         }
         true
@@ -86,9 +85,9 @@ impl Board {
         }
     }
 
-    fn end_batch(&self, wave: usize, host: &HostName, done: bool) {
-        self.end_link(wave, host);
-        if let Some((sender, _)) = self.batches[wave].get(host) {
+    fn end_batch(&self, wave: usize, batch: &Batch, done: bool) {
+        self.end_link(wave, &batch.host);
+        if let Some((sender, _)) = self.batches[wave].get(&key(batch)) {
             sender.send_replace(Some(done));
         }
     }
@@ -96,6 +95,11 @@ impl Board {
     fn note(&self, note: impl FnOnce(&mut Report)) {
         note(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner));
     }
+}
+
+/// What tells a batch from the others of its wave.
+fn key(batch: &Batch) -> (HostName, Option<InstanceId>) {
+    (batch.host.clone(), batch.instance.clone())
 }
 
 async fn over(state: &State) -> bool {
@@ -154,10 +158,10 @@ impl Executor {
         for batch in &wave.batches {
             // What was not reached is over too; what was done keeps its own end.
             if board.batches[index]
-                .get(&batch.host)
+                .get(&key(batch))
                 .is_some_and(|(_, s)| s.borrow().is_none())
             {
-                board.end_batch(index, &batch.host, false);
+                board.end_batch(index, batch, false);
             }
         }
         let done = matches!(outcome, Outcome::Changed | Outcome::Ok { .. });
@@ -254,7 +258,7 @@ impl Executor {
                     return 1;
                 }
                 let done = self.turn(wave, index, batch, board).await;
-                board.end_batch(index, &batch.host, done);
+                board.end_batch(index, batch, done);
                 if !done {
                     return 1;
                 }
@@ -297,7 +301,7 @@ impl Executor {
     /// One batch, once its host is free for it.
     async fn one(&self, wave: &Wave, index: usize, batch: &Batch, board: &Board) -> bool {
         if !board.wait_host(&wave.after_on_host, &batch.host).await || self.is_stopped() {
-            board.end_batch(index, &batch.host, false);
+            board.end_batch(index, batch, false);
             return false;
         }
         board.wait_link(index, &batch.host).await;
@@ -308,7 +312,7 @@ impl Executor {
         };
         let done = self.conclude(batch, result, board);
         if wave.width.is_none() {
-            board.end_batch(index, &batch.host, done);
+            board.end_batch(index, batch, done);
         }
         done
     }
@@ -375,7 +379,7 @@ impl Executor {
 /// Which batches of a wave were done, in their order.
 fn board_order(plan: &Plan, index: usize, board: &Board) -> Vec<bool> {
     let done = |batch: &Batch| {
-        let state = board.batches[index].get(&batch.host);
+        let state = board.batches[index].get(&key(batch));
         state.is_some_and(|(_, state)| *state.borrow() == Some(true))
     };
     plan.waves[index].batches.iter().map(done).collect()

@@ -1,7 +1,7 @@
 //! Rules that hold between the parts of an inventory: ports, memory, racks, data folders.
 
 use crate::catalogue::{Catalogue, Role};
-use crate::id::{HostName, RoleName, ServiceName};
+use crate::id::{HostName, RoleName, ServiceName, suffix};
 
 use super::address;
 use super::finding::Finding;
@@ -192,10 +192,9 @@ fn data(placed: &[Placed<'_>], root: &Node, findings: &mut Vec<Finding>) {
                 None => (&at.service.data, root.place(&["services", service, "data"])),
             };
             let spec = at.role.data.as_ref();
-            for folder in spec
-                .map(|data| data.folders(folders, ""))
-                .unwrap_or_default()
-            {
+            let most = at.role.most(at.service.per_host);
+            let of = |copy| spec.map(|data| data.folders(folders, &suffix(copy)));
+            for folder in (1..=most).filter_map(of).flatten() {
                 let clash = seen
                     .iter()
                     .find(|(other_host, other, ..)| other_host == host && nested(&folder, other));

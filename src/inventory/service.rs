@@ -19,7 +19,7 @@ use super::nearest::{did_you_mean, listed, shown};
 use super::reader::{Reader, written};
 use super::service_words::{
     MOST_PER_HOST, PER_HOST, ServiceTakes, ServiceWord, override_words, service_words,
-    takes_many_folders, takes_several,
+    takes_many_folders,
 };
 use super::tree::{Entry, Node, Span, Value};
 
@@ -91,7 +91,7 @@ pub(super) fn read(
     // What the settings are decides what the other words mean.
     settings(reader, &owner, entries, &mut service);
     if let Some(entry) = entries.iter().find(|entry| entry.key == PER_HOST) {
-        service.per_host = per_host(reader, &owner, &entry.node);
+        service.per_host = per_host(reader, &owner, entry, &service.settings);
     }
     service.needs = folder.descriptor.needs_with(&service.settings);
     let mut on = None;
@@ -164,7 +164,7 @@ fn one_word(
         ServiceTakes::Count => count(reader, owner, entry, service),
         ServiceTakes::Heap => service.heap_mb = reader.size(node, "heap"),
         ServiceTakes::Config => service.config = config::read(reader, node, &owner.keys()),
-        ServiceTakes::Ports => service.ports = ports(reader, owner, node),
+        ServiceTakes::Ports => service.ports = ports(reader, owner, node, &service.settings),
         ServiceTakes::Data(many) => service.data = folders(reader, node, many),
         ServiceTakes::Hosts => service.hosts = overrides(reader, owner, node),
         // Read before: what they are decides what the others mean; and where all roles of a kind go.
@@ -209,6 +209,7 @@ fn settings(reader: &mut Reader<'_>, owner: &Owner<'_>, entries: &[Entry], servi
         }
     }
     for entry in entries.iter().filter(given) {
+        first_number(reader, owner, entry, service);
         let when = &specs[entry.key.as_str()].when;
         if !when.holds(&service.settings) {
             out_of_place(reader, entry, [when]);
@@ -216,12 +217,50 @@ fn settings(reader: &mut Reader<'_>, owner: &Owner<'_>, entries: &[Entry], servi
     }
 }
 
+/// A number that a role begins to count from must be one that it may give.
+fn first_number(reader: &mut Reader<'_>, owner: &Owner<'_>, entry: &Entry, service: &mut Service) {
+    let rules = owner
+        .descriptor()
+        .roles
+        .values()
+        .filter_map(|role| role.id.as_ref());
+    let mut rules = rules.filter(|rule| rule.setting.as_deref() == Some(entry.key.as_str()));
+    let value = service.settings.get(&entry.key).and_then(Json::as_i64);
+    let (Some(rule), Some(value)) = (rules.next(), value) else {
+        return;
+    };
+    if !(0..=i64::from(rule.to)).contains(&value) {
+        let cause = format!(
+            "`{}` must be 0 to {}, and this is {value}",
+            entry.key, rule.to
+        );
+        let help = format!("write `{}: {}`, or another number", entry.key, rule.from);
+        reader.push(Finding::error(entry.node.span, cause).help(help));
+    }
+}
+
 /// How many instances of a role a host may have.
-fn per_host(reader: &mut Reader<'_>, owner: &Owner<'_>, node: &Node) -> u16 {
-    let several = takes_several(owner.descriptor());
-    let number = several.then(|| reader.number(node, PER_HOST, 1, i64::from(MOST_PER_HOST)));
-    let number = number.flatten().and_then(|n| u16::try_from(n).ok());
-    number.unwrap_or(1)
+fn per_host(
+    reader: &mut Reader<'_>,
+    owner: &Owner<'_>,
+    entry: &Entry,
+    settings: &BTreeMap<String, Json>,
+) -> u16 {
+    let all = owner.descriptor().roles.values();
+    // Elsewhere the word itself is unknown.
+    if !all.clone().any(|role| role.most(2) > 1) {
+        return 1;
+    }
+    let node = &entry.node;
+    let number = reader.number(node, PER_HOST, 1, i64::from(MOST_PER_HOST));
+    let number = number.and_then(|n| u16::try_from(n).ok()).unwrap_or(1);
+    let mut roles = owner.descriptor().roles_with(settings);
+    if number > 1 && !roles.any(|(_, role)| role.most(number) > 1) {
+        let several = all.filter(|role| role.most(number) > 1);
+        out_of_place(reader, entry, several.map(|role| &role.when));
+        return 1;
+    }
+    number
 }
 
 /// How many of a role, by a word that roles may share which exclude each other.
@@ -300,12 +339,16 @@ fn unknown(reader: &mut Reader<'_>, owner: &Owner<'_>, entry: &Entry, words: &[S
     reader.unknown(entry, &format!("service `{name}`"), &names);
 }
 
-fn ports(reader: &mut Reader<'_>, owner: &Owner<'_>, node: &Node) -> BTreeMap<String, u16> {
+fn ports(
+    reader: &mut Reader<'_>,
+    owner: &Owner<'_>,
+    node: &Node,
+    settings: &BTreeMap<String, Json>,
+) -> BTreeMap<String, u16> {
     let known: Vec<&str> = owner
         .descriptor()
-        .roles
-        .values()
-        .flat_map(|role| role.ports.keys().map(String::as_str))
+        .roles_with(settings)
+        .flat_map(|(_, role)| role.ports.keys().map(String::as_str))
         .collect();
     let mut ports = BTreeMap::new();
     for entry in reader.map(node, "`ports`") {

@@ -57,6 +57,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Node, hosts: &Hosts) -> Servi
         services.insert(name, service);
     }
     add_needs(reader, entries, &mut services);
+    too_old(reader, root, &services);
     in_order(services)
 }
 
@@ -140,6 +141,34 @@ fn without(folder: &Folder, of: &Service, need: &ServiceName) -> Option<String> 
 fn meant(entry: &Entry, name: &ServiceName, services: &Services) -> bool {
     let unread = || !services.contains_key(entry.key.as_str());
     entry.key == name.as_str() || (unread() && nearest(&entry.key, [name.as_str()]).is_some())
+}
+
+/// Services that are needed, of versions below the least that will do.
+fn too_old(reader: &mut Reader<'_>, root: &Node, services: &Services) {
+    let catalogue = reader.context.catalogue;
+    for (name, service) in services {
+        let versions = catalogue.get(name).map(|f| &f.descriptor.versions);
+        let version = versions.and_then(|all| all.get(&service.version));
+        for (need, least) in version.into_iter().flat_map(|version| &version.least) {
+            let Some(given) = services.get(need).filter(|g| older(&g.version, least)) else {
+                continue;
+            };
+            let span = root.place(&["services", need.as_str(), "version"]);
+            let cause = format!(
+                "`{name}` {} needs `{need}` {least} or later, and this is {}",
+                service.version, given.version
+            );
+            let help = format!("write `{need}: {{ version: {least} }}`, or take an older `{name}`");
+            reader.push(Finding::error(span, cause).help(help));
+        }
+    }
+}
+
+/// Whether a version comes before another, number by number.
+fn older(a: &str, b: &str) -> bool {
+    let numbers =
+        |text: &str| -> Vec<u64> { text.split('.').filter_map(|n| n.parse().ok()).collect() };
+    numbers(a) < numbers(b)
 }
 
 /// The services, each after those that it needs; otherwise in the order written.

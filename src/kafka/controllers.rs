@@ -37,13 +37,17 @@ pub async fn quorum(call: Call<'_>) -> Result<Quorum> {
         async move { client.describe_quorum_at(&node).await }
     };
     let within_reach = of(call).filter(|member| call.view.reaches(member));
-    let mut failures = Vec::new();
+    let (mut led, mut failures) = (Vec::new(), Vec::new());
     for answer in join_all(within_reach.map(ask)).await {
         match answer {
-            Ok(quorum) if quorum.leader.is_some() => return Ok(quorum),
+            Ok(quorum) if quorum.leader.is_some() => led.push(quorum),
             Ok(_) => {}
             Err(error) => failures.push(error),
         }
+    }
+    // One that was cut off from the others goes on to lead for a moment.
+    if let Some(newest) = led.into_iter().max_by_key(|quorum| quorum.epoch) {
+        return Ok(newest);
     }
     // Those that do not lead refuse to answer: of interest is what keeps the others from it.
     match failures

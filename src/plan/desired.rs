@@ -44,6 +44,10 @@ pub struct DesiredOnce {
     pub marker: String,
     /// Seconds it may take.
     pub within: u64,
+    /// Whether each data folder needs it.
+    pub folders: bool,
+    /// Whether it is done though it was done before.
+    pub again: bool,
 }
 
 /// An instance as it should be.
@@ -228,6 +232,8 @@ impl Context<'_> {
                 hook: format!("{}/{}", member.hooks, once.hook),
                 marker: once_marker(state, &once.name),
                 within: once.within,
+                folders: once.folders,
+                again: false,
             })
             .collect()
     }

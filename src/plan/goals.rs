@@ -150,8 +150,11 @@ fn removals(
         within: 30,
     };
     let mut steps: Vec<Step> = record.iter().flat_map(|r| &r.units).map(disable).collect();
+    // What the record names may not have been asked for: by now the inventory may have other roles or folders.
+    let recorded = |path: &String| record.is_some_and(|record| record.owns.contains(path));
     let there = |path: &String| {
-        facts.files.contains_key(path)
+        recorded(path)
+            || facts.files.contains_key(path)
             || facts.dirs.contains_key(path)
             || facts.links.contains_key(path)
             || facts
@@ -164,11 +167,10 @@ fn removals(
     let gone = gone.into_iter().filter(|path| !kept(path) && there(path));
     steps.extend(gone.map(|path| Step::Remove { path, data: false }));
     if !keep_data {
-        let data = data
-            .iter()
-            .filter(|path| facts.dirs.contains_key(*path))
-            .cloned();
-        steps.extend(data.map(|path| Step::Remove { path, data: true }));
+        steps.extend(
+            data.into_iter()
+                .map(|path| Step::Remove { path, data: true }),
+        );
     }
     let mark = format!("sdtd {}", input.cluster.name);
     let profile = facts

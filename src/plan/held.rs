@@ -68,17 +68,24 @@ impl Held {
         lost
     }
 
+    /// Whether a folder is known to have held data.
+    #[must_use]
+    pub fn knows(&self, guard: &Guard) -> bool {
+        self.0.contains(&guard.line)
+    }
+
     /// What will be remembered once all of `desired` has run.
     #[must_use]
-    pub fn after(&self, desired: &[Desired]) -> String {
+    pub fn after<'a>(&self, desired: impl Iterator<Item = &'a Desired>) -> Self {
+        let desired: Vec<&Desired> = desired.collect();
         let named: BTreeSet<String> = desired.iter().map(|d| d.member.id.to_string()).collect();
         let is_named = |line: &String| {
             line.split_once(' ')
                 .is_some_and(|(id, _)| named.contains(id))
         };
-        let guards = desired.iter().flat_map(|d| &d.guards);
+        let guards = desired.into_iter().flat_map(|d| &d.guards);
         let others = self.0.iter().filter(|line| !is_named(line)).cloned();
-        Self(others.chain(guards.map(|g| g.line.clone())).collect()).text()
+        Self(others.chain(guards.map(|g| g.line.clone())).collect())
     }
 
     /// The same without an instance.

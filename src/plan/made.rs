@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::catalogue::Catalogue;
 use crate::catalogue::descriptor::{Setting, SettingKind};
 use crate::digest::uuid_of;
-use crate::facts::{HostFacts, Record};
+use crate::facts::HostFacts;
 use crate::id::{HostName, ServiceName};
 use crate::inventory::{Cluster, Service};
 
@@ -21,14 +21,13 @@ pub fn with_made(
     seed: &str,
 ) -> Cluster {
     let mut cluster = cluster.clone();
-    let records: Vec<&Record> = facts.values().filter_map(|f| f.record.as_ref()).collect();
     for (name, service) in &mut cluster.services {
         let made = settings(catalogue, service).filter(|(_, s)| s.kind == SettingKind::Uuid);
         let words: Vec<String> = made.map(|(word, _)| word.clone()).collect();
         for word in words {
             let key = key(name, &word);
             let value = service.settings.entry(word).or_default();
-            match most_recorded(&records, &key) {
+            match recorded(facts, name, &key) {
                 Some(recorded) => *value = Json::from(recorded),
                 None if value.is_null() => *value = Json::from(uuid_of(&format!("{seed} {key}"))),
                 None => {}
@@ -62,15 +61,34 @@ fn settings<'a>(
     all.filter(move |(_, setting)| setting.when.holds(&values))
 }
 
-/// The value that most hosts have. They differ only where a first deploy was cut off while it was recorded,
-/// before anything used it, and those that had it were then out of reach.
-fn most_recorded<'a>(records: &[&'a Record], key: &str) -> Option<&'a str> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for value in records.iter().filter_map(|record| record.fixed.get(key)) {
-        *counts.entry(value).or_default() += 1;
+/// The value that is recorded. Hosts differ where a first deploy was cut off while it was recorded, and those
+/// that had it were then out of reach of the next: what counts is what a host has used, else what most have.
+fn recorded(
+    facts: &BTreeMap<HostName, HostFacts>,
+    service: &ServiceName,
+    key: &str,
+) -> Option<String> {
+    let mut counts: BTreeMap<&String, (bool, usize)> = BTreeMap::new();
+    for facts in facts.values() {
+        let value = facts
+            .record
+            .as_ref()
+            .and_then(|record| record.fixed.get(key));
+        if let Some(value) = value {
+            let count = counts.entry(value).or_default();
+            count.0 |= has_used(facts, service);
+            count.1 += 1;
+        }
     }
     let most = counts.into_iter().max_by_key(|(_, count)| *count);
-    most.map(|(value, _)| value)
+    most.map(|(value, _)| value.clone())
+}
+
+/// Whether a step that is done once was done on a host for an instance of a service.
+fn has_used(facts: &HostFacts, service: &ServiceName) -> bool {
+    let of = format!("/units/{service}-");
+    let done = |marker: &String| marker.contains(&of) && marker.contains("/once-");
+    facts.markers.iter().any(done)
 }
 
 fn key(service: &ServiceName, word: &str) -> String {
@@ -81,4 +99,47 @@ fn text(value: &Json) -> String {
     value
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{RECORD_FORMAT, Record};
+    use crate::id::Arch;
+
+    fn host(name: &str, id: &str, used: bool) -> (HostName, HostFacts) {
+        let mut facts = HostFacts::bare(name, Arch::X86_64, 1024);
+        facts.record = Some(Record {
+            format: RECORD_FORMAT,
+            cluster: "c".to_owned(),
+            host: name.parse().unwrap(),
+            placement: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            fixed: BTreeMap::from([("log.id".to_owned(), id.to_owned())]),
+            owns: [].into(),
+            data: [].into(),
+            units: [].into(),
+        });
+        let marker = "/var/lib/sdtd/c/units/log-broker/once-format".to_owned();
+        facts.markers.extend(used.then_some(marker));
+        (name.parse().unwrap(), facts)
+    }
+
+    #[test]
+    fn a_value_that_was_used_counts_more_than_one_that_many_recorded() {
+        let service: ServiceName = "log".parse().unwrap();
+        let all = [
+            host("a", "old", false),
+            host("b", "old", false),
+            host("c", "new", true),
+        ];
+        let value = |hosts: &[(HostName, HostFacts)]| {
+            let facts = hosts.iter().cloned().collect();
+            recorded(&facts, &service, "log.id")
+        };
+        assert_eq!(value(&all).as_deref(), Some("new"));
+        assert_eq!(value(&all[..2]).as_deref(), Some("old"));
+        assert_eq!(value(&[]), None);
+    }
 }

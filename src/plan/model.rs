@@ -84,6 +84,14 @@ pub struct RoleRef {
     pub role: RoleName,
 }
 
+impl RoleRef {
+    /// Whether an instance is of this role.
+    #[must_use]
+    pub fn is_of(&self, id: &InstanceId) -> bool {
+        self.service == id.service && self.role == id.role
+    }
+}
+
 impl fmt::Display for RoleRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.service, self.role)

@@ -118,6 +118,12 @@ impl Placer<'_> {
             Amount::Count(n) => self.choose(&kept, (usize::from(*n), most)),
         };
         self.refuse_a_resize((service, role_name), &kept, &wanted);
+        if kept.iter().any(|(_, copy)| *copy > most) {
+            self.done.refused.push(format!(
+                "{service}.{role_name} has more on a host than `per_host: {most}`: to take instances off a live \
+                 cluster is not offered yet"
+            ));
+        }
         let slots = if kept.is_empty() { wanted } else { kept };
         let key = format!("{service}.{role_name}");
         let number = |id: InstanceId| {

@@ -14,7 +14,7 @@ use crate::inventory::{Cluster, Connection, Host};
 use crate::plan::check::{self, Check, Verdict};
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile, once_marker};
-use crate::plan::held::{self, Held};
+use crate::plan::held::{self, Guard, Held};
 use crate::plan::made::{fixed, with_made};
 use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
 use crate::plan::packages::{self, Installed, Packages};
@@ -219,7 +219,10 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
         let refused = placement.refused.into_iter().map(Problem::new);
         return Err(PlanError::Refused(refused.collect()));
     }
-    let mut refused: Vec<Problem> = refused(input).into_iter().map(Problem::new).collect();
+    let mut refused: Vec<Problem> = refused(input, &placement)
+        .into_iter()
+        .map(Problem::new)
+        .collect();
     let basis = basis(input);
     let cluster = input.with_made();
     let input = Input {
@@ -238,6 +241,7 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
         // Not for one that starts anew: it must learn from the others what there is.
         let begun = held.knows_role(&one.member.id);
         one.files.retain(|file| !(begun && file.bootstrap));
+        again_for_new_folders(one, &held, input.facts);
     }
     if !refused.is_empty() {
         return Err(PlanError::Refused(refused));
@@ -254,10 +258,13 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
     waves.prepare(&records)?;
     waves.keep(&previous);
     waves.install()?;
+    let mut held = held;
     for role in roles_in_order(&view) {
         waves.role(&role)?;
+        let of_role = desired.iter().filter(|one| role.is_of(&one.member.id));
+        held = held.after(of_role);
+        waves.remember(&role, &held.text());
     }
-    waves.remember(&held.after(&desired));
     waves.resources(input.resources);
     waves.clean(&previous);
     let (waves, unchanged) = waves.done();
@@ -293,6 +300,11 @@ pub fn checks(input: Input<'_>) -> Result<Vec<Check>, PlanError> {
 /// # Errors
 /// When a template can't be rendered.
 pub fn rendered(input: Input<'_>) -> Result<Vec<(InstanceId, Vec<DesiredFile>)>, PlanError> {
+    let cluster = input.with_made();
+    let input = Input {
+        cluster: &cluster,
+        ..input
+    };
     let placement = placement(input.cluster, input.catalogue, input.facts);
     let trees = trees(input, &placement);
     let context = context(input, &placement, &trees);
@@ -369,7 +381,7 @@ fn homes(trees: &Trees) -> BTreeMap<(HostName, ServiceName), String> {
 }
 
 /// Changes of versions and of values fixed at the first deploy.
-fn refused(input: Input<'_>) -> Vec<String> {
+fn refused(input: Input<'_>, placement: &Placement) -> Vec<String> {
     let mut refused = BTreeSet::new();
     for record in input.facts.values().filter_map(|f| f.record.as_ref()) {
         for (name, service) in &input.cluster.services {
@@ -382,7 +394,7 @@ fn refused(input: Input<'_>) -> Vec<String> {
                 format!("{name} runs {old} and the inventory wants {new}: changing the version of a live cluster is not offered yet")
             }));
         }
-        for (word, new) in fixed(input.cluster, input.catalogue) {
+        for (word, new) in fixed_now(input, placement) {
             let old = record.fixed.get(&word).filter(|old| **old != new);
             refused.extend(old.map(|old| {
                 format!("`{word}` is `{old}` since the first deploy and can't become `{new}`")
@@ -390,6 +402,44 @@ fn refused(input: Input<'_>) -> Vec<String> {
         }
     }
     refused.into_iter().collect()
+}
+
+/// What can't be changed after the first deploy: values of settings, and where others have to find members.
+fn fixed_now(input: Input<'_>, placement: &Placement) -> BTreeMap<String, String> {
+    let mut all = fixed(input.cluster, input.catalogue);
+    let nowhere = BTreeMap::new();
+    let context = Context {
+        cluster: input.cluster,
+        catalogue: input.catalogue,
+        facts: &nowhere,
+        placement,
+        homes: BTreeMap::new(),
+        renderer: Renderer::new(),
+    };
+    for member in context.members() {
+        let folder = input.catalogue.get(&member.id.service);
+        let role = folder.and_then(|f| f.descriptor.roles.get(&member.id.role));
+        for name in role.into_iter().flat_map(|role| &role.remembered) {
+            let port = member.ports.get(name).copied().unwrap_or_default();
+            let at = format!("{}:{port}", member.address);
+            all.insert(format!("{} {name}", member.id), at);
+        }
+        // What was written into the first folder is looked for there.
+        let settings = &input.cluster.services[&member.id.service].settings;
+        let steps = role.into_iter().flat_map(|role| &role.once);
+        if steps
+            .filter(|once| once.when.holds(settings))
+            .any(|once| once.folders)
+        {
+            let first = member
+                .env
+                .get("SDTD_DATA")
+                .and_then(|all| all.split(':').next());
+            let word = format!("{} first data folder", member.id);
+            all.extend(first.map(|first| (word, first.to_owned())));
+        }
+    }
+    all
 }
 
 /// What will be written about each host.
@@ -418,7 +468,7 @@ fn records(
                 .iter()
                 .map(|(name, service)| (name.to_string(), service.version.clone()))
                 .collect(),
-            fixed: fixed(input.cluster, input.catalogue),
+            fixed: fixed_now(input, placement),
             owns,
             data: here().flat_map(|d| d.data.iter().cloned()).collect(),
             units: here().map(|d| d.member.unit.clone()).collect(),
@@ -471,6 +521,18 @@ fn view(input: Input<'_>, context: &Context<'_>) -> View {
         roles,
         roots,
         verify,
+    }
+}
+
+/// A step that each data folder needs is done again where one was added since.
+fn again_for_new_folders(one: &mut Desired, held: &Held, facts: &BTreeMap<HostName, HostFacts>) {
+    let Some(facts) = facts.get(&one.member.id.host) else {
+        return;
+    };
+    let is_new = |guard: &Guard| !facts.markers.contains(&guard.sign) && !held.knows(guard);
+    let added = one.guards.iter().any(is_new);
+    for once in one.once.iter_mut().filter(|once| once.folders) {
+        once.again = added;
     }
 }
 

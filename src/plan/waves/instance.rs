@@ -42,13 +42,13 @@ impl Waves<'_> {
 
     fn once(&self, one: &Desired, facts: &HostFacts, steps: &mut Steps) {
         for once in &one.once {
-            let anew = self.anew.contains(&one.member.id);
-            match (facts.markers.contains(&once.marker), anew) {
+            let again = once.again || self.anew.contains(&one.member.id);
+            match (facts.markers.contains(&once.marker), again) {
                 (true, false) => {
                     steps.unchanged += 1;
                     continue;
                 }
-                // What it made is lost with the data.
+                // What it made is lost with the data, or a new folder needs it too.
                 (true, true) => steps.steps.push(Step::Remove {
                     path: once.marker.clone(),
                     data: false,

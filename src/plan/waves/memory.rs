@@ -8,14 +8,14 @@ use crate::id::{HostName, InstanceId};
 use crate::plan::compare::Steps;
 use crate::plan::desired::DesiredFile;
 use crate::plan::held::Held;
-use crate::plan::model::{Step, Wave};
+use crate::plan::model::{RoleRef, Step, Wave};
 use crate::plan::packages;
 use crate::plan::paths::HostPaths;
 use crate::plan::previous::Previous;
 
 impl Waves<'_> {
-    /// Which folders hold data, once everything runs: on all hosts, since a replaced board has forgotten.
-    pub fn remember(&mut self, held: &str) {
+    /// Which folders hold data, once a role runs: on all hosts, since a replaced board has forgotten.
+    pub fn remember(&mut self, role: &RoleRef, held: &str) {
         let mut batches = Vec::new();
         for (name, host) in &self.context.cluster.hosts {
             let Some(facts) = self.context.facts.get(name) else {
@@ -28,15 +28,19 @@ impl Waves<'_> {
                 steps.steps.push(own_step(&paths, paths.held(), now, after));
             }
             batches.extend(self.batch(name, steps));
+            self.remembered.insert(name.clone(), held.to_owned());
         }
+        // One after another, since they write the same file.
+        let waves = self.of_service.get(&role.service).into_iter().flatten();
         let wave = Wave {
-            title: "remember what holds data".to_owned(),
-            after: self.all_roles(),
+            title: format!("remember that {role} holds data"),
+            after: waves.chain(&self.remembering).copied().collect(),
             after_on_host: self.prepared.clone(),
             batches,
             ..Wave::default()
         };
-        self.push(wave);
+        let index = self.push(wave);
+        self.remembering.extend(index);
     }
 
     /// What hosts had, before any of it changes.

@@ -32,6 +32,8 @@ pub struct Waves<'a> {
     /// The waves that write each service's files: its roles may share some.
     writing: BTreeMap<ServiceName, Vec<usize>>,
     unchanged: usize,
+    /// The waves that remember what holds data.
+    remembering: Vec<usize>,
     /// What hosts remember of data after the waves so far, where that changes.
     remembered: BTreeMap<HostName, String>,
     /// Instances that start empty though they had data.
@@ -67,6 +69,7 @@ impl<'a> Waves<'a> {
             of_service: BTreeMap::new(),
             writing: BTreeMap::new(),
             unchanged: 0,
+            remembering: Vec::new(),
             remembered: BTreeMap::new(),
             anew,
         }
@@ -284,6 +287,10 @@ impl<'a> Waves<'a> {
             let of_kind = by_kind.iter().filter(|(k, _)| *k == kind);
             let batches: Vec<Batch> = of_kind.map(|(_, b)| b.clone()).collect();
             let mut wave = self.role_wave(role, words, kind, batches);
+            if kind == Kind::Anew {
+                // Its host forgets it first, in the file that these write.
+                wave.after_on_host.extend(&self.remembering);
+            }
             let mut ahead = None;
             if kind == Kind::Start && (!wave.after.is_empty() || self.share_hosts(&role.service)) {
                 let files = self.configure(role, &mut wave);

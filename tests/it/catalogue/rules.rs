@@ -164,7 +164,7 @@ fn a_unit_is_started_again_after_a_crash_without_end_and_waits_for_its_disks() {
         "Restart=on-failure",
         "RestartSec=5",
         "LimitNOFILE=100000",
-        "TimeoutStopSec=300",
+        "TimeoutStopSec=360",
     ] {
         assert!(service.lines().any(|l| l == line), "{line}: {service}");
     }
