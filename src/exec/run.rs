@@ -66,6 +66,17 @@ impl Board {
         true
     }
 
+    /// Waits for the batches before this one that are on its host: they do not get in each other's way.
+    async fn wait_turn(&self, wave: &Wave, index: usize, n: usize) {
+        let host = &wave.batches[n].host;
+        let earlier = wave.batches[..n].iter().filter(|batch| &batch.host == host);
+        for batch in earlier {
+            if let Some((_, state)) = self.batches[index].get(&key(batch)) {
+                over(state).await;
+            }
+        }
+    }
+
     /// Waits until the packages of earlier waves have gone to a host: they share its link, and those that
     /// are needed first go first.
     async fn wait_link(&self, wave: usize, host: &HostName) {
@@ -211,6 +222,7 @@ impl Executor {
             tasks.spawn(async move {
                 let wave = &plan.waves[index];
                 let batch = &wave.batches[n];
+                board.wait_turn(wave, index, n).await;
                 this.one(wave, index, batch, &board).await
             });
         }

@@ -236,6 +236,9 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
         previous::go_back(&context, &mut desired);
     }
     let held = Held::read(&context);
+    if input.back {
+        refused.extend(previous::left_out(&context, &desired, &held));
+    }
     refused.extend(held::refused(&context, &desired, &held, input.anew));
     for one in &mut desired {
         // Not for one that starts anew: it must learn from the others what there is.

@@ -6,10 +6,12 @@
 use std::collections::BTreeMap;
 
 use crate::digest::sha256;
+use crate::event::Problem;
 use crate::facts::HostFacts;
 use crate::id::{HostName, ServiceName};
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
+use crate::plan::held::Held;
 use crate::plan::paths::HostPaths;
 use crate::plan::planner::Trees;
 
@@ -153,6 +155,36 @@ pub fn go_back(context: &Context<'_>, desired: &mut [Desired]) {
         one.files.iter_mut().chain([&mut one.unit]).for_each(was);
         one.wanted.1 = crate::plan::desired::fingerprint(&one.files, &one.unit);
     }
+}
+
+/// Data folders that came with the last change and would be left out by going back, with what is in them.
+#[must_use]
+pub fn left_out(context: &Context<'_>, desired: &[Desired], held: &Held) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for one in desired {
+        let id = &one.member.id;
+        let Some(facts) = context.facts.get(&id.host) else {
+            continue;
+        };
+        let files = || one.files.iter().chain([&one.unit]);
+        for guard in one.guards.iter().filter(|guard| held.knows(guard)) {
+            let now = files().filter_map(|file| facts.files.get(&file.path));
+            let named_now = now
+                .map(|file| &file.text)
+                .any(|text| text.contains(&guard.folder));
+            if named_now && !files().any(|file| file.text.contains(&guard.folder)) {
+                let cause = format!(
+                    "{id}: its data are in {} too since the last change: going back would leave them out",
+                    guard.folder
+                );
+                problems.push(
+                    Problem::new(cause)
+                        .help("change the inventory instead, and leave `data:` as it is"),
+                );
+            }
+        }
+    }
+    problems
 }
 
 /// The tree that a host's link pointed at before, or else does now.

@@ -32,15 +32,17 @@ impl Waves<'_> {
         }
         // One after another, since they write the same file.
         let waves = self.of_service.get(&role.service).into_iter().flatten();
+        let before = self.remembering.iter().map(|(_, wave)| wave);
         let wave = Wave {
             title: format!("remember that {role} holds data"),
-            after: waves.chain(&self.remembering).copied().collect(),
+            after: waves.chain(before).copied().collect(),
             after_on_host: self.prepared.clone(),
             batches,
             ..Wave::default()
         };
         let index = self.push(wave);
-        self.remembering.extend(index);
+        let of = |wave| (role.service.clone(), wave);
+        self.remembering.extend(index.map(of));
     }
 
     /// What hosts had, before any of it changes.

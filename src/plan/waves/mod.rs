@@ -32,8 +32,8 @@ pub struct Waves<'a> {
     /// The waves that write each service's files: its roles may share some.
     writing: BTreeMap<ServiceName, Vec<usize>>,
     unchanged: usize,
-    /// The waves that remember what holds data.
-    remembering: Vec<usize>,
+    /// The waves that remember what each service's data are in.
+    remembering: Vec<(ServiceName, usize)>,
     /// What hosts remember of data after the waves so far, where that changes.
     remembered: BTreeMap<HostName, String>,
     /// Instances that start empty though they had data.
@@ -287,16 +287,14 @@ impl<'a> Waves<'a> {
             let of_kind = by_kind.iter().filter(|(k, _)| *k == kind);
             let batches: Vec<Batch> = of_kind.map(|(_, b)| b.clone()).collect();
             let mut wave = self.role_wave(role, words, kind, batches);
-            if kind == Kind::Anew {
-                // Its host forgets it first, in the file that these write.
-                wave.after_on_host.extend(&self.remembering);
-            }
             let mut ahead = None;
             if kind == Kind::Start && (!wave.after.is_empty() || self.share_hosts(&role.service)) {
                 let files = self.configure(role, &mut wave);
                 ahead = self.push(files);
                 wave.after_on_host.extend(ahead);
             }
+            wave.after_on_host
+                .extend(self.remembered_for(&role.service));
             if let Some(index) = self.push(wave) {
                 let of_service = self.of_service.entry(role.service.clone());
                 of_service.or_default().push(index);
@@ -305,6 +303,16 @@ impl<'a> Waves<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The waves that remember what the data of a service, and of those that it needs, are in: they write the
+    /// same file as the host of one that starts anew, which forgets it first.
+    fn remembered_for(&self, service: &ServiceName) -> Vec<usize> {
+        let wanted = self.context.cluster.services.get(service);
+        let needs = |other: &ServiceName| wanted.is_some_and(|of| of.needs.contains(other));
+        let waves = self.remembering.iter();
+        let waves = waves.filter(|(other, _)| other == service || needs(other));
+        waves.map(|(_, wave)| *wave).collect()
     }
 
     /// Whether a host has more than one instance of a service.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use sdtd::error::Failure;
 use sdtd::facts::{FileFact, Listener};
-use sdtd::flow::Planned;
+use sdtd::flow::{Planned, plan_failure};
 use sdtd::plan::check::Verdict;
 use sdtd::plan::goals::{self, Selection};
 use sdtd::plan::mend::mend;
@@ -294,7 +294,10 @@ async fn power(bench: &mut Bench, words: &[&str]) -> String {
         "stop" => goals::stop(input, &what),
         "start" => goals::start(input, &what),
         "restart" => goals::restart(input, &what),
-        "rollback" => planner::plan(input).expect("a plan"),
+        "rollback" => match planner::plan(input) {
+            Ok(plan) => plan,
+            Err(error) => return refused(&plan_failure(error)),
+        },
         _ => goals::destroy(input, words.contains(&"--keep-data")),
     };
     if plan.is_empty() {
