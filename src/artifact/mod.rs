@@ -6,6 +6,7 @@
 //! is one tar file with one SHA-256. Nothing here talks to the cluster's hosts, and nothing
 //! prints: callers hear of [`Progress`].
 
+mod content;
 mod disk;
 mod download;
 mod error;
@@ -28,6 +29,7 @@ mod testing;
 mod tests;
 
 pub use crate::id::Arch;
+pub use content::content;
 pub use error::{ArtifactError, Tried};
 pub use lock::{Coordinate, Jar, Lock, LockError};
 pub use request::{Request, Source};

@@ -30,6 +30,9 @@ pub struct DeployArgs {
     /// the others hold all that it had.
     #[arg(long, value_name = "INSTANCE")]
     anew: Vec<InstanceId>,
+    /// Compare every file of the packages on the hosts with what was sent; what is damaged is sent again.
+    #[arg(long)]
+    deep: bool,
     #[command(flatten)]
     timings: TimingsArg,
 }
@@ -55,6 +58,7 @@ async fn planned(
     saved: Option<Saved>,
 ) -> Result<(), Failure> {
     run.flow.anew.extend(args.anew.iter().cloned());
+    run.flow.deep = args.deep;
     let planned = match run.flow.plan(saved.is_none()).await {
         Ok(planned) => planned,
         Err(failure) => {
@@ -249,6 +253,7 @@ async fn not_settled(run: &Run, goal: Goal) -> Result<Option<Plan>, Failure> {
     }
     let mut flow = run.flow.quietly();
     flow.anew.clear();
+    flow.deep = false;
     let again = flow.plan(false).await?;
     Ok((!again.plan.is_empty()).then_some(again.plan))
 }

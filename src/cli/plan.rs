@@ -34,6 +34,9 @@ pub struct PlanArgs {
     /// An instance that lost its data for good and shall start empty (may be repeated).
     #[arg(long, value_name = "INSTANCE", conflicts_with = "offline")]
     anew: Vec<InstanceId>,
+    /// Compare every file of the packages on the hosts with what was sent.
+    #[arg(long)]
+    deep: bool,
     /// Contact no host: validate, place and render with assumed facts.
     #[arg(long)]
     offline: bool,
@@ -60,6 +63,7 @@ pub async fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
     }
     let mut run = setup::begin(global, opened, "plan", Missing::OutOfReach).await?;
     run.flow.anew.extend(args.anew.iter().cloned());
+    run.flow.deep = args.deep;
     let planned = match run.flow.plan(args.out.is_some()).await {
         Ok(planned) => planned,
         Err(failure) => return Err(run.end(Some(failure), "there is no plan").await),

@@ -239,6 +239,7 @@ pub async fn begin(
         anew: BTreeSet::new(),
         seed: uuid::Uuid::new_v4().to_string(),
         back: false,
+        deep: false,
     };
     let told = (missing != Missing::Tolerated).then(|| events.clone());
     let interrupts = interrupts(&flow.stop, told);

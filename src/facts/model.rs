@@ -43,6 +43,9 @@ pub struct HostFacts {
     /// Those among them that units of other clusters run from.
     #[serde(default)]
     pub used: BTreeSet<String>,
+    /// Files of packages in the store that are not as they were sent, where that was looked for.
+    #[serde(default)]
+    pub damaged: BTreeMap<String, BTreeSet<String>>,
     /// Markers of steps done once that exist.
     pub markers: BTreeSet<String>,
     /// Units asked for, by name without a suffix.
@@ -78,6 +81,7 @@ impl HostFacts {
             links: BTreeMap::new(),
             store: BTreeSet::new(),
             used: BTreeSet::new(),
+            damaged: BTreeMap::new(),
             markers: BTreeSet::new(),
             units: BTreeMap::new(),
             listening: Vec::new(),

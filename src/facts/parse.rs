@@ -194,6 +194,7 @@ impl Reader {
             links: self.links,
             store: self.store,
             used: self.used,
+            damaged: BTreeMap::new(),
             markers: self.markers,
             units: self.units,
             listening: self.listening,

@@ -1,6 +1,7 @@
 //! The one flow that every command goes: connect, facts, packages, plan, apply, verify, plan again.
 
 mod connect;
+mod deep;
 mod offers;
 
 pub use connect::{Access, connect, host_problem, host_problems, learn_keys};
@@ -72,6 +73,8 @@ pub struct Flow {
     pub seed: String,
     /// Whether hosts go back to what they had before their last change.
     pub back: bool,
+    /// Whether every file of the packages on the hosts is looked at.
+    pub deep: bool,
 }
 
 impl Flow {
@@ -210,7 +213,12 @@ impl Flow {
     /// # Errors
     /// When a host can't be asked, a package is found nowhere, or there is no safe plan.
     pub async fn plan(&self, fetch: bool) -> Result<Planned, Failure> {
-        let (facts, missing) = self.facts_within_reach().await?;
+        let (mut facts, missing) = self.facts_within_reach().await?;
+        let unknown = if self.deep {
+            self.look_deep(&mut facts, fetch).await?
+        } else {
+            Vec::new()
+        };
         let placement = planner::placement(&self.cluster, &self.catalogue, &facts);
         let needed = packages::needed(&self.cluster, &self.catalogue, &placement, &facts);
         let mut packages = Packages::new();
@@ -226,8 +234,9 @@ impl Flow {
         }
         self.events.phase("plan");
         let resources = self.resources(&facts).await?;
-        let plan =
-            planner::plan(self.input(&facts, &packages, &resources)).map_err(plan_failure)?;
+        let plan = planner::plan(self.input(&facts, &packages, &resources));
+        let mut plan = plan.map_err(plan_failure)?;
+        plan.warnings.extend(unknown);
         Ok(Planned {
             plan,
             files,

@@ -111,6 +111,31 @@ pub fn own_trees<'a>(
     facts.store.difference(&facts.used).filter(ours)
 }
 
+/// The trees that hosts have, with the packages that they came from.
+#[must_use]
+pub fn there(
+    cluster: &Cluster,
+    catalogue: &Catalogue,
+    placement: &Placement,
+    facts: &BTreeMap<HostName, HostFacts>,
+) -> Vec<(HostName, PackageKey, String)> {
+    let mut trees = Vec::new();
+    for (name, facts) in facts {
+        let paths = HostPaths::new(&cluster.name, &cluster.hosts[name]);
+        for service in services_on(name, cluster, catalogue, placement) {
+            let package = catalogue
+                .get(&service)
+                .and_then(|f| f.descriptor.package.as_ref());
+            let home = package.and_then(|p| facts.links.get(&paths.at(&p.into)));
+            // A tree outside the store is the distribution's.
+            let home = home.filter(|home| home.starts_with(&paths.store()));
+            let key = (service, facts.arch);
+            trees.extend(home.map(|home| (name.clone(), key, home.clone())));
+        }
+    }
+    trees
+}
+
 /// The tree that a host runs a service from.
 ///
 /// A tree of the wanted version that is there stands, wherever it came from, unless the user gave a
@@ -151,39 +176,36 @@ pub fn installed(
         _ => None,
     };
     let prefix = format!("{service}-{}-", wanted.version);
-    let named = |sha: &str| format!("{prefix}{}", sha.get(..12).unwrap_or(sha));
-    let home = |name: &str| format!("{}/{name}", paths.store());
-    if wanted.package.is_none() {
-        let linked = link.and_then(|to| to.rsplit('/').next());
-        let linked = linked
-            .filter(|name| facts.store.contains(*name))
-            .map(str::to_owned);
-        let there = linked.filter(|name| name.starts_with(&prefix));
-        let same_hash = || {
-            file.map(|f| named(&f.sha256))
-                .filter(|n| facts.store.contains(n))
-        };
-        let other = || {
-            facts
-                .store
-                .iter()
-                .find(|name| name.starts_with(&prefix))
-                .cloned()
-        };
-        if let Some(name) = there.or_else(same_hash).or_else(other) {
-            return Some(Installed {
-                home: home(&name),
-                missing: None,
-            });
-        }
+    let name = file.map_or(UNFETCHED, |file| &file.sha256);
+    let name = format!("{prefix}{}", name.get(..12).unwrap_or(name));
+    // A user's own package must be the very one; else any of the version will do, the linked one first.
+    let wanted = if wanted.package.is_some() {
+        &name
+    } else {
+        &prefix
+    };
+    let whole = |tree: &&str| facts.store.contains(*tree) && !facts.damaged.contains_key(*tree);
+    let linked = link.and_then(|to| to.rsplit('/').next());
+    let all = facts.store.iter().map(String::as_str);
+    let mut trees = linked.into_iter().chain([name.as_str()]).chain(all);
+    let home = |tree: &str| format!("{}/{tree}", paths.store());
+    if let Some(tree) = trees.find(|tree| tree.starts_with(wanted.as_str()) && whole(tree)) {
+        let (home, missing) = (home(tree), None);
+        return Some(Installed { home, missing });
     }
-    let name = named(file.map_or(UNFETCHED, |f| &f.sha256));
-    let missing = || file.cloned().map_or(Missing::Unfetched, Missing::File);
-    let missing = (!facts.store.contains(&name)).then(missing);
+    let missing = file.cloned().map_or(Missing::Unfetched, Missing::File);
     Some(Installed {
-        home: home(&name),
-        missing,
+        home: home(&undamaged(&name, facts)),
+        missing: Some(missing),
     })
+}
+
+/// The name of a tree, with a number where one of that name is damaged: it stays until nothing runs from it.
+fn undamaged(name: &str, facts: &HostFacts) -> String {
+    let numbered = (2..).map(|n| format!("{name}-{n}"));
+    let mut names = std::iter::once(name.to_owned()).chain(numbered);
+    let whole = names.find(|name| !facts.damaged.contains_key(name));
+    whole.unwrap_or_default()
 }
 
 /// The distribution's package of a service, and where it puts its tree.

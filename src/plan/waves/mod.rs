@@ -1,5 +1,6 @@
 //! Orders the steps into waves: what may run at once, what waits for what, and which gates stand between.
 
+mod install;
 mod instance;
 mod memory;
 
@@ -13,7 +14,6 @@ use crate::plan::compare::Steps;
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
 use crate::plan::model::{Batch, ResourceChange, RoleRef, Step, UnitChange, Wave};
-use crate::plan::packages::Missing;
 use crate::plan::paths::HostPaths;
 use crate::plan::planner::{PlanError, Trees, is_hook};
 
@@ -174,76 +174,6 @@ impl<'a> Waves<'a> {
             .map(|(_, s)| s.clone());
         here.chain(self.context.placement.on(host).map(|id| id.service.clone()))
             .collect()
-    }
-
-    /// Packages and the links to them, one wave a service.
-    ///
-    /// # Errors
-    /// When a template can't be rendered.
-    pub fn install(&mut self) -> Result<(), PlanError> {
-        for (service, wanted) in &self.context.cluster.services {
-            let mut batches = Vec::new();
-            for name in self.context.cluster.hosts.keys() {
-                if let Some(steps) = self.install_on(name, service)? {
-                    batches.extend(self.batch(name, steps));
-                }
-            }
-            let wave = Wave {
-                title: format!("install {service} {}", wanted.version),
-                after_on_host: self.prepared.clone(),
-                batches,
-                ..Wave::default()
-            };
-            if let Some(index) = self.push(wave) {
-                self.installed.insert(service.clone(), index);
-            }
-        }
-        Ok(())
-    }
-
-    fn install_on(
-        &self,
-        name: &HostName,
-        service: &ServiceName,
-    ) -> Result<Option<Steps>, PlanError> {
-        let key = (name.clone(), service.clone());
-        let (Some(tree), Some(facts)) = (self.trees.get(&key), self.context.facts.get(name)) else {
-            return Ok(None);
-        };
-        let host = &self.context.cluster.hosts[name];
-        let paths = HostPaths::new(&self.context.cluster.name, host);
-        let folder = self.context.catalogue.get(service);
-        let Some(package) = folder.and_then(|f| f.descriptor.package.as_ref()) else {
-            return Ok(None);
-        };
-        let mut steps = Steps::default();
-        match &tree.missing {
-            None => steps.unchanged += 1,
-            Some(Missing::Distribution(package)) => {
-                steps.steps.push(Step::Distribution {
-                    package: package.clone(),
-                });
-            }
-            Some(missing) => {
-                let file = match missing {
-                    Missing::File(file) => Some(file),
-                    _ => None,
-                };
-                steps.steps.push(Step::Package {
-                    name: service.to_string(),
-                    version: self.context.cluster.services[service].version.clone(),
-                    sha256: file.map(|f| f.sha256.clone()).unwrap_or_default(),
-                    store: tree.home.clone(),
-                    size: file.map_or(0, |f| f.size),
-                    strip: file.map_or(0, |f| f.strip),
-                    gzip: file.is_some_and(|f| f.gzip),
-                    owner: self.context.user(host, service),
-                    tools: self.context.tools(host, service)?,
-                });
-            }
-        }
-        steps.link(facts, &paths.at(&package.into), &tree.home);
-        Ok(Some(steps))
     }
 
     /// The instances of a role: those that do not run are started together, those that run and changed

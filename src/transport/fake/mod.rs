@@ -84,6 +84,8 @@ pub struct FakeState {
     pub users: std::collections::BTreeSet<String>,
     /// Names of packages in the store.
     pub store: std::collections::BTreeSet<String>,
+    /// Packages in the store that have a damaged file.
+    pub damaged: std::collections::BTreeSet<String>,
     /// Packages of the distribution.
     pub distribution: std::collections::BTreeSet<String>,
     /// Packages that arrived, by hash, with their sizes.
@@ -181,6 +183,7 @@ impl Fake {
                 .collect(),
             store: state.store.clone(),
             used: std::collections::BTreeSet::new(),
+            damaged: BTreeMap::new(),
             markers: request
                 .markers
                 .iter()
@@ -356,6 +359,23 @@ impl Fake {
                 Ok(Held::Yes)
             }
         }
+    }
+
+    /// See [`super::Remote::command`]: all it does is to tell of damaged packages that the script is about.
+    pub fn command(&self, script: &str, line: &mut (dyn FnMut(&str) + Send)) -> Option<i32> {
+        let world = self.world();
+        let damaged = world
+            .hosts
+            .get(&self.host)
+            .into_iter()
+            .flat_map(|s| &s.damaged);
+        if damaged
+            .into_iter()
+            .any(|tree| script.contains(&format!("/{tree}'")))
+        {
+            line("lib/damaged");
+        }
+        Some(0)
     }
 
     /// See [`super::Remote::tail`].

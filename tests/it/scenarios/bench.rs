@@ -48,6 +48,8 @@ pub struct Bench {
     pub anew: BTreeSet<InstanceId>,
     /// What values are made of at a first deploy.
     pub seed: String,
+    /// Whether every file of a package is looked at.
+    pub deep: bool,
     catalogue: Catalogue,
     laptop: tempfile::TempDir,
     packages: tempfile::TempDir,
@@ -79,6 +81,7 @@ impl Bench {
             done: Vec::new(),
             anew: BTreeSet::new(),
             seed: "bench".to_owned(),
+            deep: false,
             catalogue,
             laptop: tempfile::tempdir().expect("a folder"),
             packages,
@@ -139,6 +142,7 @@ impl Bench {
             anew: self.anew.clone(),
             seed: self.seed.clone(),
             back: false,
+            deep: self.deep,
         };
         (flow, collected)
     }

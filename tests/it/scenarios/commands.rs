@@ -128,6 +128,12 @@ fn on_host(bench: &mut Bench, words: &[&str], given: &str) -> String {
         ["half", host] => bench.on(host, |state| {
             state.incoming.values_mut().for_each(|have| *have /= 2);
         }),
+        ["damage", host, package] => bench.on(host, |state| {
+            let is_of = |tree: &&String| tree.starts_with(package);
+            let tree = state.store.iter().find(is_of).expect("a tree").clone();
+            state.damaged.insert(tree);
+        }),
+        ["deep", yes] => bench.deep = yes == "yes",
         ["seed", text] => text.clone_into(&mut bench.seed),
         ["leader", unit, host] => {
             let host = host.parse().expect("a host");

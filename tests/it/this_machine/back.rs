@@ -64,8 +64,9 @@ fn what_was_before_comes_back() {
     let laptop = Laptop::new();
     (1..=3).for_each(|beat| package(&laptop, beat));
     let services = project("tests/it/lab/services");
+    let services = text(&services);
     let with = |words: &[&str]| {
-        let more = ["--templates", text(&services), "--yes"];
+        let more = ["--templates", services, "--yes"];
         laptop.run(&[words, &more].concat())
     };
     let path = inventory(&laptop, (1, "tick"));
@@ -94,6 +95,22 @@ fn what_was_before_comes_back() {
     with(&["plan", path, "--check"]).expect(0);
     with(&["rollback", path]).expect(0).says(&["tock"]);
     assert_eq!(made(&laptop), "2");
+
+    // A file of the package is changed under a running service.
+    let tree = std::fs::canonicalize(laptop.path("local/hearts/n1/opt/pulse")).unwrap();
+    let script = tree.join("bin/pulse");
+    let own = std::fs::read_to_string(&script).unwrap();
+    inventory(&laptop, (2, "tock"));
+    std::fs::write(&script, own.replace("sleep 1", "sleep 2")).unwrap();
+    with(&["plan", path, "--check"]).expect(0);
+    let found = laptop.run(&["plan", path, "--check", "--deep", "--templates", services]);
+    found
+        .expect(10)
+        .says(&["bin/pulse is damaged", "restart pulse.heart"]);
+    with(&["deploy", path, "--deep"]).expect(0);
+    with(&["deploy", path, "--deep"])
+        .expect(0)
+        .says(&["no change"]);
     with(&["destroy", path]).expect(0);
     assert!(!laptop.path("local/hearts/n1/opt/sdtd").exists());
 }

@@ -1,0 +1,103 @@
+//! Packages on the hosts: what is sent, unpacked and linked.
+
+use std::collections::BTreeSet;
+
+use super::Waves;
+use crate::id::{HostName, ServiceName};
+use crate::plan::compare::Steps;
+use crate::plan::model::{Batch, Step, Wave};
+use crate::plan::packages::Missing;
+use crate::plan::paths::HostPaths;
+use crate::plan::planner::PlanError;
+
+impl Waves<'_> {
+    /// Packages and the links to them, one wave a service.
+    ///
+    /// # Errors
+    /// When a template can't be rendered.
+    pub fn install(&mut self) -> Result<(), PlanError> {
+        for (service, wanted) in &self.context.cluster.services {
+            let mut batches = Vec::new();
+            for name in self.context.cluster.hosts.keys() {
+                if let Some(steps) = self.install_on(name, service)? {
+                    let batch = self.batch(name, steps);
+                    batches.extend(batch.map(|batch| Batch {
+                        because: self.damage(name, service),
+                        ..batch
+                    }));
+                }
+            }
+            let wave = Wave {
+                title: format!("install {service} {}", wanted.version),
+                after_on_host: self.prepared.clone(),
+                batches,
+                ..Wave::default()
+            };
+            if let Some(index) = self.push(wave) {
+                self.installed.insert(service.clone(), index);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is damaged of a service's package on a host.
+    fn damage(&self, host: &HostName, service: &ServiceName) -> Vec<String> {
+        let facts = self.context.facts.get(host);
+        let damaged = facts.into_iter().flat_map(|facts| &facts.damaged);
+        let of = format!("{service}-");
+        let files = damaged.filter(|(tree, _)| tree.starts_with(&of));
+        let told = |files: &BTreeSet<String>| {
+            let first = files.first().cloned().unwrap_or_default();
+            match files.len() {
+                1 => format!("{first} is damaged"),
+                n => format!("{n} files are damaged, {first} for one"),
+            }
+        };
+        files.map(|(_, files)| told(files)).collect()
+    }
+
+    fn install_on(
+        &self,
+        name: &HostName,
+        service: &ServiceName,
+    ) -> Result<Option<Steps>, PlanError> {
+        let key = (name.clone(), service.clone());
+        let (Some(tree), Some(facts)) = (self.trees.get(&key), self.context.facts.get(name)) else {
+            return Ok(None);
+        };
+        let host = &self.context.cluster.hosts[name];
+        let paths = HostPaths::new(&self.context.cluster.name, host);
+        let folder = self.context.catalogue.get(service);
+        let Some(package) = folder.and_then(|f| f.descriptor.package.as_ref()) else {
+            return Ok(None);
+        };
+        let mut steps = Steps::default();
+        match &tree.missing {
+            None => steps.unchanged += 1,
+            Some(Missing::Distribution(package)) => {
+                steps.steps.push(Step::Distribution {
+                    package: package.clone(),
+                });
+            }
+            Some(missing) => {
+                let file = match missing {
+                    Missing::File(file) => Some(file),
+                    _ => None,
+                };
+                steps.steps.push(Step::Package {
+                    name: service.to_string(),
+                    version: self.context.cluster.services[service].version.clone(),
+                    sha256: file.map(|f| f.sha256.clone()).unwrap_or_default(),
+                    store: tree.home.clone(),
+                    size: file.map_or(0, |f| f.size),
+                    strip: file.map_or(0, |f| f.strip),
+                    gzip: file.is_some_and(|f| f.gzip),
+                    owner: self.context.user(host, service),
+                    tools: self.context.tools(host, service)?,
+                });
+            }
+        }
+        steps.link(facts, &paths.at(&package.into), &tree.home);
+        Ok(Some(steps))
+    }
+}
