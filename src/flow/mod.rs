@@ -4,7 +4,8 @@ mod connect;
 mod offers;
 
 pub use connect::{Access, connect, host_problem, host_problems, learn_keys};
-use offers::{Found, find};
+pub use offers::fetch_all;
+use offers::{Found, find, open};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -239,6 +240,8 @@ impl Flow {
         keys: BTreeSet<PackageKey>,
         fetch: bool,
     ) -> Result<Vec<(PackageKey, Found)>, Failure> {
+        let opened = open(&self.shelf, &self.events).await;
+        opened.map_err(|problem| Failure::new(Kind::Failed, problem))?;
         let mut tasks = JoinSet::new();
         for key in keys {
             let request = self.request(&key)?;

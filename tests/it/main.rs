@@ -9,6 +9,7 @@
     reason = "all of it is tests"
 )]
 
+mod bundle;
 mod catalogue;
 mod conformance;
 mod docs;
