@@ -169,7 +169,10 @@ impl Shelf {
                 format!("bundle {}", bundle.named.display()),
                 &bundle.lack(wanted),
             ),
-            (_, Some(folder)) => line(format!("folder {}", folder.display()), "no file of it fits"),
+            (_, Some(folder)) => line(
+                format!("folder {}", folder.display()),
+                "no .tar, .tgz or .tar.gz file of it fits",
+            ),
             (_, None) => line("folder of packages".into(), "none is given (--packages)"),
         };
         let cache = format!("cache {}", self.cache.display());

@@ -83,6 +83,7 @@ unpack() {
   new="${3%/*}/.new-$$-${3##*/}"
   rm -rf "${3%/*}"/.new-*-"${3##*/}"; mkdir -p "$new" || return 1
   tar -x ${5:+-z} --no-same-owner --strip-components="$4" -C "$new" -f "$1" || { rm -rf "$new"; return 1; }
+  chmod -R a+rX "$new" || return 1 # whoever packed it may have kept it to themselves
   "$7" "$new" || return 1
   [ -z "$6" ] || chown -R "$6:$(id -gn "$6")" "$new" || return 1
   sync -f "$new" 2>/dev/null

@@ -12,7 +12,9 @@ user: root
 versions: { "1": {} }
 package:
   into: /opt/candle
+  file_names: ["candle_2.1?-{{ version }}.t*"]
   sources: [{ archive: { url: "http://127.0.0.1:1/candle-{{ version }}.tar" } }]
+tools: [{ name: candle, command: echo made here }]
 roles:
   flame:
     count: everywhere
@@ -20,14 +22,14 @@ roles:
     run: { command: [/bin/sh, "{{ paths.home }}/flame.sh"] }
 "#;
 
-const INVENTORY: &str = "cluster: lit\nhosts: { n1: { connection: local, memory: 1G } }\n\
+pub const INVENTORY: &str = "cluster: lit\nhosts: { n1: { connection: local, memory: 1G } }\n\
                          services: { candle: { on: [n1] } }\n";
 
 /// A machine with the inventory and the catalogue, without a cache and without Maven.
-struct Machine(tempfile::TempDir);
+pub struct Machine(tempfile::TempDir);
 
 impl Machine {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let machine = Self(tempfile::tempdir().expect("a folder"));
         machine.write("inventory.yaml", INVENTORY.as_bytes());
         machine.write("odd/candle/service.yaml", CANDLE.as_bytes());
@@ -44,17 +46,17 @@ impl Machine {
         machine
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) {
+    pub fn write(&self, name: &str, bytes: &[u8]) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
         std::fs::write(path, bytes).expect("written");
     }
 
-    fn sdtd(&self, words: &[&str]) -> Ran {
+    pub fn sdtd(&self, words: &[&str]) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sdtd"));
         command
             .args(words)

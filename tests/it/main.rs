@@ -24,3 +24,4 @@ mod setup;
 mod support;
 mod this_machine;
 mod timings;
+mod upstream;
