@@ -6,6 +6,7 @@
 //! is one tar file with one SHA-256. Nothing here talks to the cluster's hosts, and nothing
 //! prints: callers hear of [`Progress`].
 
+pub mod apt;
 pub mod bundle;
 mod disk;
 mod download;

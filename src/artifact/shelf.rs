@@ -26,6 +26,7 @@ pub struct Shelf {
     network: bool,
     pub(super) net: Network,
     pub(super) maven: PathBuf,
+    pub(super) apt: PathBuf,
     pub(super) maven_down: AtomicBool,
     pub(super) jdks: Vec<PathBuf>,
 }
@@ -40,6 +41,7 @@ impl Shelf {
             network: true,
             net: Network::default(),
             maven: "mvn".into(),
+            apt: "apt-get".into(),
             maven_down: AtomicBool::new(false),
             jdks: jdk::homes(),
         }

@@ -311,6 +311,7 @@ impl Flow {
             prober: self.prober(plan.view.clone()),
             places: self.places(),
             packages: files,
+            shelf: Arc::clone(&self.shelf),
             events: self.events.clone(),
             forks: Arc::new(Semaphore::new(self.forks.max(1))),
             rolls: Arc::new(Mutex::new(())),

@@ -7,7 +7,7 @@ use crate::lab::laptop::{Ran, run_for, text};
 use crate::scenarios::packages::tar;
 
 /// A service whose one source is out of reach: its package is at hand, or nowhere.
-const CANDLE: &str = r#"title: Burns
+pub const CANDLE: &str = r#"title: Burns
 user: root
 versions: { "1": {} }
 package:

@@ -9,6 +9,7 @@
     reason = "all of it is tests"
 )]
 
+mod apt;
 mod bundle;
 mod catalogue;
 mod conformance;

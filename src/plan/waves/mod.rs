@@ -219,6 +219,7 @@ impl<'a> Waves<'a> {
             Some(Missing::Distribution(package)) => {
                 steps.steps.push(Step::Distribution {
                     package: package.clone(),
+                    brought: None,
                 });
             }
             Some(missing) => {
