@@ -42,6 +42,12 @@ pub async fn run(global: &Global, args: &BundleArgs) -> Result<(), Failure> {
     let cluster = &opened.loaded.cluster.name;
     let usual = || PathBuf::from(format!("sdtd-packages-{cluster}.tar"));
     let out = args.out.clone().unwrap_or_else(usual);
+    let folder = out.parent().filter(|path| !path.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|path| !path.is_dir()) {
+        // Told before an hour of downloads, not after it.
+        let why = format!("{}: there is no such folder", folder.display());
+        return Err(Failure::of(Kind::Usage, why));
+    }
     let requests = requests(&opened, &archs)?;
     let shelf = Arc::new(setup::shelf(global, &opened.dirs));
     let telling = setup::telling(global, &opened, "bundle", Missing::Tolerated, None);

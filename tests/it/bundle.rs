@@ -196,6 +196,10 @@ fn what_can_not_be_bundled_is_told_for_each_architecture() {
         ]);
     assert!(!there.path("x.tar").exists() && !there.path("x.tar.part").exists());
     there
+        .sdtd(&["bundle", "--out", "no/x.tar"])
+        .expect(2)
+        .says(&["no: there is no such folder"]);
+    there
         .sdtd(&["bundle", "--arch", "vax"])
         .expect(2)
         .says(&["not one of x86_64"]);
