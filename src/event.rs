@@ -39,7 +39,7 @@ pub enum EventKind {
         /// The program's version.
         version: String,
     },
-    /// A phase of the run begins: `facts`, `packages`, `plan`, `apply`, `verify`.
+    /// A phase of the run begins: `facts`, `packages`, `plan`, `apply`, `verify`, `bundle`.
     Phase {
         /// The phase's name.
         name: String,

@@ -219,6 +219,15 @@ impl Arch {
         }
     }
 
+    /// From any of its names.
+    ///
+    /// # Errors
+    /// When it is none that is known.
+    pub fn named(name: &str) -> Result<Self, String> {
+        let known = Self::from_uname(name).or_else(|| Self::from_debian(name));
+        known.ok_or_else(|| format!("not one of {}", Self::ALL.map(|a| a.to_string()).join(", ")))
+    }
+
     /// Its name in Debian's packages.
     #[must_use]
     pub fn debian(self) -> &'static str {

@@ -51,6 +51,14 @@ pub enum ArtifactError {
         /// What is wrong with it.
         why: String,
     },
+    /// A file or folder is no bundle of packages, or a damaged one. Nothing of it is used.
+    #[error("{} {why}", path.display())]
+    Bundle {
+        /// The file, or the manifest.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// More than one file of the folder of packages fits.
     #[error("several files in {} fit: {}", folder.display(), files.join(", "))]
     Ambiguous {
@@ -117,7 +125,10 @@ impl ArtifactError {
             Self::NotFound { .. } => {
                 "put the file into a folder and name that with `--packages DIR`, or name it in the inventory as `package:`"
             }
-            Self::Checksum { .. } => "it was not used; get the file again, from upstream",
+            Self::Bundle { .. } => {
+                "copy it anew, or make it anew with `sdtd bundle`; `--packages` takes such a file, or a folder of package files"
+            }
+            Self::Checksum { .. } => "it was not used; get the file again, from where it came from",
             _ => return None,
         };
         Some(help.to_owned())
@@ -134,6 +145,7 @@ impl ArtifactError {
             Self::Checksum { .. }
             | Self::NotFound { .. }
             | Self::Layout { .. }
+            | Self::Bundle { .. }
             | Self::Ambiguous { .. }
             | Self::Sum { .. }
             | Self::Lock(_)

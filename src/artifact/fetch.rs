@@ -63,7 +63,7 @@ impl Shelf {
                 why: "is no archive".into(),
             });
         };
-        if !self.network {
+        if !self.network() {
             return Err(ArtifactError::Offline);
         }
         let mut expected = Expected::declared(sha512.as_deref(), sha256.as_deref())?;
@@ -125,7 +125,7 @@ impl Shelf {
         place: &Path,
         progress: Listener<'_>,
     ) -> Result<Artifact, ArtifactError> {
-        let offline = !self.network || self.maven_down.load(Ordering::Relaxed);
+        let offline = !self.network() || self.maven_down.load(Ordering::Relaxed);
         let maven = Maven {
             program: self.maven.clone(),
             offline,

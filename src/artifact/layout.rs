@@ -71,6 +71,12 @@ fn strip(reader: impl Read) -> Result<usize, String> {
     for entry in archive.entries().map_err(broken)? {
         let entry = entry.map_err(broken)?;
         let name = entry.path().map_err(broken)?.into_owned();
+        // What git and macOS put beside a tree is no part of it.
+        let is_extra = entry.header().entry_type().is_pax_global_extensions();
+        let file = name.file_name().unwrap_or_default().as_encoded_bytes();
+        if is_extra || file.starts_with(b"._") {
+            continue;
+        }
         // A leading `./` counts as a component to tar; both ways in one file can't be served.
         match name.as_os_str().as_encoded_bytes() {
             b"." | b"./" => continue,
@@ -133,6 +139,27 @@ mod tests {
                 .contains("leading `./`")
         );
         assert!(strip_of(&[]).is_err());
+    }
+
+    #[test]
+    fn what_git_and_macos_add_is_no_part_of_the_tree() {
+        let names = ["._mill", "mill/libs/a.jar", "mill/._NOTICE", "mill/NOTICE"];
+        assert_eq!(strip_of(&names), Ok(1));
+        let mut bytes = tar(&["pax_global_header"]);
+        bytes.truncate(2 * 512);
+        let header = tar::Header::from_byte_slice(&bytes[..512]);
+        let mut header = header.clone();
+        header.set_entry_type(tar::EntryType::XGlobalHeader);
+        header.set_size(26);
+        header.set_cksum();
+        bytes[..512].copy_from_slice(header.as_bytes());
+        bytes[512..].fill(0);
+        bytes[512..538].copy_from_slice(b"26 comment=0123456789abcd\n");
+        bytes.extend(tar(&["mill/libs/a.jar", "mill/NOTICE"]));
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.tgz");
+        fs::write(&path, gzip(&bytes)).unwrap();
+        assert_eq!(of(&path).unwrap(), (Format::TarGz, 1));
     }
 
     #[test]

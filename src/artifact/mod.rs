@@ -1,11 +1,13 @@
 //! Packages on the operator's machine: one request, one whole and checked file to send.
 //!
 //! A package is looked for in this order: a file the user names, the folder of packages the
-//! user keeps, the local cache, then the sources of the catalogue (an upstream archive, jars
+//! user keeps (or a bundle of them, made where there was a network), the local cache, then the sources of the catalogue (an upstream archive, jars
 //! assembled by Maven, a Java runtime linked from the local JDK). Whatever the way, the result
 //! is one tar file with one SHA-256. Nothing here talks to the cluster's hosts, and nothing
 //! prints: callers hear of [`Progress`].
 
+pub mod apt;
+pub mod bundle;
 mod content;
 mod disk;
 mod download;
@@ -17,6 +19,7 @@ mod jlink;
 mod layout;
 mod lock;
 mod maven;
+mod own;
 pub(crate) mod pack;
 mod reply;
 mod request;

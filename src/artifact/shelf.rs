@@ -1,27 +1,32 @@
 //! The local cache, and the order in which a package's places are asked.
 
+use super::bundle::Bundle;
 use super::disk::{beside, blocking};
 use super::download::Network;
 use super::error::Tried;
 use super::jdk::{self, Jdk};
 use super::lock::Lock;
-use super::request::arch_in_file_name;
+use super::own::Own;
 use super::stamp::Stamp;
-use super::sum::{Expected, Sums};
+use super::sum::Sums;
 use super::{Arch, Artifact, ArtifactError, Listener, Progress, Request, Source, folder};
 use crate::digest::sha256;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use tokio::sync::OnceCell;
 
 /// Where packages are kept on the operator's machine, and where else they may come from.
 #[derive(Debug)]
 pub struct Shelf {
     pub(super) cache: PathBuf,
     packages: Option<PathBuf>,
-    pub(super) network: bool,
+    /// What `packages` is, once that was looked at: a bundle, or a plain folder.
+    bundle: OnceCell<Option<Bundle>>,
+    network: bool,
     pub(super) net: Network,
     pub(super) maven: PathBuf,
+    pub(super) apt: PathBuf,
     pub(super) maven_down: AtomicBool,
     pub(super) jdks: Vec<PathBuf>,
 }
@@ -32,18 +37,20 @@ impl Shelf {
         Self {
             cache: cache.into(),
             packages: None,
+            bundle: OnceCell::new(),
             network: true,
             net: Network::default(),
             maven: "mvn".into(),
+            apt: "apt-get".into(),
             maven_down: AtomicBool::new(false),
             jdks: jdk::homes(),
         }
     }
 
-    /// Looks into the user's own folder of packages first.
+    /// Looks into the user's own folder of packages first, or into a bundle: then nothing is fetched.
     #[must_use]
-    pub fn with_packages(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.packages = Some(folder.into());
+    pub fn with_packages(mut self, place: impl Into<PathBuf>) -> Self {
+        self.packages = Some(place.into());
         self
     }
 
@@ -54,14 +61,42 @@ impl Shelf {
         self
     }
 
+    /// Opens the bundle of packages, if the user named one.
+    ///
+    /// # Errors
+    /// When it is damaged or none, or the disk fails.
+    pub async fn open(&self, progress: Listener<'_>) -> Result<(), ArtifactError> {
+        let bundle = async || match &self.packages {
+            Some(file) if file.is_file() => {
+                Ok(Some(Bundle::of_file(file, &self.cache, progress).await?))
+            }
+            Some(folder) => Bundle::of_folder(folder),
+            None => Ok(None),
+        };
+        self.bundle.get_or_try_init(bundle).await.map(|_| ())
+    }
+
+    /// The bundle that all packages must come from.
+    fn bundle(&self) -> Option<&Bundle> {
+        self.bundle.get()?.as_ref()
+    }
+
+    /// Whether a bundle was given, so that all there is must be at hand.
+    pub fn is_bundle(&self) -> bool {
+        self.bundle().is_some()
+    }
+
+    /// Whether anything may be asked beyond this machine.
+    pub(super) fn network(&self) -> bool {
+        self.network && !self.is_bundle()
+    }
+
     /// The package, if it is at hand and known already: no network, no reading of big files.
     /// `None` says only that [`Shelf::resolve`] has something to do.
     pub fn cached(&self, wanted: &Request) -> Option<Artifact> {
-        if let Some(given) = &wanted.given {
-            return self.known(given, wanted, None).ok()?;
-        }
-        if let Some(file) = self.in_folder(wanted).ok()? {
-            return self.known(&file, wanted, self.named(&file, wanted)).ok()?;
+        if let Some(own) = self.own(wanted).ok()? {
+            let known = self.known(&own, wanted).ok()?;
+            return known.or_else(|| self.bundle()?.listed(wanted));
         }
         wanted
             .sources
@@ -80,11 +115,9 @@ impl Shelf {
         wanted: &Request,
         progress: Listener<'_>,
     ) -> Result<Artifact, ArtifactError> {
-        if let Some(given) = &wanted.given {
-            return self.users(given, wanted, None).await;
-        }
-        if let Some(file) = self.in_folder(wanted)? {
-            return self.users(&file, wanted, self.named(&file, wanted)).await;
+        self.open(progress).await?;
+        if let Some(own) = self.own(wanted)? {
+            return self.users(own, wanted).await;
         }
         let shelved = wanted
             .sources
@@ -93,7 +126,7 @@ impl Shelf {
         if let Some(artifact) = shelved {
             return Ok(artifact);
         }
-        let mut tried = self.looked();
+        let mut tried = self.looked(wanted);
         let (mut errors, mut foreign) = (0, None);
         for source in &wanted.sources {
             let place = source.place();
@@ -128,67 +161,72 @@ impl Shelf {
     }
 
     /// The places that were looked into without a word, for the list of those tried.
-    fn looked(&self) -> Vec<Tried> {
+    fn looked(&self, wanted: &Request) -> Vec<Tried> {
         let line = |place: String, why: &str| Tried {
             place,
             why: why.into(),
         };
-        let folder = match &self.packages {
-            Some(folder) => line(format!("folder {}", folder.display()), "no file of it fits"),
-            None => line("folder of packages".into(), "none is given (--packages)"),
+        let own = match (self.bundle(), &self.packages) {
+            (Some(bundle), _) => line(
+                format!("bundle {}", bundle.named.display()),
+                &bundle.lack(wanted),
+            ),
+            (_, Some(folder)) => line(
+                format!("folder {}", folder.display()),
+                "no .tar, .tgz or .tar.gz file of it fits",
+            ),
+            (_, None) => line("folder of packages".into(), "none is given (--packages)"),
         };
         let cache = format!("cache {}", self.cache.display());
-        vec![folder, line(cache, "is not there")]
+        vec![own, line(cache, "is not there")]
     }
 
-    fn in_folder(&self, wanted: &Request) -> Result<Option<PathBuf>, ArtifactError> {
-        self.packages
-            .as_ref()
-            .map_or(Ok(None), |packages| folder::find(packages, wanted))
-    }
-
-    /// The source whose archive this file claims to be.
-    fn named<'r>(&self, file: &Path, wanted: &'r Request) -> Option<&'r Source> {
-        wanted
-            .sources
-            .iter()
-            .find(|source| folder::is_named_by(file, source))
+    /// The user's own file of a package: the one they name, the bundle's, or one of their folder.
+    fn own(&self, wanted: &Request) -> Result<Option<Own>, ArtifactError> {
+        let bundled = self.bundle().and_then(|bundle| bundle.find(wanted));
+        match &wanted.given {
+            // What the inventory names may lie only where the bundle was made.
+            Some(given) if bundled.is_none() || given.exists() => {
+                return Ok(Some(Own::named(given.clone())));
+            }
+            _ if self.is_bundle() => return Ok(bundled),
+            _ => {}
+        }
+        let Some(folder) = &self.packages else {
+            return Ok(None);
+        };
+        let Some(file) = folder::find(folder, wanted)? else {
+            return Ok(None);
+        };
+        let mut sources = wanted.sources.iter();
+        let claims = sources.find(|source| folder::is_named_by(&file, source));
+        Own::found(file.clone(), claims).map(Some)
     }
 
     /// A user's file that was looked at before and has not changed since.
-    fn known(
-        &self,
-        file: &Path,
-        wanted: &Request,
-        claims: Option<&Source>,
-    ) -> Result<Option<Artifact>, ArtifactError> {
-        suits(file, wanted.arch)?;
-        let file = fs::canonicalize(file).map_err(ArtifactError::io(file))?;
+    fn known(&self, own: &Own, wanted: &Request) -> Result<Option<Artifact>, ArtifactError> {
+        own.suits(wanted.arch)?;
+        let file = fs::canonicalize(&own.file).map_err(ArtifactError::io(&own.file))?;
         let Some(stamp) = Stamp::read(&self.stamp_of(&file), &file) else {
             return Ok(None);
         };
-        agrees(&file, &stamp.sums(), claims)?;
-        Ok(Some(stamp.artifact()))
+        own.agrees(&file, &stamp.sums())?;
+        Ok(Some(own.told(stamp).artifact()))
     }
 
-    /// A user's file. Only one that bears upstream's own name has to have upstream's checksum.
-    async fn users(
-        &self,
-        file: &Path,
-        wanted: &Request,
-        claims: Option<&Source>,
-    ) -> Result<Artifact, ArtifactError> {
-        if let Some(artifact) = self.known(file, wanted, claims)? {
+    /// A user's file, looked at once.
+    async fn users(&self, own: Own, wanted: &Request) -> Result<Artifact, ArtifactError> {
+        if let Some(artifact) = self.known(&own, wanted)? {
             return Ok(artifact);
         }
-        let file = fs::canonicalize(file).map_err(ArtifactError::io(file))?;
-        let (at, claims) = (self.stamp_of(&file), claims.cloned());
+        let file = fs::canonicalize(&own.file).map_err(ArtifactError::io(&own.file))?;
+        let at = self.stamp_of(&file);
         blocking(move || {
             let sums = Sums::of(&file)?;
-            agrees(&file, &sums, claims.as_ref())?;
-            let stamp = Stamp::of(&file, sums, format!("file {}", file.display()))?;
+            own.agrees(&file, &sums)?;
+            let stamp = Stamp::of(&file, sums, own.origin(&file))?;
             stamp.write(&at)?;
-            Ok(stamp.artifact())
+            Ok(own.told(stamp).artifact())
         })
         .await
     }
@@ -253,31 +291,4 @@ impl Shelf {
         }
         jdk::find(&wanted.version, &self.jdks).map_err(|why| ArtifactError::Tool { why })
     }
-}
-
-/// Refuses a user's file whose name speaks of another architecture.
-fn suits(file: &Path, wanted: Arch) -> Result<(), ArtifactError> {
-    let name = file
-        .file_name()
-        .map(|name| name.to_string_lossy())
-        .unwrap_or_default();
-    match arch_in_file_name(&name) {
-        Some(has) if has != wanted => Err(ArtifactError::Architecture {
-            what: file.display().to_string(),
-            has: has.to_string(),
-            wanted,
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// Compares a user's file with what the source it claims to be declares.
-fn agrees(file: &Path, sums: &Sums, claims: Option<&Source>) -> Result<(), ArtifactError> {
-    let Some(Source::Archive { sha512, sha256, .. }) = claims else {
-        return Ok(());
-    };
-    let expected = Expected::declared(sha512.as_deref(), sha256.as_deref())?;
-    expected
-        .iter()
-        .try_for_each(|expected| sums.check(&file.display().to_string(), expected))
 }

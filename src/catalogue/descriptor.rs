@@ -181,7 +181,8 @@ pub enum Source {
         /// The Java modules it holds.
         modules: Vec<String>,
     },
-    /// A package of the hosts' own distribution, installed there by `apt-get`.
+    /// A package of the hosts' own distribution, installed there by `apt-get`. What a host can't get from its
+    /// mirrors is fetched by this machine's `apt-get`, for the host's release and architecture, and sent.
     Distribution {
         /// Its name.
         package: String,

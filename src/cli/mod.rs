@@ -1,5 +1,6 @@
 //! The command line: words in, exit code out. Every command goes the one flow.
 
+mod bundle;
 mod check;
 mod deploy;
 mod destroy;
@@ -55,8 +56,8 @@ pub struct Global {
     /// A folder of services that overrides and extends the built-in ones (may be repeated).
     #[arg(long, global = true, value_name = "DIR")]
     templates: Vec<PathBuf>,
-    /// A folder of package files of your own.
-    #[arg(long, global = true, value_name = "DIR")]
+    /// A folder of package files of your own, or a bundle: then nothing is fetched.
+    #[arg(long, global = true, value_name = "DIR|FILE")]
     packages: Option<PathBuf>,
     /// Take and keep the SSH keys of hosts that are not known yet.
     #[arg(long, global = true)]
@@ -129,6 +130,8 @@ enum Command {
     History(history::HistoryArgs),
     /// Gather what somebody else must see to help, in one file, secrets masked.
     Support(support::SupportArgs),
+    /// Gather all packages that an inventory needs in one file, for a site without a network.
+    Bundle(bundle::BundleArgs),
     /// Take the cluster's lock away from a run that is dead.
     Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell.
@@ -193,6 +196,7 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Exec(args) => exec::run(global, args).await,
         Command::History(args) => history::run(global, args),
         Command::Support(args) => support::run(global, args).await,
+        Command::Bundle(args) => bundle::run(global, args).await,
         Command::Unlock(args) => unlock::run(global, args).await,
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -182,28 +182,41 @@ impl Missing {
     }
 }
 
-/// Begins a run: reporters first, then all connections at once.
-///
-/// # Errors
-/// When a host can't be reached and `missing` says that this is fatal.
-pub async fn begin(
+/// Those whom a run is told to.
+pub struct Telling {
+    /// Where events go.
+    pub events: EventSink,
+    reporters: JoinHandle<Reporters>,
+    screen: report::Screen,
+    id: String,
+    began: std::time::Instant,
+}
+
+impl Telling {
+    /// Ends a run that had no hosts with its sum, and waits until everything is written.
+    pub async fn finish(self, mut summary: crate::event::RunSummary) {
+        summary.took_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.events.emit(EventKind::RunFinished(summary));
+        drop(self.events);
+        let _ = self.reporters.await;
+    }
+}
+
+/// Begins to tell of a run, the password hidden. One that only looks leaves no log.
+pub fn telling(
     global: &Global,
-    opened: Opened,
+    opened: &Opened,
     command: &str,
     missing: Missing,
-) -> Result<Run, Failure> {
+    password: Option<&str>,
+) -> Telling {
     let began = std::time::Instant::now();
-    let Opened {
-        loaded,
-        catalogue,
-        dirs,
-    } = opened;
-    let password = ask_password(global)?;
     let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let time = time.map_or(0, |t| t.as_secs());
     let id = format!("{time:010}-{}", std::process::id());
-    let logs = (missing != Missing::Tolerated).then(|| dirs.state.clone());
-    let (events, reporters, screen) = reporters(global, logs, &loaded, password.as_deref());
+    let logs = (missing != Missing::Tolerated).then(|| opened.dirs.state.clone());
+    let loaded = &opened.loaded;
+    let (events, reporters, screen) = reporters(global, logs, loaded, password);
     events.emit(EventKind::RunStarted {
         command: command.to_owned(),
         cluster: loaded.cluster.name.to_string(),
@@ -214,6 +227,38 @@ pub async fn begin(
     if !loaded.warnings.is_empty() {
         events.warn(loaded.warnings.render(Style::Plain), None);
     }
+    Telling {
+        events,
+        reporters,
+        screen,
+        id,
+        began,
+    }
+}
+
+/// Begins a run: reporters first, then all connections at once.
+///
+/// # Errors
+/// When a host can't be reached and `missing` says that this is fatal.
+pub async fn begin(
+    global: &Global,
+    opened: Opened,
+    command: &str,
+    missing: Missing,
+) -> Result<Run, Failure> {
+    let password = ask_password(global)?;
+    let Telling {
+        events,
+        reporters,
+        screen,
+        id,
+        began,
+    } = telling(global, &opened, command, missing, password.as_deref());
+    let Opened {
+        loaded,
+        catalogue,
+        dirs,
+    } = opened;
     let sockets = sockets()?;
     let access = Access {
         accept_new: global.accept_new,
@@ -277,10 +322,11 @@ pub async fn look(global: &Global, arg: &InventoryArg, command: &str) -> Result<
     begin(&global.quietly(), opened, command, Missing::Tolerated).await
 }
 
-fn shelf(global: &Global, dirs: &Dirs) -> Shelf {
+/// The packages of this machine.
+pub fn shelf(global: &Global, dirs: &Dirs) -> Shelf {
     let shelf = Shelf::new(dirs.cache.join("packages"));
     match &global.packages {
-        Some(folder) => shelf.with_packages(folder),
+        Some(place) => shelf.with_packages(place),
         None => shelf,
     }
 }

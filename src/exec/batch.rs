@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::artifact::Artifact;
 use crate::event::{EventKind, Outcome, Problem};
 use crate::exec::script::Places;
 use crate::exec::{Executor, Undone};
@@ -32,11 +33,15 @@ impl Executor {
         });
         let mut teller = Teller::new(self, wave, batch);
         self.attempt(&mut teller, (remote, places), sent).await?;
+        if let Some(problem) = teller.bring.take() {
+            teller.brought = Some(self.bring(batch, teller.done, remote, problem).await?);
+            self.attempt(&mut teller, (remote, places), sent).await?;
+        }
         if teller.resend.take().is_some() {
             // What an interrupted run left half sent was no good; from the beginning, once.
             self.attempt(&mut teller, (remote, places), sent).await?;
         }
-        let failed = teller.failed.or(teller.resend);
+        let failed = teller.failed.or(teller.resend).or(teller.bring);
         failed.map_or(Ok(teller.changed), |problem| Err(problem.into()))
     }
 
@@ -49,13 +54,18 @@ impl Executor {
     ) -> Result<(), Undone> {
         let batch = teller.batch;
         let first = teller.done;
-        for step in &batch.steps[first..] {
+        let mut steps = batch.steps[first..].to_vec();
+        if let (Some(brought), Some(step)) = (&teller.brought, steps.first_mut()) {
+            self.send_brought(batch, step, brought, remote).await?;
+        }
+        for step in &steps {
             self.ship(batch, step, remote).await?;
         }
         sent();
-        let steps = (first + 1, &batch.steps[first..]);
         let done = remote
-            .apply(places, steps, &mut |n, answer| teller.tell(n, answer))
+            .apply(places, (first + 1, &steps), &mut |n, answer| {
+                teller.tell(n, answer);
+            })
             .await;
         done.map_err(|error| undone(&batch.host.to_string(), &error))
     }
@@ -77,22 +87,33 @@ impl Executor {
             let cause = format!("the package {what} was not fetched to this machine");
             return Err(Problem::new(cause).into());
         };
-        let places = &self.places[&batch.host];
-        let tell = |done: u64| {
-            self.events.emit(EventKind::Transfer {
-                host: batch.host.clone(),
-                what: what.clone(),
-                done,
-                total: *size,
-            });
-        };
         let shipment = Shipment {
             file,
             sha256,
             size: *size,
         };
+        self.send(batch, &what, shipment, remote).await
+    }
+
+    /// Sends a file, and tells how far it is.
+    pub(super) async fn send(
+        &self,
+        batch: &Batch,
+        what: &str,
+        shipment: Shipment<'_>,
+        remote: &Remote,
+    ) -> Result<(), Undone> {
+        let places = &self.places[&batch.host];
+        let tell = |done: u64| {
+            self.events.emit(EventKind::Transfer {
+                host: batch.host.clone(),
+                what: what.to_owned(),
+                done,
+                total: shipment.size,
+            });
+        };
         let sent = remote.send(places, shipment, &tell).await;
-        let who = || format!("{}: {step}", batch.host);
+        let who = || format!("{}: package {what}", batch.host);
         sent.map(|_| ()).map_err(|error| undone(&who(), &error))
     }
 }
@@ -111,6 +132,10 @@ struct Teller<'a> {
     failed: Option<Problem>,
     /// What did not arrive as it was sent.
     resend: Option<Problem>,
+    /// What the host can't get from its distribution.
+    bring: Option<Problem>,
+    /// What was fetched instead, for the step that asked for it.
+    brought: Option<Artifact>,
 }
 
 impl<'a> Teller<'a> {
@@ -125,6 +150,8 @@ impl<'a> Teller<'a> {
             changed: 0,
             failed: None,
             resend: None,
+            bring: None,
+            brought: None,
         }
     }
 
@@ -140,6 +167,10 @@ impl<'a> Teller<'a> {
                 self.resend = Some(refused(batch, step, lines));
                 return;
             }
+            StepAnswer::Bring(lines) => {
+                self.bring = Some(refused(batch, step, lines));
+                return;
+            }
             StepAnswer::Stale(lines) => Outcome::Failed {
                 error: stale(batch, step, lines),
             },
@@ -151,6 +182,7 @@ impl<'a> Teller<'a> {
             Outcome::Failed { error } => self.failed = Some(error.clone()),
             outcome => {
                 self.done = number;
+                self.brought = None;
                 self.changed += usize::from(*outcome == Outcome::Changed);
             }
         }
@@ -188,7 +220,7 @@ fn refused(batch: &Batch, step: &Step, log: Vec<String>) -> Problem {
     }
 }
 
-fn undone(who: &str, error: &RemoteError) -> Undone {
+pub(super) fn undone(who: &str, error: &RemoteError) -> Undone {
     let problem = Problem::new(format!("{who}: {error}"));
     Undone {
         problem: match error.help() {

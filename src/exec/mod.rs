@@ -2,9 +2,11 @@
 //!
 //! Every wave is a task that waits for the waves it names. Inside a wave the hosts go on alone, as many at
 //! once as `--forks` allows; a wave with a width goes through its batches in turns, behind its gates. The
-//! one thing decided while running is declared in the plan: who goes last, since leaders move.
+//! things decided while running are declared: who goes last, since leaders move, and who gets a package of a
+//! host's distribution, the host itself or, where it has no way out, this machine for it.
 
 mod batch;
+mod bring;
 mod ready;
 mod run;
 pub mod script;
@@ -16,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Mutex, Semaphore};
 
+use crate::artifact::Shelf;
 use crate::event::Problem;
 use crate::exec::script::Places;
 use crate::id::HostName;
@@ -47,6 +50,8 @@ pub struct Executor {
     pub places: BTreeMap<HostName, Places>,
     /// The packages of this machine, by SHA-256.
     pub packages: BTreeMap<String, PathBuf>,
+    /// Where packages come from that a host's own distribution does not give it.
+    pub shelf: Arc<Shelf>,
     /// Where events go.
     pub events: EventSink,
     /// How many hosts are worked on at once.

@@ -83,7 +83,13 @@ fn call(places: &Places, n: usize, step: &Step, functions: &mut String, calls: &
             )
         }
         Step::Package { .. } => package_call(places, n, step, functions),
-        Step::Distribution { package } => format!("apt_install {}", quote(package)),
+        Step::Distribution { package, brought } => {
+            let sum = brought.as_deref().unwrap_or_default();
+            let archive = brought.as_ref().map(|sum| places.arrival(sum));
+            let archive = archive.unwrap_or_default();
+            let words = [package.as_str(), &archive, sum].map(quote);
+            format!("apt_install {}", words.join(" "))
+        }
         Step::Link { path, to, .. } => format!("make_link {} {}", quote(path), quote(to)),
         Step::Once {
             hook,

@@ -1,5 +1,5 @@
 # What every batch of steps begins with. Each step is one call of `step`; it answers with one line on
-# standard output: @sdtd <number> changed|ok|stale|resend|failed. The first failure ends the batch.
+# standard output: @sdtd <number> changed|ok|stale|resend|bring|failed. The first failure ends the batch.
 export LC_ALL=C
 umask 022
 
@@ -11,6 +11,7 @@ step() {
     100) echo "@sdtd $n ok" ;;
     101) echo "@sdtd $n stale"; exit 0 ;;
     102) echo "@sdtd $n resend"; exit 0 ;;
+    103) echo "@sdtd $n bring"; exit 0 ;;
     *) echo "@sdtd $n failed"; exit 0 ;;
   esac
 }
@@ -91,16 +92,43 @@ unpack() {
 }
 
 fill_tree() { # archive gzip strip tree owner tools-function
-  tar -x ${2:+-z} --no-same-owner --strip-components="$3" -C "$4" -f "$1" && "$6" "$4" || return 1
+  tar -x ${2:+-z} --no-same-owner --strip-components="$3" -C "$4" -f "$1" || return 1
+  chmod -R a+rX "$4" || return 1 # whoever packed it may have kept it to themselves
+  "$6" "$4" || return 1
   [ -z "$5" ] || chown -R "$5:$(id -gn "$5")" "$4"
 }
 
+# apt_install package archive sum; the last two are of what the operator's machine brought, once this host could
+# not get the package itself. Getting is apart from installing: only a package that can't be had is brought.
 apt_install() {
   command -v apt-get >/dev/null || { echo "this host has no apt-get" >&2; return 1; }
   [ "$(id -u)" = 0 ] || { echo "apt-get needs root, and sdtd has no root here" >&2; return 1; }
   export DEBIAN_FRONTEND=noninteractive
-  apt-get -q install -y --no-install-recommends "$1" >&2 && return 0
-  apt-get -q update >&2 && apt-get -q install -y --no-install-recommends "$1" >&2
+  [ -z "$2" ] || { apt_brought "$2" "$3"; return; }
+  apt install --download-only "$1" || { apt update; apt install --download-only "$1"; } || return 103
+  apt install "$1"
+}
+
+# Somebody else's apt may hold the lock for a while; a mirror that does not answer is not waited for.
+apt() {
+  how=$1; shift
+  [ "$how" = update ] || set -- -y --no-install-recommends "$@"
+  apt-get -q -o DPkg::Lock::Timeout=120 -o Acquire::Retries=0 -o Acquire::http::Timeout=10 \
+    -o Acquire::https::Timeout=10 "$how" "$@" >&2 || return 1 # its own code for a failure is 100
+}
+
+apt_brought() { # archive sum
+  if [ "$(sum "$1")" != "$2" ]; then
+    rm -f "$1"
+    echo "the packages did not arrive as they were sent: their SHA-256 differs" >&2
+    return 102
+  fi
+  debs="${1%.part}.debs"
+  rm -rf "$debs"; mkdir -p "$debs" && tar -x -C "$debs" -f "$1" && apt install "$debs"/*.deb
+  code=$?
+  rm -rf "$debs"
+  [ "$code" != 0 ] || rm -f "$1"
+  return "$code"
 }
 
 tool() { # file: its text comes on standard input

@@ -5,7 +5,8 @@ mod deep;
 mod offers;
 
 pub use connect::{Access, connect, host_problem, host_problems, learn_keys};
-use offers::{Found, find};
+pub use offers::fetch_all;
+use offers::{Found, find, open};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -251,6 +252,8 @@ impl Flow {
         keys: BTreeSet<PackageKey>,
         fetch: bool,
     ) -> Result<Vec<(PackageKey, Found)>, Failure> {
+        let opened = open(&self.shelf, &self.events).await;
+        opened.map_err(|problem| Failure::new(Kind::Failed, problem))?;
         let mut tasks = JoinSet::new();
         for key in keys {
             let request = self.request(&key)?;
@@ -320,6 +323,7 @@ impl Flow {
             prober: self.prober(plan.view.clone()),
             places: self.places(),
             packages: files,
+            shelf: Arc::clone(&self.shelf),
             events: self.events.clone(),
             forks: Arc::new(Semaphore::new(self.forks.max(1))),
             rolls: Arc::new(Mutex::new(())),

@@ -1,6 +1,10 @@
 //! How each package is to be had: as a file of this machine, fetched or made, or from the distribution.
 
-use crate::artifact::{Artifact, Progress, Request, Shelf};
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use crate::artifact::{Artifact, ArtifactError, Progress, Request, Shelf};
 use crate::event::{EventKind, Problem};
 use crate::plan::packages::{Offer, PackageFile};
 use crate::report::EventSink;
@@ -34,27 +38,76 @@ pub(super) async fn find(
     let Some(events) = fetch else {
         return Ok(shelf.cached(request).map(Found::File).or(own));
     };
-    match (fetch_one(shelf, request, events).await, own) {
+    // Whoever brings a bundle along has no distribution within reach either.
+    let own = own.filter(|_| request.given.is_none() && !shelf.is_bundle());
+    let package = format!("{} {}", request.name, request.version);
+    match (fetch_one(shelf, request, package, events).await, own) {
         (Ok(artifact), _) => Ok(Some(Found::File(artifact))),
-        (Err(_), Some(own)) if request.given.is_none() => Ok(Some(own)),
-        (Err(problem), _) => Err(problem),
+        (Err(_), Some(own)) => Ok(Some(own)),
+        (Err(problem), None) => Err(problem),
+    }
+}
+
+/// Gets all these packages as files of this machine, for architectures that may differ.
+///
+/// # Errors
+/// With a problem for each that is found nowhere.
+pub async fn fetch_all(
+    shelf: &Arc<Shelf>,
+    requests: Vec<Request>,
+    events: &EventSink,
+) -> Result<Vec<(Request, Artifact)>, Vec<Problem>> {
+    open(shelf, events).await.map_err(|problem| vec![problem])?;
+    let mut tasks = JoinSet::new();
+    for request in requests {
+        let (shelf, events) = (Arc::clone(shelf), events.clone());
+        tasks.spawn(async move {
+            let package = format!("{} {} for {}", request.name, request.version, request.arch);
+            let artifact = fetch_one(&shelf, &request, package, &events).await?;
+            Ok((request, artifact))
+        });
+    }
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    for result in tasks.join_all().await {
+        match result {
+            Ok(one) => found.push(one),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    problems.sort_by(|a: &Problem, b| a.cause.cmp(&b.cause));
+    found.sort_by_key(|(wanted, _): &(Request, _)| (wanted.name.clone(), wanted.arch));
+    if problems.is_empty() {
+        Ok(found)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Looks at once what `--packages` names, so that a bundle which is wrong is told of once.
+pub(super) async fn open(shelf: &Shelf, events: &EventSink) -> Result<(), Problem> {
+    let tell = |progress| events.emit(package_event("packages", progress));
+    shelf.open(&tell).await.map_err(|error| told(&error))
+}
+
+fn told(error: &ArtifactError) -> Problem {
+    Problem {
+        cause: error.to_string(),
+        log: Vec::new(),
+        help: error.help(),
     }
 }
 
 async fn fetch_one(
     shelf: &Shelf,
     request: &Request,
+    package: String,
     events: &EventSink,
 ) -> Result<Artifact, Problem> {
-    let package = format!("{} {}", request.name, request.version);
     let tell = |progress: Progress| {
         events.emit(package_event(&package, progress));
     };
-    let artifact = shelf.resolve(request, &tell).await.map_err(|e| Problem {
-        cause: e.to_string(),
-        log: Vec::new(),
-        help: e.help(),
-    })?;
+    let found = shelf.resolve(request, &tell).await;
+    let artifact = found.map_err(|error| told(&error))?;
     events.emit(EventKind::PackageReady {
         package,
         origin: artifact.origin.clone(),

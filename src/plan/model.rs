@@ -211,6 +211,10 @@ pub enum Step {
     Distribution {
         /// Its name.
         package: String,
+        /// The SHA-256 of what the operator's machine brings of it. No plan says so: a host that can get the
+        /// package itself does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        brought: Option<String>,
     },
     /// A symbolic link.
     Link {

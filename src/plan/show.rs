@@ -24,7 +24,9 @@ impl fmt::Display for Step {
             Self::Block { path, .. } => write!(f, "take the block out of {path}"),
             Self::Sysctl { key, after, .. } => write!(f, "kernel setting {key}={after}"),
             Self::Package { name, version, .. } => write!(f, "package {name} {version}"),
-            Self::Distribution { package } => write!(f, "package {package} of the distribution"),
+            Self::Distribution { package, .. } => {
+                write!(f, "package {package} of the distribution")
+            }
             Self::Link { path, to, .. } => write!(f, "link {path} to {to}"),
             Self::Once { name, .. } => write!(f, "{name} (once)"),
             Self::Unit { unit, to, .. } => write!(f, "{to} {unit}"),

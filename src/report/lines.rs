@@ -26,6 +26,7 @@ pub(super) fn phase_title(name: &str) -> &str {
     match name {
         "facts" => "Looking at the hosts",
         "packages" => "Getting packages ready",
+        "bundle" => "Writing the bundle",
         "plan" => "Planning",
         "apply" => "Applying",
         "verify" => "Verifying",

@@ -123,6 +123,8 @@ pub enum StepAnswer {
     Stale(Vec<String>),
     /// Its package did not arrive as it was sent; it must be sent again.
     Resend(Vec<String>),
+    /// The host can't get a package of its distribution; it must be brought from this machine.
+    Bring(Vec<String>),
     /// It failed, with what it complained of.
     Failed(Vec<String>),
 }

@@ -184,6 +184,7 @@ impl Shell {
                 match word.as_str() {
                     "stale" => StepAnswer::Stale(lines()),
                     "resend" => StepAnswer::Resend(lines()),
+                    "bring" => StepAnswer::Bring(lines()),
                     _ => StepAnswer::Failed(lines()),
                 },
             ),

@@ -9,6 +9,8 @@
     reason = "all of it is tests"
 )]
 
+mod apt;
+mod bundle;
 mod catalogue;
 mod conformance;
 mod docs;
@@ -23,3 +25,4 @@ mod setup;
 mod support;
 mod this_machine;
 mod timings;
+mod upstream;

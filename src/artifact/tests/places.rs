@@ -37,7 +37,8 @@ async fn every_place_is_named_where_none_has_it() {
     };
     let whys: Vec<&str> = tried.iter().map(|tried| tried.why.as_str()).collect();
     assert_eq!(whys.len(), 8);
-    assert_eq!(whys[..2], ["no file of it fits", "is not there"]);
+    let folder = "no .tar, .tgz or .tar.gz file of it fits";
+    assert_eq!(whys[..2], [folder, "is not there"]);
     assert_eq!(whys[2], "the server answered 404 Not Found");
     assert_eq!(
         whys[3],

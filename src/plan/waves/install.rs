@@ -77,6 +77,7 @@ impl Waves<'_> {
             Some(Missing::Distribution(package)) => {
                 steps.steps.push(Step::Distribution {
                     package: package.clone(),
+                    brought: None,
                 });
             }
             Some(missing) => {

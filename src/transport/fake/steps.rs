@@ -65,7 +65,7 @@ impl FakeState {
                 }
                 self.store.insert(name);
             }
-            Step::Distribution { package } => {
+            Step::Distribution { package, .. } => {
                 return changed(self.distribution.insert(package.clone()));
             }
             Step::Link { path, to, .. } => {

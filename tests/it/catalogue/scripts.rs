@@ -47,6 +47,13 @@ fn kernel_setting() -> Step {
     }
 }
 
+fn of_the_distribution() -> Step {
+    Step::Distribution {
+        package: "p-headless".to_owned(),
+        brought: Some("0".to_owned()),
+    }
+}
+
 /// One step of each kind.
 fn steps() -> Vec<Step> {
     let text = |text: &str| Some(text.to_owned());
@@ -100,9 +107,7 @@ fn steps() -> Vec<Step> {
             owner: text("me"),
             tools,
         },
-        Step::Distribution {
-            package: "p-headless".to_owned(),
-        },
+        of_the_distribution(),
         Step::Link {
             path: path(),
             before: None,
@@ -159,6 +164,9 @@ fn sent() -> BTreeMap<String, String> {
         pidfiles: false,
     };
     scripts.insert("facts".to_owned(), request.script());
+    scripts.insert("apt-ask.sh".to_owned(), sdtd::artifact::apt::ASK.to_owned());
+    // The one script that this machine runs itself.
+    scripts.insert("apt.sh".to_owned(), sdtd::artifact::apt::FETCH.to_owned());
     scripts
 }
 

@@ -70,6 +70,7 @@ impl Seen {
                 StepAnswer::Ok => "ok",
                 StepAnswer::Stale(_) => "stale",
                 StepAnswer::Resend(_) => "resend",
+                StepAnswer::Bring(_) => "bring",
                 StepAnswer::Failed(_) => "failed",
             };
             let line = steps[n - 1].to_string().replace(&self.host.root, "");
