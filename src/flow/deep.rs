@@ -11,7 +11,7 @@ use super::offers::Found;
 use super::{Facts, Flow};
 use crate::artifact::{self, Artifact};
 use crate::error::{Failure, Kind};
-use crate::event::Problem;
+use crate::event::EventKind;
 use crate::facts::quote;
 use crate::plan::packages::{self, PackageKey};
 use crate::plan::planner;
@@ -21,28 +21,28 @@ const WITHIN: Duration = Duration::from_secs(300);
 
 impl Flow {
     /// Compares every file of the packages on the hosts with the archives they came from, as far as these are to
-    /// be had; what differs goes into the facts. The answer is what could not be compared.
+    /// be had; what differs goes into the facts. What can't be compared is told.
     ///
     /// # Errors
     /// When an archive can't be fetched or read.
-    pub(super) async fn look_deep(
-        &self,
-        facts: &mut Facts,
-        fetch: bool,
-    ) -> Result<Vec<Problem>, Failure> {
+    pub(super) async fn look_deep(&self, facts: &mut Facts, fetch: bool) -> Result<(), Failure> {
         let placement = planner::placement(&self.cluster, &self.catalogue, facts);
         let there = packages::there(&self.cluster, &self.catalogue, &placement, facts);
         let keys = there.iter().map(|(_, key, _)| key.clone()).collect();
-        let (archives, mut unknown) = (self.archives(keys, fetch).await?, Vec::new());
+        let archives = self.archives(keys, fetch).await?;
         let mut tasks = JoinSet::new();
         for (host, key, home) in there {
             let sums = archives.get(&key).filter(|archive| archive.is_of(&home));
             let Some(sums) = sums.map(|archive| Arc::clone(&archive.sums)) else {
-                let cause = format!(
+                let text = format!(
                     "{} on {host} was not looked into: the package that it came from is not on this machine",
                     key.0
                 );
-                unknown.push(Problem::new(cause));
+                let help = Some(
+                    "run it where that was deployed from, or name the package with `--packages`"
+                        .to_owned(),
+                );
+                self.events.emit(EventKind::Warning { text, help });
                 continue;
             };
             let fleet = Arc::clone(&self.fleet);
@@ -61,7 +61,7 @@ impl Flow {
                 facts.damaged.insert(tree, wrong);
             }
         }
-        Ok(unknown)
+        Ok(())
     }
 
     /// The archives of this machine, with what is in them.

@@ -215,11 +215,9 @@ impl Flow {
     /// When a host can't be asked, a package is found nowhere, or there is no safe plan.
     pub async fn plan(&self, fetch: bool) -> Result<Planned, Failure> {
         let (mut facts, missing) = self.facts_within_reach().await?;
-        let unknown = if self.deep {
-            self.look_deep(&mut facts, fetch).await?
-        } else {
-            Vec::new()
-        };
+        if self.deep {
+            self.look_deep(&mut facts, fetch).await?;
+        }
         let placement = planner::placement(&self.cluster, &self.catalogue, &facts);
         let needed = packages::needed(&self.cluster, &self.catalogue, &placement, &facts);
         let mut packages = Packages::new();
@@ -235,9 +233,8 @@ impl Flow {
         }
         self.events.phase("plan");
         let resources = self.resources(&facts).await?;
-        let plan = planner::plan(self.input(&facts, &packages, &resources));
-        let mut plan = plan.map_err(plan_failure)?;
-        plan.warnings.extend(unknown);
+        let plan =
+            planner::plan(self.input(&facts, &packages, &resources)).map_err(plan_failure)?;
         Ok(Planned {
             plan,
             files,
