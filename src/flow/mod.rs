@@ -25,6 +25,7 @@ use crate::exec::{Executor, Report, Stop};
 use crate::facts::{FactsError, HostFacts};
 use crate::id::{HostName, InstanceId};
 use crate::inventory::{Cluster, Connection, Host};
+use crate::plan::asks;
 use crate::plan::packages::{self, PackageKey, Packages};
 use crate::plan::paths::HostPaths;
 use crate::plan::{Input, Plan, PlanError, ResourceChange, View, planner};
@@ -91,7 +92,7 @@ impl Flow {
     /// Asks every connected host for its facts, in one round trip each. Answers in part: who failed is
     /// told of beside it.
     pub async fn ask_facts(&self) -> (Facts, Vec<(HostName, RemoteError)>) {
-        let requests = planner::requests(&self.cluster, &self.catalogue);
+        let requests = asks::requests(&self.cluster, &self.catalogue);
         let forks = Arc::new(Semaphore::new(self.forks.max(1)));
         let mut tasks = JoinSet::new();
         for (name, request) in requests {

@@ -1,5 +1,6 @@
 //! From what should be and what is to what is to be done: pure, deterministic, no I/O.
 
+pub mod asks;
 pub mod check;
 pub mod compare;
 mod context;
@@ -14,6 +15,7 @@ pub mod paths;
 pub mod place;
 pub mod planner;
 mod previous;
+mod records;
 mod shell;
 pub mod show;
 mod waves;

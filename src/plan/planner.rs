@@ -8,19 +8,20 @@ use crate::catalogue::descriptor::Rolling;
 use crate::catalogue::{Catalogue, RenderError, Renderer};
 use crate::digest::hex;
 use crate::event::Problem;
-use crate::facts::{FactsRequest, HostFacts, RECORD_FORMAT, Record};
-use crate::id::{Arch, HostName, InstanceId, ServiceName};
-use crate::inventory::{Cluster, Connection, Host};
+use crate::facts::{HostFacts, Record};
+use crate::id::{HostName, InstanceId, ServiceName};
+use crate::inventory::{Cluster, Host};
 use crate::plan::check::{self, Check, Verdict};
 use crate::plan::context::Context;
-use crate::plan::desired::{Desired, DesiredFile, once_marker};
+use crate::plan::desired::{Desired, DesiredFile};
 use crate::plan::held::{self, Guard, Held};
-use crate::plan::made::{fixed, with_made};
+use crate::plan::made::with_made;
 use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
 use crate::plan::packages::{self, Installed, Packages};
 use crate::plan::paths::HostPaths;
 use crate::plan::place::{Placement, place};
 use crate::plan::previous;
+use crate::plan::records::{records, refused};
 use crate::plan::waves::Waves;
 
 /// Everything a plan is made from.
@@ -78,135 +79,6 @@ pub fn placement(
 ) -> Placement {
     let records: Vec<&Record> = facts.values().filter_map(|f| f.record.as_ref()).collect();
     place(cluster, catalogue, &records)
-}
-
-/// What each host must be asked, for all that may come to run there.
-#[must_use]
-pub fn requests(cluster: &Cluster, catalogue: &Catalogue) -> BTreeMap<HostName, FactsRequest> {
-    let facts = BTreeMap::new();
-    let cluster = &with_made(cluster, catalogue, &facts, "");
-    // Every role on every host: where the roles are is known only after the records are read.
-    let mut everywhere = Placement::default();
-    for (service, wanted) in &cluster.services {
-        let Some(folder) = catalogue.get(service) else {
-            continue;
-        };
-        for (role, words) in folder.descriptor.roles_with(&wanted.settings) {
-            let number = words.id.as_ref().map(|rule| rule.from);
-            for host in cluster.hosts.keys() {
-                let id = |copy| InstanceId {
-                    service: service.clone(),
-                    role: role.clone(),
-                    host: host.clone(),
-                    copy,
-                };
-                let copies = 1..=words.most(wanted.per_host);
-                let all = copies.map(|copy| (id(copy), number));
-                everywhere.instances.extend(all);
-            }
-        }
-    }
-    let context = Context {
-        cluster,
-        catalogue,
-        facts: &facts,
-        placement: &everywhere,
-        homes: cluster
-            .hosts
-            .keys()
-            .flat_map(|h| {
-                cluster
-                    .services
-                    .keys()
-                    .map(|s| ((h.clone(), s.clone()), "-".to_owned()))
-            })
-            .collect(),
-        renderer: Renderer::new(),
-    };
-    cluster
-        .hosts
-        .keys()
-        .map(|host| (host.clone(), request(&context, host)))
-        .collect()
-}
-
-fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
-    let host = &context.cluster.hosts[name];
-    let paths = HostPaths::new(&context.cluster.name, host);
-    let mut request = FactsRequest {
-        state: paths.state(),
-        store: paths.store(),
-        pidfiles: matches!(host.connection, Connection::Local { .. }),
-        ..FactsRequest::default()
-    };
-    request.paths.extend([
-        paths.profile(),
-        paths.state(),
-        paths.store(),
-        paths.incoming(),
-        paths.held(),
-        paths.previous(),
-    ]);
-    request.disks.insert(paths.store());
-    if let (Connection::Ssh { .. }, Err(_)) =
-        (&host.connection, host.address.parse::<std::net::Ipv4Addr>())
-    {
-        request.names.insert(host.address.clone());
-    }
-    for service in context.cluster.services.keys() {
-        let folder = context.catalogue.get(service);
-        request.users.extend(context.user(host, service));
-        let package = folder.and_then(|f| f.descriptor.package.as_ref());
-        request.paths.extend(package.map(|p| paths.at(&p.into)));
-        let wanted = &context.cluster.services[service];
-        let own = |arch| packages::distribution(context.catalogue, wanted, arch);
-        request
-            .paths
-            .extend(Arch::ALL.into_iter().filter_map(own).map(|(_, home)| home));
-        let hooks = folder
-            .into_iter()
-            .flat_map(|f| f.files())
-            .filter(|(p, _)| is_hook(p));
-        request
-            .paths
-            .extend(hooks.map(|(p, _)| format!("{}/{p}", paths.hooks(service))));
-    }
-    for id in context.placement.on(name) {
-        // A template that can't be rendered is reported when the plan is made.
-        if let Ok(Some(desired)) = context.desired(id) {
-            request.units.insert(desired.member.unit.clone());
-            request.paths.insert(paths.unit(&desired.member.unit));
-            request
-                .paths
-                .extend(desired.files.iter().map(|f| f.path.clone()));
-            request
-                .paths
-                .extend(desired.dirs.iter().map(|(path, _)| path.clone()));
-            request
-                .paths
-                .extend([desired.unit.path.clone(), desired.wanted.0.clone()]);
-            request.disks.extend(desired.data.iter().cloned());
-            let signs = desired.guards.iter().map(|guard| guard.sign.clone());
-            request.markers.extend(signs);
-            // Those of the first instance too: which one that is is known only after the records are read.
-            let role = context
-                .catalogue
-                .get(&id.service)
-                .and_then(|f| f.descriptor.roles.get(&id.role));
-            let state = paths.unit(&desired.member.unit);
-            let once = role.into_iter().flat_map(|role| &role.once);
-            request
-                .markers
-                .extend(once.map(|once| once_marker(&state, &once.name)));
-        }
-    }
-    request
-}
-
-/// Whether a file of a service's folder is a hook, to be kept on the hosts.
-#[must_use]
-pub fn is_hook(path: &str) -> bool {
-    path.starts_with("hooks/")
 }
 
 /// Makes the plan.
@@ -381,104 +253,6 @@ fn homes(trees: &Trees) -> BTreeMap<(HostName, ServiceName), String> {
     let home =
         |(key, tree): (&(HostName, ServiceName), &Installed)| (key.clone(), tree.home.clone());
     trees.iter().map(home).collect()
-}
-
-/// Changes of versions and of values fixed at the first deploy.
-fn refused(input: Input<'_>, placement: &Placement) -> Vec<String> {
-    let mut refused = BTreeSet::new();
-    for record in input.facts.values().filter_map(|f| f.record.as_ref()) {
-        for (name, service) in &input.cluster.services {
-            let old = record
-                .versions
-                .get(name.as_str())
-                .filter(|old| **old != service.version);
-            refused.extend(old.map(|old| {
-                let new = &service.version;
-                format!("{name} runs {old} and the inventory wants {new}: changing the version of a live cluster is not offered yet")
-            }));
-        }
-        for (word, new) in fixed_now(input, placement) {
-            let old = record.fixed.get(&word).filter(|old| **old != new);
-            refused.extend(old.map(|old| {
-                format!("`{word}` is `{old}` since the first deploy and can't become `{new}`")
-            }));
-        }
-    }
-    refused.into_iter().collect()
-}
-
-/// What can't be changed after the first deploy: values of settings, and where others have to find members.
-fn fixed_now(input: Input<'_>, placement: &Placement) -> BTreeMap<String, String> {
-    let mut all = fixed(input.cluster, input.catalogue);
-    let nowhere = BTreeMap::new();
-    let context = Context {
-        cluster: input.cluster,
-        catalogue: input.catalogue,
-        facts: &nowhere,
-        placement,
-        homes: BTreeMap::new(),
-        renderer: Renderer::new(),
-    };
-    for member in context.members() {
-        let folder = input.catalogue.get(&member.id.service);
-        let role = folder.and_then(|f| f.descriptor.roles.get(&member.id.role));
-        for name in role.into_iter().flat_map(|role| &role.remembered) {
-            let port = member.ports.get(name).copied().unwrap_or_default();
-            let at = format!("{}:{port}", member.address);
-            all.insert(format!("{} {name}", member.id), at);
-        }
-        // What was written into the first folder is looked for there.
-        let settings = &input.cluster.services[&member.id.service].settings;
-        let steps = role.into_iter().flat_map(|role| &role.once);
-        if steps
-            .filter(|once| once.when.holds(settings))
-            .any(|once| once.folders)
-        {
-            let first = member
-                .env
-                .get("SDTD_DATA")
-                .and_then(|all| all.split(':').next());
-            let word = format!("{} first data folder", member.id);
-            all.extend(first.map(|first| (word, first.to_owned())));
-        }
-    }
-    all
-}
-
-/// What will be written about each host.
-fn records(
-    input: Input<'_>,
-    placement: &Placement,
-    desired: &[Desired],
-) -> BTreeMap<HostName, Record> {
-    let mut records = BTreeMap::new();
-    for host in input.cluster.hosts.keys() {
-        let here = || desired.iter().filter(|d| &d.member.id.host == host);
-        let mut owns: BTreeSet<String> = here()
-            .flat_map(|d| d.files.iter().filter(|f| !f.bootstrap))
-            .map(|f| f.path.clone())
-            .collect();
-        owns.extend(here().map(|d| d.unit.path.clone()));
-        let record = Record {
-            format: RECORD_FORMAT,
-            cluster: input.cluster.name.to_string(),
-            host: host.clone(),
-            placement: placement.instances.iter().cloned().collect(),
-            numbers: placement.numbers.clone(),
-            versions: input
-                .cluster
-                .services
-                .iter()
-                .map(|(name, service)| (name.to_string(), service.version.clone()))
-                .collect(),
-            fixed: fixed_now(input, placement),
-            owns,
-            data: here().flat_map(|d| d.data.iter().cloned()).collect(),
-            units: here().map(|d| d.member.unit.clone()).collect(),
-        };
-        records.insert(host.clone(), record);
-    }
-    records
 }
 
 fn view(input: Input<'_>, context: &Context<'_>) -> View {

@@ -10,12 +10,13 @@ use crate::catalogue::Role;
 use crate::catalogue::descriptor::OnChange;
 use crate::facts::{HostFacts, Record};
 use crate::id::{HostName, InstanceId, ServiceName};
+use crate::plan::asks::is_hook;
 use crate::plan::compare::Steps;
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
 use crate::plan::model::{Batch, ResourceChange, RoleRef, Step, UnitChange, Wave};
 use crate::plan::paths::HostPaths;
-use crate::plan::planner::{PlanError, Trees, is_hook};
+use crate::plan::planner::{PlanError, Trees};
 
 /// Builds the waves one after another.
 pub struct Waves<'a> {

@@ -1,0 +1,110 @@
+//! What is written about each host, and what it forbids to change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalogue::Renderer;
+use crate::facts::{RECORD_FORMAT, Record};
+use crate::id::HostName;
+use crate::plan::context::Context;
+use crate::plan::desired::Desired;
+use crate::plan::made::fixed;
+use crate::plan::place::Placement;
+use crate::plan::planner::Input;
+
+/// Changes of versions and of values fixed at the first deploy.
+pub(super) fn refused(input: Input<'_>, placement: &Placement) -> Vec<String> {
+    let mut refused = BTreeSet::new();
+    for record in input.facts.values().filter_map(|f| f.record.as_ref()) {
+        for (name, service) in &input.cluster.services {
+            let old = record
+                .versions
+                .get(name.as_str())
+                .filter(|old| **old != service.version);
+            refused.extend(old.map(|old| {
+                let new = &service.version;
+                format!("{name} runs {old} and the inventory wants {new}: changing the version of a live cluster is not offered yet")
+            }));
+        }
+        for (word, new) in fixed_now(input, placement) {
+            let old = record.fixed.get(&word).filter(|old| **old != new);
+            refused.extend(old.map(|old| {
+                format!("`{word}` is `{old}` since the first deploy and can't become `{new}`")
+            }));
+        }
+    }
+    refused.into_iter().collect()
+}
+
+/// What can't be changed after the first deploy: values of settings, and where others have to find members.
+fn fixed_now(input: Input<'_>, placement: &Placement) -> BTreeMap<String, String> {
+    let mut all = fixed(input.cluster, input.catalogue);
+    let nowhere = BTreeMap::new();
+    let context = Context {
+        cluster: input.cluster,
+        catalogue: input.catalogue,
+        facts: &nowhere,
+        placement,
+        homes: BTreeMap::new(),
+        renderer: Renderer::new(),
+    };
+    for member in context.members() {
+        let folder = input.catalogue.get(&member.id.service);
+        let role = folder.and_then(|f| f.descriptor.roles.get(&member.id.role));
+        for name in role.into_iter().flat_map(|role| &role.remembered) {
+            let port = member.ports.get(name).copied().unwrap_or_default();
+            let at = format!("{}:{port}", member.address);
+            all.insert(format!("{} {name}", member.id), at);
+        }
+        // What was written into the first folder is looked for there.
+        let settings = &input.cluster.services[&member.id.service].settings;
+        let steps = role.into_iter().flat_map(|role| &role.once);
+        if steps
+            .filter(|once| once.when.holds(settings))
+            .any(|once| once.folders)
+        {
+            let first = member
+                .env
+                .get("SDTD_DATA")
+                .and_then(|all| all.split(':').next());
+            let word = format!("{} first data folder", member.id);
+            all.extend(first.map(|first| (word, first.to_owned())));
+        }
+    }
+    all
+}
+
+/// What will be written about each host.
+pub(super) fn records(
+    input: Input<'_>,
+    placement: &Placement,
+    desired: &[Desired],
+) -> BTreeMap<HostName, Record> {
+    let mut records = BTreeMap::new();
+    for host in input.cluster.hosts.keys() {
+        let here = || desired.iter().filter(|d| &d.member.id.host == host);
+        let mut owns: BTreeSet<String> = here()
+            .flat_map(|d| d.files.iter().filter(|f| !f.bootstrap))
+            .map(|f| f.path.clone())
+            .collect();
+        owns.extend(here().map(|d| d.unit.path.clone()));
+        let record = Record {
+            format: RECORD_FORMAT,
+            cluster: input.cluster.name.to_string(),
+            host: host.clone(),
+            placement: placement.instances.iter().cloned().collect(),
+            numbers: placement.numbers.clone(),
+            versions: input
+                .cluster
+                .services
+                .iter()
+                .map(|(name, service)| (name.to_string(), service.version.clone()))
+                .collect(),
+            fixed: fixed_now(input, placement),
+            owns,
+            data: here().flat_map(|d| d.data.iter().cloned()).collect(),
+            units: here().map(|d| d.member.unit.clone()).collect(),
+        };
+        records.insert(host.clone(), record);
+    }
+    records
+}
