@@ -293,3 +293,30 @@ fn hex_listener(local: &str) -> Option<Listener> {
         process: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_architecture_is_that_of_the_programs() {
+        for (machine, bits, debian, wanted) in [
+            ("x86_64", "64", "amd64", Some(Arch::X86_64)),
+            ("aarch64", "64", "arm64", Some(Arch::Aarch64)),
+            // A 32-bit Raspberry Pi OS on the 64-bit kernel that it boots by itself.
+            ("aarch64", "32", "armhf", Some(Arch::Armhf)),
+            ("aarch64", "32", "", Some(Arch::Armhf)),
+            ("armv7l", "32", "armhf", Some(Arch::Armhf)),
+            ("armv6l", "32", "armhf", None),
+            ("riscv64", "64", "riscv64", None),
+            ("mips", "32", "", None),
+        ] {
+            let kernel = (machine.to_owned(), bits.to_owned(), debian.to_owned());
+            let reader = Reader {
+                kernel,
+                ..Reader::default()
+            };
+            assert_eq!(reader.arch().ok(), wanted, "{machine} {bits} {debian}");
+        }
+    }
+}

@@ -8,11 +8,14 @@ use serde_json::json;
 use crate::catalogue::descriptor::Role;
 use crate::catalogue::{Catalogue, Folder, Renderer};
 use crate::facts::HostFacts;
-use crate::id::{HostName, InstanceId, ServiceName};
+use crate::id::{Arch, HostName, InstanceId, ServiceName};
 use crate::inventory::{Cluster, Connection, Host, Service};
 use crate::plan::model::Member;
 use crate::plan::paths::HostPaths;
 use crate::plan::place::Placement;
+/// The largest heap, in MiB, that is chosen where programs have 32 bits: indexes are mapped into the same 3 GiB.
+const NARROW: u64 = 1024;
+
 /// Everything that rendering needs to know.
 pub struct Context<'a> {
     /// What should be.
@@ -177,7 +180,16 @@ impl<'a> Context<'a> {
             .and_then(|o| o.heap_mb)
             .or(service.heap_mb);
         let given = given.filter(|_| !rule.own);
-        let by_board = || (self.memory_mb(&id.host) * rule.percent / 100).clamp(rule.min, rule.max);
+        let narrow = self
+            .facts
+            .get(&id.host)
+            .is_some_and(|f| f.arch == Arch::Armhf);
+        let most = if narrow {
+            rule.max.min(NARROW)
+        } else {
+            rule.max
+        };
+        let by_board = || (self.memory_mb(&id.host) * rule.percent / 100).clamp(rule.min, most);
         Some(given.unwrap_or_else(by_board))
     }
 

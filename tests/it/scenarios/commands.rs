@@ -72,6 +72,10 @@ fn host_is(bench: &mut Bench, words: &[&str], given: &str) -> String {
         ["clock", host, seconds] => bench.on(host, |state| {
             state.time += seconds.parse::<i64>().expect("a number");
         }),
+        ["arch", host, name] => {
+            let arch = sdtd::id::Arch::from_debian(name).expect("an architecture");
+            bench.on(host, |state| state.arch = Some(arch));
+        }
         ["swappiness", host, n] => {
             bench.on(host, |state| state.swappiness = n.parse().ok());
         }

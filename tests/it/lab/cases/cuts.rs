@@ -1,50 +1,82 @@
-//! Runs that are cut off in the middle of a first deploy; the next run goes on from there.
+//! Runs that are cut off in the middle; the next run goes on from there.
 
 use std::path::Path;
 use std::time::Duration;
 
 use super::Done;
 use crate::lab::chance::Chance;
-use crate::lab::hosts::Lab;
+use crate::lab::hosts::{HOSTS, Lab};
 use crate::lab::inventory::Inventory;
 use crate::lab::laptop::{Laptop, Running, text};
 use crate::lab::say;
 
 /// Milliseconds in which a moment is chosen: from the first connections to the last checks.
-const FROM: u64 = 300;
-const TO: u64 = 26_000;
+const FIRST: (u64, u64) = (300, 26_000);
+const CHANGE: (u64, u64) = (300, 45_000);
 
-/// kill -9 at moments chosen by chance.
-pub fn kills(lab: &mut Lab) -> Done {
+/// So many runs are cut off, of those that are always made and of the long test.
+fn times(some: u64, all: u64) -> u64 {
     let full = std::env::var("SDTD_FULL").as_deref() == Ok("1");
-    let times = if full { 20 } else { 3 };
+    if full { all } else { some }
+}
+
+/// kill -9 of first deploys, at moments chosen by chance.
+pub fn kills(lab: &mut Lab) -> Done {
+    let times = times(3, 30);
     let mut chance = Chance::new("kills");
     // What the first of all runs makes on this machine is not what is cut here.
     for n in 0..times {
         // Each third of a first deploy is met, whatever chance says.
-        let third = (TO - FROM) / 3;
-        let from = FROM + (n % 3) * third;
-        let at = Duration::from_millis(chance.between(from, from + third));
+        let third = (FIRST.1 - FIRST.0) / 3;
+        let from = FIRST.0 + (n % 3) * third;
         lab.bare();
         lab.spoiled();
         let laptop = Laptop::new();
         let inventory = laptop.inventory(&Inventory::new().text());
-        let mut running = begin(&laptop, &inventory);
-        while running.age() < at && !running.is_over() {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let over = running.is_over();
-        running.kill();
-        say(&format!(
-            "kills: {} of {times}: killed after {} ms{}",
-            n + 1,
-            at.as_millis(),
-            if over { ", it was over" } else { "" }
-        ));
+        killed(&laptop, &inventory, chance.between(from, from + third));
         converges(&laptop, &inventory);
     }
     lab.is_deployed();
     Done::Passed
+}
+
+/// kill -9 while the brokers of a live cluster are restarted one after another.
+pub fn changes(lab: &mut Lab) -> Done {
+    let laptop = Laptop::new();
+    lab.deployed(&laptop);
+    lab.spoiled();
+    let mut chance = Chance::new("changes");
+    for n in 0..times(1, 20) {
+        let requests = 401 - u32::from(n % 2 == 1);
+        let changed = Inventory {
+            requests,
+            ..Inventory::new()
+        };
+        let inventory = laptop.inventory(&changed.text());
+        killed(&laptop, &inventory, chance.between(CHANGE.0, CHANGE.1));
+        converges(&laptop, &inventory);
+        for host in HOSTS {
+            let line =
+                format!("grep -qx queued.max.requests={requests} /etc/kafka/server.properties");
+            lab.on(host, &line);
+        }
+    }
+    Done::Passed
+}
+
+/// A deploy that is killed after so many milliseconds.
+fn killed(laptop: &Laptop, inventory: &Path, after: u64) {
+    let mut running = begin(laptop, inventory);
+    while running.age() < Duration::from_millis(after) && !running.is_over() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let over = if running.is_over() {
+        ", it was over"
+    } else {
+        ""
+    };
+    running.kill();
+    say(&format!("killed after {after} ms{over}"));
 }
 
 /// Ctrl-C once: what is under way is finished, the run says so and ends with 130.

@@ -44,4 +44,5 @@ pub const ALL: &[Case] = &[
     ("cut-link", cuts::link),
     ("interrupt", cuts::interrupt),
     ("kills", cuts::kills),
+    ("changes", cuts::changes),
 ];
