@@ -10,7 +10,7 @@ use super::setup::{self, Missing};
 use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
 use crate::event::SCHEMA;
-use crate::flow::{Planned, host_problems, plan_failure};
+use crate::flow::{Planned, plan_failure};
 use crate::id::HostName;
 use crate::plan::check::{Check, Verdict, alike};
 use crate::plan::mend::mend;
@@ -88,17 +88,7 @@ fn result(
     verdict: Verdict,
     failed: &[(HostName, RemoteError)],
 ) -> Result<(), Failure> {
-    if !failed.is_empty() {
-        let problems = if global.json {
-            Vec::new()
-        } else {
-            host_problems(failed)
-        };
-        return Err(Failure {
-            kind: Kind::Unreachable,
-            problems,
-        });
-    }
+    setup::all_reached(global, failed)?;
     let bad = Failure {
         kind: Kind::Failed,
         problems: Vec::new(),

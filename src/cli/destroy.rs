@@ -1,7 +1,5 @@
 //! `sdtd destroy`: takes the cluster off the hosts.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
 
 use super::deploy::{Goal, carry_out};
@@ -49,12 +47,7 @@ pub async fn run(global: &Global, args: &DestroyArgs) -> Result<(), Failure> {
             args.keep_data,
         )
     };
-    let planned = Planned {
-        plan,
-        files: BTreeMap::new(),
-        facts,
-        missing: Vec::new(),
-    };
+    let planned = Planned::of(plan, facts);
     if planned.plan.is_empty() || global.yes {
         return carry_out(global, run, planned, Goal::Rest).await;
     }

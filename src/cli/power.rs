@@ -1,7 +1,5 @@
 //! `sdtd start`, `stop` and `restart`.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
 
 use super::deploy::{Goal, carry_out};
@@ -93,11 +91,6 @@ async fn planned(global: &Global, args: &PowerArgs, power: Power, run: Run) -> R
         let failure = Failure::of(Kind::Usage, format!("`{word}` is nothing of this cluster"));
         return Err(run.end(Some(failure), "nothing was changed").await);
     }
-    let planned = Planned {
-        plan,
-        files: BTreeMap::new(),
-        facts,
-        missing: Vec::new(),
-    };
+    let planned = Planned::of(plan, facts);
     carry_out(global, run, planned, power.goal()).await
 }

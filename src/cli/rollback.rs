@@ -1,7 +1,5 @@
 //! `sdtd rollback`: each host has again what it had before its last change.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
 
 use super::deploy::{Goal, carry_out};
@@ -65,11 +63,6 @@ async fn planned(global: &Global, mut run: Run) -> Result<(), Failure> {
                 .await);
         }
     };
-    let planned = Planned {
-        plan,
-        files: BTreeMap::new(),
-        facts,
-        missing: Vec::new(),
-    };
+    let planned = Planned::of(plan, facts);
     carry_out(global, run, planned, Goal::Back).await
 }

@@ -15,7 +15,8 @@ use crate::driver::Drivers;
 use crate::error::{Failure, Kind};
 use crate::event::{EventKind, Problem};
 use crate::exec::Stop;
-use crate::flow::{Access, Flow, connect, give_roots, learn_keys};
+use crate::flow::{Access, Flow, connect, give_roots, host_problems, learn_keys};
+use crate::id::HostName;
 use crate::inventory::{LoadError, Loaded, Style};
 use crate::report::{self, EventSink, Format, Options, Out, Reporters, Secrets};
 use crate::transport::RemoteError;
@@ -320,6 +321,25 @@ pub async fn begin(
 pub async fn look(global: &Global, arg: &InventoryArg, command: &str) -> Result<Run, Failure> {
     let opened = open(global, arg)?;
     begin(&global.quietly(), opened, command, Missing::Tolerated).await
+}
+
+/// The end of a command that only looks, where hosts are out of reach: a document has named them already.
+///
+/// # Errors
+/// When there are any.
+pub fn all_reached(global: &Global, failed: &[(HostName, RemoteError)]) -> Result<(), Failure> {
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let problems = if global.json {
+        Vec::new()
+    } else {
+        host_problems(failed)
+    };
+    Err(Failure {
+        kind: Kind::Unreachable,
+        problems,
+    })
 }
 
 /// The packages of this machine.

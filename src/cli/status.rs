@@ -100,17 +100,7 @@ async fn once(global: &Global, args: &StatusArgs, run: &Run) -> Result<(), Failu
         ];
         out.table(&headers, &table).map_err(wrong)?;
     }
-    if !failed.is_empty() {
-        let problems = if global.json {
-            Vec::new()
-        } else {
-            crate::flow::host_problems(&failed)
-        };
-        return Err(Failure {
-            kind: Kind::Unreachable,
-            problems,
-        });
-    }
+    setup::all_reached(global, &failed)?;
     let unwell = Failure {
         kind: Kind::Unverified,
         problems: Vec::new(),

@@ -11,7 +11,6 @@ use super::offers::Found;
 use super::{Facts, Flow};
 use crate::artifact::{self, Artifact};
 use crate::error::{Failure, Kind};
-use crate::event::EventKind;
 use crate::facts::quote;
 use crate::plan::packages::{self, PackageKey};
 use crate::plan::planner;
@@ -38,11 +37,9 @@ impl Flow {
                     "{} on {host} was not looked into: the package that it came from is not on this machine",
                     key.0
                 );
-                let help = Some(
-                    "run it where that was deployed from, or name the package with `--packages`"
-                        .to_owned(),
-                );
-                self.events.emit(EventKind::Warning { text, help });
+                let help =
+                    "run it where that was deployed from, or name the package with `--packages`";
+                self.events.warn(text, Some(help));
                 continue;
             };
             let fleet = Arc::clone(&self.fleet);

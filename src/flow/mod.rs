@@ -48,6 +48,19 @@ pub struct Planned {
     pub missing: Vec<(HostName, RemoteError)>,
 }
 
+impl Planned {
+    /// A plan for which nothing is sent, made from the facts of all hosts.
+    #[must_use]
+    pub fn of(plan: Plan, facts: Facts) -> Self {
+        Self {
+            plan,
+            files: BTreeMap::new(),
+            facts,
+            missing: Vec::new(),
+        }
+    }
+}
+
 /// One cluster and everything that is needed to work on it.
 #[derive(Clone)]
 pub struct Flow {

@@ -19,7 +19,7 @@ use super::nearest::{did_you_mean, listed, shown};
 use super::reader::{Reader, written};
 use super::service_words::{
     MOST_PER_HOST, PER_HOST, ServiceTakes, ServiceWord, override_words, service_words,
-    takes_many_folders,
+    takes_many_folders, takes_several,
 };
 use super::tree::{Entry, Node, Span, Value};
 
@@ -246,9 +246,8 @@ fn per_host(
     entry: &Entry,
     settings: &BTreeMap<String, Json>,
 ) -> u16 {
-    let all = owner.descriptor().roles.values();
     // Elsewhere the word itself is unknown.
-    if !all.clone().any(|role| role.most(2) > 1) {
+    if !takes_several(owner.descriptor()) {
         return 1;
     }
     let node = &entry.node;
@@ -256,6 +255,7 @@ fn per_host(
     let number = number.and_then(|n| u16::try_from(n).ok()).unwrap_or(1);
     let mut roles = owner.descriptor().roles_with(settings);
     if number > 1 && !roles.any(|(_, role)| role.most(number) > 1) {
+        let all = owner.descriptor().roles.values();
         let several = all.filter(|role| role.most(number) > 1);
         out_of_place(reader, entry, several.map(|role| &role.when));
         return 1;

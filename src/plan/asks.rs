@@ -89,8 +89,8 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
     for service in context.cluster.services.keys() {
         let folder = context.catalogue.get(service);
         request.users.extend(context.user(host, service));
-        let package = folder.and_then(|f| f.descriptor.package.as_ref());
-        request.paths.extend(package.map(|p| paths.at(&p.into)));
+        let link = packages::link(context.catalogue, service, &paths);
+        request.paths.extend(link);
         let wanted = &context.cluster.services[service];
         let own = |arch| packages::distribution(context.catalogue, wanted, arch);
         request

@@ -11,6 +11,7 @@ use crate::facts::HostFacts;
 use crate::id::{Arch, HostName, InstanceId, ServiceName};
 use crate::inventory::{Cluster, Connection, Host, Service};
 use crate::plan::model::Member;
+use crate::plan::packages;
 use crate::plan::paths::HostPaths;
 use crate::plan::place::Placement;
 /// The largest heap, in MiB, that is chosen where programs have 32 bits: indexes are mapped into the same 3 GiB.
@@ -151,6 +152,15 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The hosts that were asked, in the inventory's order, with their places and what they told.
+    pub fn asked(&self) -> impl Iterator<Item = (&'a HostName, HostPaths, &'a HostFacts)> {
+        let (cluster, facts) = (self.cluster, self.facts);
+        cluster.hosts.iter().filter_map(move |(name, host)| {
+            let paths = HostPaths::new(&cluster.name, host);
+            Some((name, paths, facts.get(name)?))
+        })
+    }
+
     /// All members of the cluster.
     #[must_use]
     pub fn members(&self) -> Vec<Member> {
@@ -226,12 +236,7 @@ impl<'a> Context<'a> {
             json!(member.user.clone().unwrap_or_default()),
         );
         let home = self.homes.get(&(id.host.clone(), words.name.clone()));
-        let link = words
-            .folder
-            .descriptor
-            .package
-            .as_ref()
-            .map(|p| paths.at(&p.into));
+        let link = packages::link(self.catalogue, words.name, &paths);
         let mut instance = json!({
             "name": id.to_string(), "unit": member.unit, "role": id.role, "suffix": id.suffix(), "ports": member.ports,
             "data": self.data(words, id, &paths),

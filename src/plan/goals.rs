@@ -278,10 +278,8 @@ fn made_here(
         let Some(folder) = input.catalogue.get(service) else {
             continue;
         };
-        if let Some(package) = &folder.descriptor.package {
-            let link = paths.at(&package.into);
-            made.extend(facts.links.contains_key(&link).then_some(link));
-        }
+        let link = packages::link(input.catalogue, service, paths);
+        made.extend(link.filter(|link| facts.links.contains_key(link)));
         if !folder.descriptor.roles.is_empty() {
             made.extend([paths.config(service), paths.logs(service)]);
             made.extend((!keep_data).then(|| paths.data(service)));

@@ -12,7 +12,6 @@ use crate::facts::HostFacts;
 use crate::id::InstanceId;
 use crate::plan::context::Context;
 use crate::plan::desired::Desired;
-use crate::plan::paths::HostPaths;
 
 /// The lines that any host remembers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,10 +28,8 @@ impl Held {
     #[must_use]
     pub fn read(context: &Context<'_>) -> Self {
         let mut lines = BTreeSet::new();
-        for (name, host) in &context.cluster.hosts {
-            let path = HostPaths::new(&context.cluster.name, host).held();
-            let facts = context.facts.get(name);
-            let file = facts.and_then(|facts| facts.files.get(&path));
+        for (_, paths, facts) in context.asked() {
+            let file = facts.files.get(&paths.held());
             lines.extend(file.iter().flat_map(|f| f.text.lines()).map(str::to_owned));
         }
         Self(lines)

@@ -93,6 +93,13 @@ pub fn services_on(
     found
 }
 
+/// The link on a host that points at a service's tree, where the service has a package.
+#[must_use]
+pub fn link(catalogue: &Catalogue, service: &ServiceName, paths: &HostPaths) -> Option<String> {
+    let package = catalogue.get(service)?.descriptor.package.as_ref()?;
+    Some(paths.at(&package.into))
+}
+
 /// The trees in a host's store that are of services of this cluster, and that no other cluster runs from.
 pub fn own_trees<'a>(
     (cluster, catalogue): (&'a Cluster, &'a Catalogue),
@@ -123,10 +130,8 @@ pub fn there(
     for (name, facts) in facts {
         let paths = HostPaths::new(&cluster.name, &cluster.hosts[name]);
         for service in services_on(name, cluster, catalogue, placement) {
-            let package = catalogue
-                .get(&service)
-                .and_then(|f| f.descriptor.package.as_ref());
-            let home = package.and_then(|p| facts.links.get(&paths.at(&p.into)));
+            let link = link(catalogue, &service, &paths);
+            let home = link.and_then(|link| facts.links.get(&link));
             // A tree outside the store is the distribution's.
             let home = home.filter(|home| home.starts_with(&paths.store()));
             let key = (service, facts.arch);

@@ -45,12 +45,6 @@ pub struct Input<'a> {
     pub back: bool,
 }
 
-impl Input<'_> {
-    fn with_made(self) -> Cluster {
-        with_made(self.cluster, self.catalogue, self.facts, self.seed)
-    }
-}
-
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
@@ -91,27 +85,29 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
         let refused = placement.refused.into_iter().map(Problem::new);
         return Err(PlanError::Refused(refused.collect()));
     }
-    let mut refused: Vec<Problem> = refused(input, &placement)
-        .into_iter()
-        .map(Problem::new)
-        .collect();
-    let basis = basis(input);
-    let cluster = input.with_made();
-    let input = Input {
-        cluster: &cluster,
-        ..input
-    };
-    let trees = trees(input, &placement);
-    let context = context(input, &placement, &trees);
-    let mut desired = desired(input, &context)?;
+    let refused = refused(input, &placement).into_iter().map(Problem::new);
+    let (refused, basis) = (refused.collect(), basis(input));
+    in_context(input, &placement, |input, context, trees| {
+        made(input, (context, trees), refused, basis)
+    })
+}
+
+/// The plan, unless something is refused or stands in the way.
+fn made(
+    input: Input<'_>,
+    (context, trees): (&Context<'_>, &Trees),
+    mut refused: Vec<Problem>,
+    basis: String,
+) -> Result<Plan, PlanError> {
+    let mut desired = desired(input, context)?;
     if input.back {
-        previous::go_back(&context, &mut desired);
+        previous::go_back(context, &mut desired);
     }
-    let held = Held::read(&context);
+    let held = Held::read(context);
     if input.back {
-        refused.extend(previous::left_out(&context, &desired, &held));
+        refused.extend(previous::left_out(context, &desired, &held));
     }
-    refused.extend(held::refused(&context, &desired, &held, input.anew));
+    refused.extend(held::refused(context, &desired, &held, input.anew));
     for one in &mut desired {
         // Not for one that starts anew: it must learn from the others what there is.
         let begun = held.knows_role(&one.member.id);
@@ -121,15 +117,15 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
     if !refused.is_empty() {
         return Err(PlanError::Refused(refused));
     }
-    let checks = check::checks(&context, &desired);
+    let checks = check::checks(context, &desired);
     let blocked = check::problems(&checks, Verdict::Fail);
     if !blocked.is_empty() {
         return Err(PlanError::Blocked(blocked));
     }
-    let records = records(input, &placement, &desired);
-    let previous = previous::after(&context, &desired, &trees);
-    let view = view(input, &context);
-    let mut waves = Waves::new(&context, &desired, &trees, input.anew);
+    let records = records(input, context.placement, &desired);
+    let previous = previous::after(context, &desired, trees);
+    let view = view(input, context);
+    let mut waves = Waves::new(context, &desired, trees, input.anew);
     waves.prepare(&records)?;
     waves.keep(&previous);
     waves.install()?;
@@ -158,16 +154,10 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
 /// # Errors
 /// When a template can't be rendered.
 pub fn checks(input: Input<'_>) -> Result<Vec<Check>, PlanError> {
-    let cluster = input.with_made();
-    let input = Input {
-        cluster: &cluster,
-        ..input
-    };
     let placement = placement(input.cluster, input.catalogue, input.facts);
-    let trees = trees(input, &placement);
-    let context = context(input, &placement, &trees);
-    let desired = desired(input, &context)?;
-    Ok(check::checks(&context, &desired))
+    in_context(input, &placement, |input, context, _| {
+        Ok(check::checks(context, &desired(input, context)?))
+    })
 }
 
 /// The files that each instance on the hosts that were asked should have, its unit's among them.
@@ -175,20 +165,30 @@ pub fn checks(input: Input<'_>) -> Result<Vec<Check>, PlanError> {
 /// # Errors
 /// When a template can't be rendered.
 pub fn rendered(input: Input<'_>) -> Result<Vec<(InstanceId, Vec<DesiredFile>)>, PlanError> {
-    let cluster = input.with_made();
-    let input = Input {
-        cluster: &cluster,
-        ..input
-    };
     let placement = placement(input.cluster, input.catalogue, input.facts);
-    let trees = trees(input, &placement);
-    let context = context(input, &placement, &trees);
-    let all = desired(input, &context)?.into_iter();
-    let files = all.map(|one| {
+    let all = in_context(input, &placement, |input, context, _| {
+        desired(input, context)
+    })?;
+    let files = all.into_iter().map(|one| {
         let files = one.files.into_iter().chain([one.unit]);
         (one.member.id, files.collect())
     });
     Ok(files.collect())
+}
+
+/// Does `work` with all that rendering needs, values that are made at the first deploy in their places.
+fn in_context<T>(
+    input: Input<'_>,
+    placement: &Placement,
+    work: impl FnOnce(Input<'_>, &Context<'_>, &Trees) -> T,
+) -> T {
+    let cluster = with_made(input.cluster, input.catalogue, input.facts, input.seed);
+    let input = Input {
+        cluster: &cluster,
+        ..input
+    };
+    let trees = trees(input, placement);
+    work(input, &context(input, placement, &trees), &trees)
 }
 
 /// What should be on the hosts that were asked; what is on one out of reach is left as it is.
@@ -241,8 +241,8 @@ fn before(
     service: &ServiceName,
     (paths, facts): (&HostPaths, &HostFacts),
 ) -> Option<Installed> {
-    let package = input.catalogue.get(service)?.descriptor.package.as_ref()?;
-    let home = previous::tree_before(paths, facts, &paths.at(&package.into))?;
+    let link = packages::link(input.catalogue, service, paths)?;
+    let home = previous::tree_before(paths, facts, &link)?;
     Some(Installed {
         home,
         missing: None,

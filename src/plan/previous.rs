@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use crate::digest::sha256;
 use crate::event::Problem;
 use crate::facts::HostFacts;
-use crate::id::{HostName, ServiceName};
+use crate::id::HostName;
 use crate::plan::context::Context;
-use crate::plan::desired::{Desired, DesiredFile};
+use crate::plan::desired::{Desired, DesiredFile, fingerprint};
 use crate::plan::held::Held;
+use crate::plan::packages;
 use crate::plan::paths::HostPaths;
 use crate::plan::planner::Trees;
 
@@ -105,11 +106,7 @@ pub fn after(
     trees: &Trees,
 ) -> BTreeMap<HostName, Previous> {
     let mut all = BTreeMap::new();
-    for (name, host) in &context.cluster.hosts {
-        let Some(facts) = context.facts.get(name) else {
-            continue;
-        };
-        let paths = HostPaths::new(&context.cluster.name, host);
+    for (name, paths, facts) in context.asked() {
         let files: BTreeMap<&str, &str> = files(desired, name)
             .map(|file| (file.path.as_str(), file.text.as_str()))
             .collect();
@@ -153,7 +150,7 @@ pub fn go_back(context: &Context<'_>, desired: &mut [Desired]) {
             }
         };
         one.files.iter_mut().chain([&mut one.unit]).for_each(was);
-        one.wanted.1 = crate::plan::desired::fingerprint(&one.files, &one.unit);
+        one.wanted.1 = fingerprint(&one.files, &one.unit);
     }
 }
 
@@ -216,15 +213,7 @@ fn links(
     (host, trees): (&HostName, &Trees),
 ) -> BTreeMap<String, String> {
     let of_host = trees.iter().filter(|((name, _), _)| name == host);
-    let link = |service: &ServiceName| {
-        let package = context
-            .catalogue
-            .get(service)?
-            .descriptor
-            .package
-            .as_ref()?;
-        Some(paths.at(&package.into))
-    };
+    let link = |service| packages::link(context.catalogue, service, paths);
     of_host
         .filter_map(|((_, service), tree)| Some((link(service)?, tree.home.clone())))
         .collect()

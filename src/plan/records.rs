@@ -14,6 +14,7 @@ use crate::plan::planner::Input;
 /// Changes of versions and of values fixed at the first deploy.
 pub(super) fn refused(input: Input<'_>, placement: &Placement) -> Vec<String> {
     let mut refused = BTreeSet::new();
+    let fixed = fixed_now(input, placement);
     for record in input.facts.values().filter_map(|f| f.record.as_ref()) {
         for (name, service) in &input.cluster.services {
             let old = record
@@ -25,8 +26,8 @@ pub(super) fn refused(input: Input<'_>, placement: &Placement) -> Vec<String> {
                 format!("{name} runs {old} and the inventory wants {new}: changing the version of a live cluster is not offered yet")
             }));
         }
-        for (word, new) in fixed_now(input, placement) {
-            let old = record.fixed.get(&word).filter(|old| **old != new);
+        for (word, new) in &fixed {
+            let old = record.fixed.get(word).filter(|old| *old != new);
             refused.extend(old.map(|old| {
                 format!("`{word}` is `{old}` since the first deploy and can't become `{new}`")
             }));
@@ -80,6 +81,7 @@ pub(super) fn records(
     desired: &[Desired],
 ) -> BTreeMap<HostName, Record> {
     let mut records = BTreeMap::new();
+    let fixed = fixed_now(input, placement);
     for host in input.cluster.hosts.keys() {
         let here = || desired.iter().filter(|d| &d.member.id.host == host);
         let mut owns: BTreeSet<String> = here()
@@ -99,7 +101,7 @@ pub(super) fn records(
                 .iter()
                 .map(|(name, service)| (name.to_string(), service.version.clone()))
                 .collect(),
-            fixed: fixed_now(input, placement),
+            fixed: fixed.clone(),
             owns,
             data: here().flat_map(|d| d.data.iter().cloned()).collect(),
             units: here().map(|d| d.member.unit.clone()).collect(),

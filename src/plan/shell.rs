@@ -9,6 +9,7 @@ use crate::catalogue::{Descriptor, RenderError};
 use crate::id::ServiceName;
 use crate::inventory::Host;
 use crate::plan::context::Context;
+use crate::plan::packages;
 use crate::plan::paths::HostPaths;
 
 impl Context<'_> {
@@ -19,17 +20,13 @@ impl Context<'_> {
     pub fn profile(&self, host: &Host, name: &ServiceName) -> Result<Option<String>, RenderError> {
         let Some(Descriptor {
             profile: Some(profile),
-            package,
             ..
         }) = self.catalogue.get(name).map(|f| &f.descriptor)
         else {
             return Ok(None);
         };
         let paths = HostPaths::new(&self.cluster.name, host);
-        let link = package
-            .as_ref()
-            .map(|p| paths.at(&p.into))
-            .unwrap_or_default();
+        let link = packages::link(self.catalogue, name, &paths).unwrap_or_default();
         let values = Value::from(Serde(json!({
             "paths": { "link": link, "config": paths.config(name), "logs": paths.logs(name) },
         })));
@@ -61,11 +58,7 @@ impl Context<'_> {
         };
         let paths = HostPaths::new(&self.cluster.name, host);
         let link = |service: &ServiceName| {
-            let package = self
-                .catalogue
-                .get(service)
-                .and_then(|f| f.descriptor.package.as_ref());
-            package.map(|p| paths.at(&p.into)).unwrap_or_default()
+            packages::link(self.catalogue, service, &paths).unwrap_or_default()
         };
         // Links, not trees: a tool must go on working when its Java is replaced.
         let others: serde_json::Map<String, serde_json::Value> = self

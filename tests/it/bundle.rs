@@ -1,9 +1,9 @@
 //! `sdtd bundle`: made where the packages are, deployed from where nothing else is.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::lab::laptop::{Ran, run_for, text};
+use crate::lab::laptop::{Ran, run_for, sdtd_in, text};
 use crate::scenarios::packages::tar;
 
 /// A service whose one source is out of reach: its package is at hand, or nowhere.
@@ -57,16 +57,11 @@ impl Machine {
     }
 
     pub fn sdtd(&self, words: &[&str]) -> Ran {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sdtd"));
+        let mut command = sdtd_in(self.0.path(), &self.path("home"), words);
         command
-            .args(words)
             .args(["--templates", "odd"])
-            .current_dir(self.0.path())
-            .env("SDTD_HOME", self.path("home"))
             .env("PATH", without_maven(&self.path("bin")))
-            .env_remove("SDTD_INVENTORY")
-            .env_remove("JAVA_HOME")
-            .stdin(Stdio::null());
+            .env_remove("JAVA_HOME");
         run_for(&mut command, 60)
     }
 }

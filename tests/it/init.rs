@@ -2,10 +2,9 @@
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use crate::golden::{agree, difference, project};
-use crate::lab::laptop::{Ran, run_for};
+use crate::lab::laptop::{Ran, run_for, sdtd_in};
 use crate::lab::pty::on_a_terminal;
 
 /// What is written, by the flags that ask for it.
@@ -51,13 +50,7 @@ impl Folder {
     }
 
     fn sdtd(&self, words: &[&str]) -> Ran {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sdtd"));
-        command
-            .args(words)
-            .current_dir(self.0.path())
-            .env("SDTD_HOME", self.0.path().join("home"))
-            .env_remove("SDTD_INVENTORY")
-            .stdin(Stdio::null());
+        let mut command = sdtd_in(self.0.path(), &self.0.path().join("home"), words);
         run_for(&mut command, 60)
     }
 

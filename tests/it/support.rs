@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use sdtd::facts::FileFact;
 use sdtd::inventory::Env;
 use sdtd::support::{Given, gather};
 
-use crate::lab::laptop::{Ran, run_for};
+use crate::lab::laptop::{Ran, run_for, sdtd_in};
 use crate::scenarios::bench::Bench;
 use crate::scenarios::in_no_time;
 
@@ -74,15 +73,10 @@ impl Machine {
     }
 
     fn sdtd(&self, words: &[&str]) -> Ran {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sdtd"));
+        let mut command = sdtd_in(self.0.path(), &self.0.path().join("home"), words);
         command
-            .args(words)
-            .current_dir(self.0.path())
-            .env("SDTD_HOME", self.0.path().join("home"))
             .env("NO_TELLING_NAME", "hunter-3")
-            .env("MY_API_TOKEN", "hunter-7")
-            .env_remove("SDTD_INVENTORY")
-            .stdin(Stdio::null());
+            .env("MY_API_TOKEN", "hunter-7");
         run_for(&mut command, 60)
     }
 

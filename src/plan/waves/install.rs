@@ -1,12 +1,10 @@
 //! Packages on the hosts: what is sent, unpacked and linked.
 
-use std::collections::BTreeSet;
-
 use super::Waves;
 use crate::id::{HostName, ServiceName};
 use crate::plan::compare::Steps;
 use crate::plan::model::{Batch, Step, Wave};
-use crate::plan::packages::Missing;
+use crate::plan::packages::{self, Missing};
 use crate::plan::paths::HostPaths;
 use crate::plan::planner::PlanError;
 
@@ -22,7 +20,7 @@ impl Waves<'_> {
                 if let Some(steps) = self.install_on(name, service)? {
                     let batch = self.batch(name, steps);
                     batches.extend(batch.map(|batch| Batch {
-                        because: self.damage(name, service),
+                        because: self.damage(name, service).into_iter().collect(),
                         ..batch
                     }));
                 }
@@ -40,20 +38,19 @@ impl Waves<'_> {
         Ok(())
     }
 
-    /// What is damaged of a service's package on a host.
-    fn damage(&self, host: &HostName, service: &ServiceName) -> Vec<String> {
-        let facts = self.context.facts.get(host);
-        let damaged = facts.into_iter().flat_map(|facts| &facts.damaged);
-        let of = format!("{service}-");
-        let files = damaged.filter(|(tree, _)| tree.starts_with(&of));
-        let told = |files: &BTreeSet<String>| {
-            let first = files.first().cloned().unwrap_or_default();
-            match files.len() {
-                1 => format!("{first} is damaged"),
-                n => format!("{n} files are damaged, {first} for one"),
-            }
-        };
-        files.map(|(_, files)| told(files)).collect()
+    /// What is damaged of the tree that a host runs a service from.
+    fn damage(&self, name: &HostName, service: &ServiceName) -> Option<String> {
+        let facts = self.context.facts.get(name)?;
+        let cluster = self.context.cluster;
+        let paths = HostPaths::new(&cluster.name, &cluster.hosts[name]);
+        let link = packages::link(self.context.catalogue, service, &paths)?;
+        let tree = facts.links.get(&link)?.rsplit('/').next()?;
+        let files = facts.damaged.get(tree)?;
+        let first = files.first()?;
+        Some(match files.len() {
+            1 => format!("{first} is damaged"),
+            n => format!("{n} files are damaged, {first} for one"),
+        })
     }
 
     fn install_on(
@@ -67,8 +64,7 @@ impl Waves<'_> {
         };
         let host = &self.context.cluster.hosts[name];
         let paths = HostPaths::new(&self.context.cluster.name, host);
-        let folder = self.context.catalogue.get(service);
-        let Some(package) = folder.and_then(|f| f.descriptor.package.as_ref()) else {
+        let Some(link) = packages::link(self.context.catalogue, service, &paths) else {
             return Ok(None);
         };
         let mut steps = Steps::default();
@@ -98,7 +94,7 @@ impl Waves<'_> {
                 });
             }
         }
-        steps.link(facts, &paths.at(&package.into), &tree.home);
+        steps.link(facts, &link, &tree.home);
         Ok(Some(steps))
     }
 }

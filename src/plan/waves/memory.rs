@@ -1,8 +1,8 @@
 //! What hosts remember of data: taken out before an instance starts empty, put in when all runs.
 
-use super::{Waves, own_file, root_owner};
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::{Waves, own_file, root_owner};
 use crate::facts::HostFacts;
 use crate::id::{HostName, InstanceId};
 use crate::plan::compare::Steps;
@@ -17,11 +17,7 @@ impl Waves<'_> {
     /// Which folders hold data, once a role runs: on all hosts, since a replaced board has forgotten.
     pub fn remember(&mut self, role: &RoleRef, held: &str) {
         let mut batches = Vec::new();
-        for (name, host) in &self.context.cluster.hosts {
-            let Some(facts) = self.context.facts.get(name) else {
-                continue;
-            };
-            let paths = HostPaths::new(&self.context.cluster.name, host);
+        for (name, paths, facts) in self.context.asked() {
             let (now, after) = (self.remembered(name, facts), held.to_owned());
             let mut steps = Steps::default();
             if now.as_ref() != Some(&after) {
@@ -48,12 +44,10 @@ impl Waves<'_> {
     /// What hosts had, before any of it changes.
     pub fn keep(&mut self, previous: &BTreeMap<HostName, Previous>) {
         let mut batches = Vec::new();
-        for (name, host) in &self.context.cluster.hosts {
-            let (Some(facts), Some(had)) = (self.context.facts.get(name), previous.get(name))
-            else {
+        for (name, paths, facts) in self.context.asked() {
+            let Some(had) = previous.get(name) else {
                 continue;
             };
-            let paths = HostPaths::new(&self.context.cluster.name, host);
             let mut steps = Steps::default();
             // As secret as what is in it.
             let file = DesiredFile {
@@ -77,11 +71,7 @@ impl Waves<'_> {
     /// other cluster either.
     pub fn clean(&mut self, previous: &BTreeMap<HostName, Previous>) {
         let mut batches = Vec::new();
-        for (name, host) in &self.context.cluster.hosts {
-            let Some(facts) = self.context.facts.get(name) else {
-                continue;
-            };
-            let paths = HostPaths::new(&self.context.cluster.name, host);
+        for (name, paths, facts) in self.context.asked() {
             let home = |tree: &String| format!("{}/{tree}", paths.store());
             let here = self.trees.iter().filter(|((of, _), _)| of == name);
             let runs: BTreeSet<&String> = here.map(|(_, tree)| &tree.home).collect();

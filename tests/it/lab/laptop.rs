@@ -191,6 +191,18 @@ pub fn run_for(command: &mut Command, seconds: u64) -> Ran {
     Running::start(command).wait(seconds)
 }
 
+/// The program with these words in a folder, with what it keeps in another; not started yet.
+pub fn sdtd_in(folder: &Path, home: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sdtd"));
+    command
+        .args(words)
+        .current_dir(folder)
+        .env("SDTD_HOME", home)
+        .env_remove("SDTD_INVENTORY")
+        .stdin(Stdio::null());
+    command
+}
+
 /// An operator's machine.
 pub struct Laptop {
     home: tempfile::TempDir,
@@ -225,14 +237,7 @@ impl Laptop {
 
     /// The program with these words, not started yet.
     pub fn sdtd(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sdtd"));
-        command
-            .args(words)
-            .current_dir(self.home.path())
-            .env("SDTD_HOME", self.home.path())
-            .env_remove("SDTD_INVENTORY")
-            .stdin(Stdio::null());
-        command
+        sdtd_in(self.home.path(), self.home.path(), words)
     }
 
     /// Runs the program.

@@ -1,6 +1,5 @@
 //! The commands of scenarios.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use sdtd::error::Failure;
@@ -268,14 +267,7 @@ async fn mended(bench: &mut Bench) -> String {
     let input = flow.input(&facts, &packages, &[]);
     let plan = mend(input, &planner::checks(input).expect("it renders"));
     let shown = show(&plan, Detail::Usual);
-    let ran = bench
-        .apply(Planned {
-            plan,
-            files: BTreeMap::new(),
-            facts,
-            missing: Vec::new(),
-        })
-        .await;
+    let ran = bench.apply(Planned::of(plan, facts)).await;
     format!("{shown}{}", summary(&ran))
 }
 
@@ -314,14 +306,7 @@ async fn power(bench: &mut Bench, words: &[&str]) -> String {
         return "nothing to do".to_owned();
     }
     bench.watch.lock().expect("whole").power = !matches!(words[0], "restart" | "rollback");
-    let ran = bench
-        .apply(Planned {
-            plan,
-            files: BTreeMap::new(),
-            facts,
-            missing: Vec::new(),
-        })
-        .await;
+    let ran = bench.apply(Planned::of(plan, facts)).await;
     bench.watch.lock().expect("whole").power = false;
     summary(&ran)
 }
