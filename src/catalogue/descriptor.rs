@@ -15,6 +15,7 @@ pub use super::role::{
     Count, Data, FileSpec, HeapRule, IdRule, Memory, OnChange, Once, OnceOn, Quorum, Role, Rolling,
     Run, Status,
 };
+pub use super::scale::{OneByOne, Scale};
 pub use super::when::{Need, When};
 use crate::id::{RoleName, ServiceName};
 

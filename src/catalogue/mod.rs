@@ -6,6 +6,7 @@ mod probe;
 mod reference;
 pub mod render;
 mod role;
+mod scale;
 mod when;
 
 pub use descriptor::{Descriptor, Probe, Role};

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::probe::Probe;
+use super::scale::Scale;
 use super::when::When;
 
 /// A role of a service: how many, what it writes, how it runs, how it is changed and how it is checked.
@@ -48,6 +49,9 @@ pub struct Role {
     /// How its members agree, for a role whose majority must stay up.
     #[serde(default)]
     pub quorum: Option<Quorum>,
+    /// How its members become more or fewer.
+    #[serde(default)]
+    pub scale: Option<Scale>,
     /// What `status` asks an instance.
     #[serde(default)]
     pub status: Status,

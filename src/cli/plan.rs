@@ -152,6 +152,7 @@ pub fn offline(opened: &Opened) -> Result<Plan, Failure> {
         facts: &facts,
         packages: &packages,
         resources: &resources,
+        moves: &BTreeMap::new(),
         anew: &BTreeSet::new(),
         seed: "",
         back: false,

@@ -22,6 +22,7 @@ use crate::artifact::Shelf;
 use crate::event::Problem;
 use crate::exec::script::Places;
 use crate::id::HostName;
+use crate::plan::Wave;
 use crate::report::EventSink;
 use crate::verify::Prober;
 
@@ -43,6 +44,7 @@ impl Stop {
 }
 
 /// Everything that doing a plan needs.
+#[derive(Clone)]
 pub struct Executor {
     /// Asks the cluster, and holds the connections.
     pub prober: Prober,
@@ -65,6 +67,19 @@ pub struct Executor {
 impl Executor {
     fn is_stopped(&self) -> bool {
         self.stop.is_asked()
+    }
+
+    /// The same for a wave during which its role has other members than in the end.
+    fn during(self: &Arc<Self>, wave: &Wave) -> Arc<Self> {
+        let (Some(role), Some(members)) = (&wave.role, &wave.members) else {
+            return Arc::clone(self);
+        };
+        let view = Arc::new(self.prober.view.with_members(role, members));
+        let (fleet, drivers) = (Arc::clone(&self.prober.fleet), self.prober.drivers.clone());
+        Arc::new(Self {
+            prober: Prober::new(view, fleet, drivers),
+            ..Self::clone(self)
+        })
     }
 }
 

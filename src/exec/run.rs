@@ -164,7 +164,7 @@ impl Executor {
                 wave: title,
                 batches,
             });
-            self.wave_work(plan, index, board).await
+            self.during(wave).wave_work(plan, index, board).await
         };
         for batch in &wave.batches {
             // What was not reached is over too; what was done keeps its own end.
@@ -283,6 +283,11 @@ impl Executor {
         let Some(member) = self.member(batch) else {
             return self.one(wave, index, batch, board).await;
         };
+        if let Some(probe) = &wave.provided
+            && !self.prober.ask(probe, member).await.is_yes()
+        {
+            return self.conclude(batch, Ok(0), board);
+        }
         if let Err(problem) = self.gate(wave, &wave.before, member).await {
             return self.conclude(batch, Err(problem.into()), board);
         }

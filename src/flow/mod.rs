@@ -28,13 +28,15 @@ use crate::inventory::{Cluster, Connection, Host};
 use crate::plan::asks;
 use crate::plan::packages::{self, PackageKey, Packages};
 use crate::plan::paths::HostPaths;
-use crate::plan::{Input, Plan, PlanError, ResourceChange, View, planner};
+use crate::plan::{Input, Plan, PlanError, ResourceChange, RoleRef, View, planner};
 use crate::report::EventSink;
 use crate::transport::RemoteError;
 use crate::verify::{Fleet, Prober};
 
 /// Facts, host by host.
 pub type Facts = BTreeMap<HostName, HostFacts>;
+
+static NO_MOVES: BTreeMap<RoleRef, Vec<ResourceChange>> = BTreeMap::new();
 
 /// A plan, and what doing it needs of this machine.
 pub struct Planned {
@@ -200,6 +202,7 @@ impl Flow {
             facts,
             packages,
             resources,
+            moves: &NO_MOVES,
             anew: &self.anew,
             seed: &self.seed,
             back: self.back,

@@ -111,6 +111,21 @@ pub fn block_end(name: &str) -> String {
     format!("# <<< {name} <<<")
 }
 
+/// A text with the block in it, in the place of one of that name; none takes it out.
+#[must_use]
+pub fn with_block(text: &str, name: &str, after: Option<&str>) -> String {
+    let whole = |inside: &str| format!("{}\n{inside}\n{}\n", block_begin(name), block_end(name));
+    let mut text = match block_in(text, name) {
+        Some(before) => text.replace(&whole(&before), ""),
+        None => text.to_owned(),
+    };
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text.extend(after.map(whole));
+    text
+}
+
 /// The text between the marks of a block, where there is one.
 #[must_use]
 pub fn block_in(text: &str, name: &str) -> Option<String> {

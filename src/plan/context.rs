@@ -52,11 +52,9 @@ impl<'a> Context<'a> {
     }
 
     fn number(&self, id: &InstanceId) -> Option<u32> {
-        self.placement
-            .instances
-            .iter()
-            .find(|(i, _)| i == id)
-            .and_then(|(_, n)| *n)
+        let there = &self.placement.instances;
+        let mut all = there.iter().chain(&self.placement.leaving);
+        all.find(|(i, _)| i == id).and_then(|(_, n)| *n)
     }
 
     /// The user that runs a service on a host; none where sdtd has no rights to change users.
@@ -164,13 +162,22 @@ impl<'a> Context<'a> {
     /// All members of the cluster.
     #[must_use]
     pub fn members(&self) -> Vec<Member> {
-        let one = |(id, _): &(InstanceId, Option<u32>)| {
-            let (name, _) = self.cluster.services.get_key_value(&id.service)?;
-            let words = self.words(name)?;
-            let role = words.folder.descriptor.roles.get(&id.role)?;
-            Some(self.member(id, &words, role, self.cluster.hosts.get(&id.host)?))
-        };
-        self.placement.instances.iter().filter_map(one).collect()
+        let there = self.placement.instances.iter();
+        there.filter_map(|one| self.member_of(one)).collect()
+    }
+
+    /// Instances that are there and shall go.
+    #[must_use]
+    pub fn leaving(&self) -> Vec<Member> {
+        let leaving = self.placement.leaving.iter();
+        leaving.filter_map(|one| self.member_of(one)).collect()
+    }
+
+    fn member_of(&self, (id, _): &(InstanceId, Option<u32>)) -> Option<Member> {
+        let (name, _) = self.cluster.services.get_key_value(&id.service)?;
+        let words = self.words(name)?;
+        let role = words.folder.descriptor.roles.get(&id.role)?;
+        Some(self.member(id, &words, role, self.cluster.hosts.get(&id.host)?))
     }
 
     /// The heap of an instance in MiB, where its role has one.

@@ -1,5 +1,6 @@
 //! From what should be and what is to what is to be done: pure, deterministic, no I/O.
 
+mod after;
 pub mod asks;
 pub mod check;
 pub mod compare;
@@ -18,6 +19,7 @@ mod previous;
 mod records;
 mod shell;
 pub mod show;
+mod stages;
 mod waves;
 
 pub use model::{

@@ -67,6 +67,13 @@ pub struct Wave {
     pub ready: Vec<Probe>,
     /// Which instances go last, asked again before each batch.
     pub last: Option<Probe>,
+    /// The members of its role while it is done, where they are not those of the view: in between, when members
+    /// come and go one at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<BTreeSet<InstanceId>>,
+    /// What decides whether a batch is done at all, asked of its instance when its turn comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provided: Option<Probe>,
     /// Seconds that `before` and `ready` are waited for.
     pub within: u64,
     /// The steps, host by host.
@@ -85,6 +92,15 @@ pub struct RoleRef {
 }
 
 impl RoleRef {
+    /// The role of an instance.
+    #[must_use]
+    pub fn of(id: &InstanceId) -> Self {
+        Self {
+            service: id.service.clone(),
+            role: id.role.clone(),
+        }
+    }
+
     /// Whether an instance is of this role.
     #[must_use]
     pub fn is_of(&self, id: &InstanceId) -> bool {
@@ -288,6 +304,9 @@ pub struct View {
     pub cluster: ClusterName,
     /// All instances, service by service in dependency order, then by number.
     pub members: Vec<Member>,
+    /// Instances that are there and shall go: still asked, no longer counted on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaving: Vec<Member>,
     /// How each role is asked.
     pub roles: Vec<RoleView>,
     /// Hosts that are out of reach: what is on them is neither changed nor waited for.
@@ -326,10 +345,24 @@ impl View {
             .filter(move |m| &m.id.service == service)
     }
 
-    /// One member.
+    /// One member, be it one that leaves.
     #[must_use]
     pub fn member(&self, id: &InstanceId) -> Option<&Member> {
-        self.members.iter().find(|m| &m.id == id)
+        self.members.iter().chain(&self.leaving).find(|m| &m.id == id)
+    }
+
+    /// The cluster while a role has just these members.
+    #[must_use]
+    pub fn with_members(&self, role: &RoleRef, members: &BTreeSet<InstanceId>) -> Self {
+        let mut view = self.clone();
+        view.members.retain(|m| !role.is_of(&m.id));
+        view.leaving.retain(|m| !role.is_of(&m.id));
+        let all = self.members.iter().chain(&self.leaving);
+        let of_role = all.filter(|m| role.is_of(&m.id)).cloned();
+        let (stay, others): (Vec<_>, Vec<_>) = of_role.partition(|m| members.contains(&m.id));
+        view.members.extend(stay);
+        view.leaving.extend(others);
+        view
     }
 
     /// How a role is asked.

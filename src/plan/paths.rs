@@ -3,6 +3,9 @@
 use crate::id::{ClusterName, ServiceName};
 use crate::inventory::{Connection, Host};
 
+/// How the path of a host's record ends.
+pub(super) const RECORD: &str = "/record.json";
+
 /// The places of one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPaths {
@@ -43,7 +46,7 @@ impl HostPaths {
     /// The host's record.
     #[must_use]
     pub fn record(&self) -> String {
-        format!("{}/record.json", self.state())
+        format!("{}{RECORD}", self.state())
     }
 
     /// Which folders, of all hosts, are known to hold data.

@@ -1,6 +1,6 @@
 //! Which instance goes where, and which number it gets. Both stay once given.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalogue::{Catalogue, Role};
 use crate::facts::Record;
@@ -12,6 +12,10 @@ use crate::inventory::{Amount, Cluster};
 pub struct Placement {
     /// All instances with their numbers, service by service, then by number, then by host.
     pub instances: Vec<(InstanceId, Option<u32>)>,
+    /// Those among them that join others which were there before.
+    pub joining: BTreeSet<InstanceId>,
+    /// Instances that are there and shall go, in the order in which they go.
+    pub leaving: Vec<(InstanceId, Option<u32>)>,
     /// The highest number ever given, by `<service>.<role>`.
     pub numbers: BTreeMap<String, u32>,
     /// Hosts that the inventory no longer names, with what is recorded to live there.
@@ -27,6 +31,23 @@ impl Placement {
             .iter()
             .map(|(id, _)| id)
             .filter(move |id| &id.host == host)
+    }
+
+    /// Everybody who is there, those that leave among them.
+    #[must_use]
+    pub fn with_leaving(&self) -> Self {
+        let mut all = self.clone();
+        all.instances.append(&mut all.leaving);
+        all
+    }
+
+    /// Who there is once those that leave have left.
+    #[must_use]
+    pub fn without_leaving(&self) -> Self {
+        Self {
+            leaving: Vec::new(),
+            ..self.clone()
+        }
     }
 
     /// The removed hosts as people read of them.
@@ -88,6 +109,16 @@ fn slots(hosts: &[HostName], most: u16) -> Vec<Slot> {
     (1..=most).flat_map(of).collect()
 }
 
+fn names(slots: &[Slot]) -> String {
+    let name = |(host, copy): &Slot| match copy {
+        0 | 1 => host.to_string(),
+        n => format!("{host} ({n})"),
+    };
+    let mut names: Vec<String> = slots.iter().map(name).collect();
+    names.sort_unstable();
+    names.join(", ")
+}
+
 struct Placer<'a> {
     cluster: &'a Cluster,
     recorded: BTreeMap<InstanceId, Option<u32>>,
@@ -106,25 +137,24 @@ impl Placer<'_> {
             host: host.clone(),
             copy: *copy,
         };
-        let kept: Vec<Slot> = self
-            .recorded
-            .keys()
-            .filter(|i| &i.service == service && &i.role == role_name)
-            .map(|i| (i.host.clone(), i.copy))
+        let recorded = self.recorded.iter();
+        let mut kept: Vec<(Option<u32>, Slot)> = recorded
+            .filter(|(i, _)| &i.service == service && &i.role == role_name)
+            .map(|(i, number)| (*number, (i.host.clone(), i.copy)))
             .collect();
+        kept.sort();
+        let kept: Vec<Slot> = kept.into_iter().map(|(_, slot)| slot).collect();
         let most = role.most(self.cluster.services[service].per_host);
         let wanted = match amount {
             Amount::Hosts(hosts) => slots(hosts, most),
             Amount::Count(n) => self.choose(&kept, (usize::from(*n), most)),
         };
-        self.refuse_a_resize((service, role_name), &kept, &wanted);
-        if kept.iter().any(|(_, copy)| *copy > most) {
-            self.done.refused.push(format!(
-                "{service}.{role_name} has more on a host than `per_host: {most}`: to take instances off a live \
-                 cluster is not offered yet"
-            ));
-        }
-        let slots = if kept.is_empty() { wanted } else { kept };
+        let resized = self.resized((service, role_name, role), &kept, &wanted);
+        let slots = if resized || kept.is_empty() {
+            &wanted
+        } else {
+            &kept
+        };
         let key = format!("{service}.{role_name}");
         let number = |id: InstanceId| {
             let number = self.recorded.get(&id).copied().flatten();
@@ -150,49 +180,52 @@ impl Placer<'_> {
             }
             placed.sort_by_key(|(_, number)| *number);
         }
+        if resized {
+            let joins = placed.iter().map(|(id, _)| id);
+            let joins = joins.filter(|id| !self.recorded.contains_key(id));
+            self.done.joining.extend(joins.cloned());
+            let leaves = kept.iter().rev().filter(|slot| !wanted.contains(slot));
+            self.done.leaving.extend(leaves.map(id).map(number));
+        }
         self.done.instances.extend(placed);
     }
 
     /// Keeps who is there, then takes the hosts with the fewest instances; a host gets a second one when all
-    /// have a first.
+    /// have a first. Where there are too many, those with the highest numbers go.
     fn choose(&self, kept: &[Slot], (n, most): (usize, u16)) -> Vec<Slot> {
-        let mut chosen: Vec<Slot> = kept.to_vec();
+        let stay = kept.iter().filter(|(_, copy)| *copy <= most);
+        let mut chosen: Vec<Slot> = stay.take(n).cloned().collect();
         let hosts: Vec<HostName> = self.cluster.hosts.keys().cloned().collect();
         let mut free: Vec<Slot> = slots(&hosts, most);
         free.retain(|slot| !kept.contains(slot));
         free.sort_by_key(|(host, copy)| (*copy, self.done.on(host).count()));
-        chosen.extend(free.into_iter().take(n.saturating_sub(kept.len())));
+        chosen.extend(free.into_iter().take(n.saturating_sub(chosen.len())));
         chosen.sort_by_key(|(host, copy)| (*copy, self.cluster.hosts.get_index_of(host)));
-        chosen.truncate(n);
         chosen
     }
 
-    fn refuse_a_resize(
+    /// Whether the members of a live role change, and may.
+    fn resized(
         &mut self,
-        (service, role): (&ServiceName, &RoleName),
+        (service, name, role): (&ServiceName, &RoleName, &Role),
         kept: &[Slot],
         wanted: &[Slot],
-    ) {
-        let name = |(host, copy): &Slot| match copy {
-            0 | 1 => host.to_string(),
-            n => format!("{host} ({n})"),
-        };
-        let names = |slots: &[Slot]| {
-            let mut names: Vec<String> = slots.iter().map(name).collect();
-            names.sort_unstable();
-            names.join(", ")
-        };
-        let all_there = kept
-            .iter()
-            .all(|(host, _)| self.cluster.hosts.contains_key(host));
-        if !kept.is_empty() && all_there && names(kept) != names(wanted) {
-            self.done.refused.push(format!(
-                "{service}.{role} is on {} and the inventory wants {}: changing who runs it on a live \
-                 cluster is not offered yet",
-                names(kept),
-                names(wanted)
-            ));
+    ) -> bool {
+        let there = |(host, _): &Slot| self.cluster.hosts.contains_key(host);
+        let (was, shall): (BTreeSet<_>, BTreeSet<_>) = (kept.iter().collect(), wanted.iter().collect());
+        if kept.is_empty() || was == shall || !kept.iter().all(there) {
+            return false;
         }
+        if role.scale.is_some() || role.data.is_none() {
+            return true;
+        }
+        self.done.refused.push(format!(
+            "{service}.{name} is on {} and the inventory wants {}: changing who runs it on a live cluster is not \
+             offered for this role",
+            names(kept),
+            names(wanted)
+        ));
+        false
     }
 
     /// What lives on a host that the inventory no longer names: left out of the others' files, it would be cut
@@ -214,8 +247,7 @@ impl Placer<'_> {
 
     fn refuse_the_removed_services(&mut self) {
         for id in self.recorded.keys() {
-            if !self.done.instances.iter().any(|(placed, _)| placed == id)
-                && !self.cluster.services.contains_key(&id.service)
+            if !self.cluster.services.contains_key(&id.service)
             {
                 self.done.refused.push(format!(
                     "{id} runs and the inventory no longer names {}: put it back, or remove the whole \

@@ -1,28 +1,31 @@
 //! The planner: cluster, facts, catalogue and packages in; plan out.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
 use crate::catalogue::descriptor::Rolling;
-use crate::catalogue::{Catalogue, RenderError, Renderer};
+use crate::catalogue::{Catalogue, RenderError, Renderer, Role};
 use crate::digest::hex;
 use crate::event::Problem;
 use crate::facts::{HostFacts, Record};
-use crate::id::{HostName, InstanceId, ServiceName};
+use crate::id::{HostName, InstanceId, RoleName, ServiceName};
 use crate::inventory::{Cluster, Host};
+use crate::plan::after::after;
 use crate::plan::check::{self, Check, Verdict};
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
 use crate::plan::held::{self, Guard, Held};
 use crate::plan::made::with_made;
-use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
+use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View, Wave};
 use crate::plan::packages::{self, Installed, Packages};
 use crate::plan::paths::HostPaths;
 use crate::plan::place::{Placement, place};
 use crate::plan::previous;
-use crate::plan::records::{records, refused};
-use crate::plan::waves::Waves;
+use crate::plan::records::{records, refused as refused_changes};
+use crate::plan::stages::{Stage, stages};
+use crate::plan::waves::{Aim, Waves};
 
 /// Everything a plan is made from.
 #[derive(Clone, Copy)]
@@ -37,6 +40,8 @@ pub struct Input<'a> {
     pub packages: &'a Packages,
     /// Changes that drivers found to be needed, such as topics to be made.
     pub resources: &'a [ResourceChange],
+    /// What drivers have to move as members of roles come and go.
+    pub moves: &'a BTreeMap<RoleRef, Vec<ResourceChange>>,
     /// Instances that lost their data and shall start empty.
     pub anew: &'a BTreeSet<InstanceId>,
     /// What no other cluster has: values that are made at the first deploy are made of it.
@@ -81,36 +86,127 @@ pub fn placement(
 /// When a template can't be rendered, a change is not safe, or something on a host stands in the way.
 pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
     let placement = placement(input.cluster, input.catalogue, input.facts);
-    if !placement.refused.is_empty() {
-        let refused = placement.refused.into_iter().map(Problem::new);
-        return Err(PlanError::Refused(refused.collect()));
+    let mut refused: Vec<Problem> = placement.refused.iter().map(Problem::new).collect();
+    refused.extend(away(input, &placement));
+    if !refused.is_empty() {
+        return Err(PlanError::Refused(refused));
     }
-    let refused = refused(input, &placement).into_iter().map(Problem::new);
-    let (refused, basis) = (refused.collect(), basis(input));
-    in_context(input, &placement, |input, context, trees| {
-        made(input, (context, trees), refused, basis)
+    let refused = refused_changes(input, &placement).into_iter().map(Problem::new);
+    let refused: Vec<Problem> = refused.collect();
+    let stages = stages(&placement, input.catalogue);
+    let mut plan = Plan {
+        format: FORMAT,
+        basis: basis(input),
+        view: view(input, &placement),
+        waves: Vec::new(),
+        unchanged: 0,
+        warnings: Vec::new(),
+    };
+    let mut facts = Cow::Borrowed(input.facts);
+    let mut warnings = Vec::new();
+    for (n, stage) in stages.iter().enumerate() {
+        let input = Input {
+            facts: &facts,
+            ..input
+        };
+        let done = in_context(input, &stage.placement, |input, context, trees| {
+            staged(input, (context, trees), stage, refused.clone())
+        })?;
+        // What needs nothing was looked at in each stage; the last one sees to all.
+        plan.unchanged = done.unchanged;
+        warnings = done.warnings;
+        plan.warnings.extend(pause(stage));
+        if n + 1 < stages.len() {
+            facts = Cow::Owned(after(&facts, &done.waves, &done.desired));
+        }
+        append(&mut plan.waves, done.waves);
+    }
+    plan.warnings.extend(warnings);
+    Ok(plan)
+}
+
+/// What is to be known of a change between few members: two can't do without each other, and three of which one
+/// is not known to the others yet are two.
+fn pause(stage: &Stage) -> Option<Problem> {
+    let (role, now) = (stage.only.as_ref()?, stage.members()?.len());
+    let leaves = !stage.placement.leaving.is_empty();
+    let (few, before) = if leaves { (now, now + 1) } else { (now - 1, now - 1) };
+    (few <= 2).then(|| {
+        Problem::new(format!(
+            "{role} serves nobody for some seconds while it goes from {before} to {now}: its clients wait"
+        ))
+        .help("clients go on within their session time-outs; choose a quiet moment if that matters")
     })
 }
 
-/// The plan, unless something is refused or stands in the way.
-fn made(
+/// Members can't come or go while a host is out of reach: all others must know of it.
+fn away(input: Input<'_>, placement: &Placement) -> Vec<Problem> {
+    let leaving = placement.leaving.iter().map(|(id, _)| id);
+    let mut changing = placement.joining.iter().chain(leaving);
+    let Some(one) = changing.next() else {
+        return Vec::new();
+    };
+    let hosts = input.cluster.hosts.keys();
+    let away = hosts.filter(|host| !input.facts.contains_key(*host));
+    let problem = |host: &HostName| {
+        let role = RoleRef::of(one);
+        Problem::new(format!(
+            "{host} is out of reach: who runs {role} can't be changed without it"
+        ))
+        .help("bring it back first, or put the inventory back")
+    };
+    away.map(problem).collect()
+}
+
+/// Puts the waves of a stage behind all those before.
+fn append(all: &mut Vec<Wave>, waves: Vec<Wave>) {
+    let before = all.len();
+    for mut wave in waves {
+        let shift = |index: &mut usize| *index += before;
+        wave.after.iter_mut().for_each(shift);
+        wave.after_on_host.iter_mut().for_each(shift);
+        // Titles tell waves apart.
+        let same = |title: &String, other: &Wave| &other.title == title;
+        let title = wave.title.clone();
+        for n in 2.. {
+            if !all.iter().any(|other| same(&wave.title, other)) {
+                break;
+            }
+            wave.title = format!("{title} ({n})");
+        }
+        wave.after.splice(0..0, 0..before);
+        all.push(wave);
+    }
+}
+
+/// One stage of a plan, and what should be at its end.
+struct Done {
+    waves: Vec<Wave>,
+    unchanged: usize,
+    warnings: Vec<Problem>,
+    desired: Vec<Desired>,
+}
+
+/// A stage, unless something is refused or stands in the way.
+fn staged(
     input: Input<'_>,
     (context, trees): (&Context<'_>, &Trees),
+    stage: &Stage,
     mut refused: Vec<Problem>,
-    basis: String,
-) -> Result<Plan, PlanError> {
+) -> Result<Done, PlanError> {
     let mut desired = desired(input, context)?;
+    let leaving = leaving(context)?;
     if input.back {
         previous::go_back(context, &mut desired);
     }
-    let held = Held::read(context);
+    let mut held = Held::read(context);
     if input.back {
         refused.extend(previous::left_out(context, &desired, &held));
     }
     refused.extend(held::refused(context, &desired, &held, input.anew));
     for one in &mut desired {
         // Not for one that starts anew: it must learn from the others what there is.
-        let begun = held.knows_role(&one.member.id);
+        let begun = held.knows_role(&one.member.id) && !is_second(context, one, &held);
         one.files.retain(|file| !(begun && file.bootstrap));
         again_for_new_folders(one, &held, input.facts);
     }
@@ -122,31 +218,55 @@ fn made(
     if !blocked.is_empty() {
         return Err(PlanError::Blocked(blocked));
     }
-    let records = records(input, context.placement, &desired);
+    let everybody: Vec<Desired> = desired.iter().chain(&leaving).cloned().collect();
     let previous = previous::after(context, &desired, trees);
-    let view = view(input, context);
-    let mut waves = Waves::new(context, &desired, trees, input.anew);
-    waves.prepare(&records)?;
+    let aim = Aim {
+        stage,
+        leaving: &leaving,
+        moves: input.moves,
+        anew: input.anew,
+    };
+    let mut waves = Waves::new(context, &desired, trees, aim);
+    waves.prepare(&records(input, context.placement, &everybody))?;
     waves.keep(&previous);
     waves.install()?;
-    let mut held = held;
-    for role in roles_in_order(&view) {
+    for role in roles(input) {
         waves.role(&role)?;
         let of_role = desired.iter().filter(|one| role.is_of(&one.member.id));
-        held = held.after(of_role);
+        held = held.after(of_role.filter(|_| stage.is_about(&role)));
         waves.remember(&role, &held.text());
     }
-    waves.resources(input.resources);
-    waves.clean(&previous);
+    if stage.only.is_none() {
+        waves.resources(input.resources);
+    }
+    let placement = context.placement.without_leaving();
+    waves.forget_the_left(&records(input, &placement, &desired), &held);
+    if stage.only.is_none() {
+        waves.clean(&previous);
+    }
     let (waves, unchanged) = waves.done();
-    Ok(Plan {
-        format: FORMAT,
-        basis,
-        view,
+    Ok(Done {
         waves,
         unchanged,
         warnings: check::problems(&checks, Verdict::Warn),
+        desired,
     })
+}
+
+/// Whether an instance joins a single one: neither of the two can do without the other's vote.
+fn is_second(context: &Context<'_>, one: &Desired, held: &Held) -> bool {
+    let role = RoleRef::of(&one.member.id);
+    let all = context.placement.instances.iter();
+    let members = all.filter(|(id, _)| role.is_of(id)).count();
+    members == 2 && !one.guards.iter().any(|guard| held.knows(guard))
+}
+
+/// What those are that shall go.
+fn leaving(context: &Context<'_>) -> Result<Vec<Desired>, PlanError> {
+    let all = context.placement.leaving.iter();
+    let all = all.map(|(id, _)| context.desired(id));
+    let all: Vec<Option<Desired>> = all.collect::<Result<_, _>>()?;
+    Ok(all.into_iter().flatten().collect())
 }
 
 /// What the hosts are looked at for before anything changes.
@@ -187,8 +307,9 @@ fn in_context<T>(
         cluster: &cluster,
         ..input
     };
+    let all = trees(input, &placement.with_leaving());
     let trees = trees(input, placement);
-    work(input, &context(input, placement, &trees), &trees)
+    work(input, &context(input, placement, &all), &trees)
 }
 
 /// What should be on the hosts that were asked; what is on one out of reach is left as it is.
@@ -255,7 +376,9 @@ fn homes(trees: &Trees) -> BTreeMap<(HostName, ServiceName), String> {
     trees.iter().map(home).collect()
 }
 
-fn view(input: Input<'_>, context: &Context<'_>) -> View {
+fn view(input: Input<'_>, placement: &Placement) -> View {
+    let trees = trees(input, &placement.with_leaving());
+    let context = context(input, placement, &trees);
     let mut roles = Vec::new();
     let mut verify = Vec::new();
     for (service, wanted) in &input.cluster.services {
@@ -263,18 +386,7 @@ fn view(input: Input<'_>, context: &Context<'_>) -> View {
             continue;
         };
         for (role, words) in folder.descriptor.roles_with(&wanted.settings) {
-            roles.push(RoleView {
-                role: RoleRef {
-                    service: service.clone(),
-                    role: role.clone(),
-                },
-                quorum: words.quorum.clone(),
-                status: words.status.clone(),
-                verify: words.verify.clone(),
-                ready: words.rolling.ready.clone(),
-                ready_within: words.run.ready_within,
-                stop_within: words.run.stop_within,
-            });
+            roles.push(role_view(service, role, words));
         }
         verify.push((service.clone(), folder.descriptor.verify.clone()));
     }
@@ -288,6 +400,7 @@ fn view(input: Input<'_>, context: &Context<'_>) -> View {
     View {
         cluster: input.cluster.name.clone(),
         members: context.members(),
+        leaving: context.leaving(),
         absent: input
             .cluster
             .hosts
@@ -299,6 +412,35 @@ fn view(input: Input<'_>, context: &Context<'_>) -> View {
         roots,
         verify,
     }
+}
+
+fn role_view(service: &ServiceName, role: &RoleName, words: &Role) -> RoleView {
+    RoleView {
+        role: RoleRef {
+            service: service.clone(),
+            role: role.clone(),
+        },
+        quorum: words.quorum.clone(),
+        status: words.status.clone(),
+        verify: words.verify.clone(),
+        ready: words.rolling.ready.clone(),
+        ready_within: words.run.ready_within,
+        stop_within: words.run.stop_within,
+    }
+}
+
+/// The roles of the cluster, service by service in dependency order.
+fn roles(input: Input<'_>) -> Vec<RoleRef> {
+    let mut roles = Vec::new();
+    for (service, wanted) in &input.cluster.services {
+        let folder = input.catalogue.get(service);
+        let words = folder.into_iter().flat_map(|f| f.descriptor.roles_with(&wanted.settings));
+        roles.extend(words.map(|(role, _)| RoleRef {
+            service: service.clone(),
+            role: role.clone(),
+        }));
+    }
+    roles
 }
 
 /// A step that each data folder needs is done again where one was added since.
@@ -317,9 +459,7 @@ fn again_for_new_folders(one: &mut Desired, held: &Held, facts: &BTreeMap<HostNa
 #[must_use]
 pub fn view_of(input: Input<'_>) -> View {
     let placement = placement(input.cluster, input.catalogue, input.facts);
-    let trees = trees(input, &placement);
-    let context = context(input, &placement, &trees);
-    view(input, &context)
+    view(input, &placement)
 }
 
 /// How a role rolls.
@@ -331,10 +471,6 @@ pub fn rolling_of(catalogue: &Catalogue, role: &RoleRef) -> Option<Rolling> {
         .roles
         .get(&role.role)
         .map(|words| words.rolling.clone())
-}
-
-fn roles_in_order(view: &View) -> Vec<RoleRef> {
-    view.roles.iter().map(|role| role.role.clone()).collect()
 }
 
 /// The hash of all that a plan is made from, less what changes by itself (clock, free memory, uptime).
@@ -354,6 +490,8 @@ pub(super) fn basis(input: Input<'_>) -> String {
         add(serde_json::to_vec(&(name, still)));
     }
     add(serde_json::to_vec(input.resources));
+    let moves: Vec<_> = input.moves.iter().collect();
+    add(serde_json::to_vec(&moves));
     add(serde_json::to_vec(input.anew));
     hex(&sum.finalize())
 }

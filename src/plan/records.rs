@@ -82,6 +82,7 @@ pub(super) fn records(
 ) -> BTreeMap<HostName, Record> {
     let mut records = BTreeMap::new();
     let fixed = fixed_now(input, placement);
+    let there = placement.instances.iter().chain(&placement.leaving);
     for host in input.cluster.hosts.keys() {
         let here = || desired.iter().filter(|d| &d.member.id.host == host);
         let mut owns: BTreeSet<String> = here()
@@ -93,7 +94,7 @@ pub(super) fn records(
             format: RECORD_FORMAT,
             cluster: input.cluster.name.to_string(),
             host: host.clone(),
-            placement: placement.instances.iter().cloned().collect(),
+            placement: there.clone().cloned().collect(),
             numbers: placement.numbers.clone(),
             versions: input
                 .cluster

@@ -59,6 +59,7 @@ pub fn bare_plan(
         facts: &facts,
         packages: &packages,
         resources: &[],
+        moves: &BTreeMap::new(),
         anew: &BTreeSet::new(),
         seed: "",
         back: false,

@@ -15,6 +15,9 @@ impl Waves<'_> {
     /// When a template can't be rendered.
     pub fn install(&mut self) -> Result<(), PlanError> {
         for (service, wanted) in &self.context.cluster.services {
+            if !self.is_needed(service) {
+                continue;
+            }
             let mut batches = Vec::new();
             for name in self.context.cluster.hosts.keys() {
                 if let Some(steps) = self.install_on(name, service)? {
@@ -36,6 +39,15 @@ impl Waves<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a stage installs a service's package: that of its role, and those that this one needs.
+    fn is_needed(&self, service: &ServiceName) -> bool {
+        let Some(role) = &self.stage.only else {
+            return true;
+        };
+        let wanted = self.context.cluster.services.get(&role.service);
+        service == &role.service || wanted.is_some_and(|of| of.needs.contains(service))
     }
 
     /// What is damaged of the tree that a host runs a service from.

@@ -118,7 +118,7 @@ impl Waves<'_> {
     }
 
     /// What a host remembers at this point of the plan.
-    fn remembered(&self, host: &HostName, facts: &HostFacts) -> Option<String> {
+    pub(super) fn remembered(&self, host: &HostName, facts: &HostFacts) -> Option<String> {
         let path = HostPaths::new(
             &self.context.cluster.name,
             &self.context.cluster.hosts[host],
@@ -130,7 +130,7 @@ impl Waves<'_> {
 }
 
 /// Writes a file that sdtd keeps for itself.
-fn own_step(paths: &HostPaths, path: String, before: Option<String>, after: String) -> Step {
+pub(super) fn own_step(paths: &HostPaths, path: String, before: Option<String>, after: String) -> Step {
     let (owner, mode) = (root_owner(paths), "0644".to_owned());
     Step::File {
         path,

@@ -2,6 +2,7 @@
 
 mod install;
 mod instance;
+mod members;
 mod memory;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use crate::plan::desired::{Desired, DesiredFile};
 use crate::plan::model::{Batch, ResourceChange, RoleRef, Step, UnitChange, Wave};
 use crate::plan::paths::HostPaths;
 use crate::plan::planner::{PlanError, Trees};
+use crate::plan::stages::Stage;
 
 /// Builds the waves one after another.
 pub struct Waves<'a> {
@@ -37,8 +39,29 @@ pub struct Waves<'a> {
     remembering: Vec<(ServiceName, usize)>,
     /// What hosts remember of data after the waves so far, where that changes.
     remembered: BTreeMap<HostName, String>,
+    /// What was written into the hosts' records at first.
+    recorded: BTreeMap<HostName, String>,
     /// Instances that start empty though they had data.
     anew: &'a BTreeSet<InstanceId>,
+    /// Which roles this is about.
+    stage: &'a Stage,
+    /// Instances that are there and shall go.
+    leaving: &'a [Desired],
+    /// What is moved as members come and go.
+    moves_of: &'a BTreeMap<RoleRef, Vec<ResourceChange>>,
+}
+
+/// What the waves are to bring about, besides what should be.
+#[derive(Clone, Copy)]
+pub struct Aim<'a> {
+    /// Which roles this is about.
+    pub stage: &'a Stage,
+    /// Instances that are there and shall go.
+    pub leaving: &'a [Desired],
+    /// What is moved as members come and go.
+    pub moves: &'a BTreeMap<RoleRef, Vec<ResourceChange>>,
+    /// Instances that start empty though they had data.
+    pub anew: &'a BTreeSet<InstanceId>,
 }
 
 /// What a change of an instance asks for.
@@ -46,6 +69,7 @@ pub struct Waves<'a> {
 enum Kind {
     Anew,
     Start,
+    Join,
     Restart,
     Reload,
     Tidy,
@@ -58,7 +82,7 @@ impl<'a> Waves<'a> {
         context: &'a Context<'a>,
         desired: &'a [Desired],
         trees: &'a Trees,
-        anew: &'a BTreeSet<InstanceId>,
+        aim: Aim<'a>,
     ) -> Self {
         Self {
             context,
@@ -72,7 +96,11 @@ impl<'a> Waves<'a> {
             unchanged: 0,
             remembering: Vec::new(),
             remembered: BTreeMap::new(),
-            anew,
+            recorded: BTreeMap::new(),
+            anew: aim.anew,
+            stage: aim.stage,
+            leaving: aim.leaving,
+            moves_of: aim.moves,
         }
     }
 
@@ -124,6 +152,7 @@ impl<'a> Waves<'a> {
             if let Some(record) = records.get(name) {
                 let file = own_file(paths.record(), record_text(record));
                 steps.file(facts, &file, root.as_ref());
+                self.recorded.insert(name.clone(), file.text);
             }
             self.hooks(&mut steps, name, facts);
             let mut block = Vec::new();
@@ -189,6 +218,9 @@ impl<'a> Waves<'a> {
         let Some(words) = folder.descriptor.roles.get(&role.role) else {
             return Ok(());
         };
+        if !self.stage.is_about(role) {
+            return Ok(());
+        }
         let mut by_kind: Vec<(Kind, Batch)> = Vec::new();
         for one in self.desired {
             let id = &one.member.id;
@@ -208,13 +240,19 @@ impl<'a> Waves<'a> {
                 by_kind.push((kind, batch));
             }
         }
+        self.some_join(role, words, &mut by_kind);
         for kind in [
             Kind::Tidy,
             Kind::Start,
+            Kind::Join,
             Kind::Anew,
             Kind::Reload,
             Kind::Restart,
         ] {
+            if kind == Kind::Restart {
+                self.step_down(role, words);
+                self.moves_before(role);
+            }
             let of_kind = by_kind.iter().filter(|(k, _)| *k == kind);
             let batches: Vec<Batch> = of_kind.map(|(_, b)| b.clone()).collect();
             let mut wave = self.role_wave(role, words, kind, batches);
@@ -226,14 +264,21 @@ impl<'a> Waves<'a> {
             }
             wave.after_on_host
                 .extend(self.remembered_for(&role.service));
-            if let Some(index) = self.push(wave) {
-                let of_service = self.of_service.entry(role.service.clone());
-                of_service.or_default().push(index);
-                let writing = self.writing.entry(role.service.clone());
-                writing.or_default().push(ahead.unwrap_or(index));
-            }
+            self.push_role(role, wave, ahead);
         }
+        self.moves_after(role);
+        self.leave(role, words);
         Ok(())
+    }
+
+    /// A wave of a role: what needs the role waits for it. `ahead` writes its files.
+    fn push_role(&mut self, role: &RoleRef, wave: Wave, ahead: Option<usize>) {
+        if let Some(index) = self.push(wave) {
+            let of_service = self.of_service.entry(role.service.clone());
+            of_service.or_default().push(index);
+            let writing = self.writing.entry(role.service.clone());
+            writing.or_default().push(ahead.unwrap_or(index));
+        }
     }
 
     /// The waves that remember what the data of a service, and of those that it needs, are in: they write the
@@ -330,6 +375,7 @@ impl<'a> Waves<'a> {
         }
         let what = match kind {
             Kind::Start => "start",
+            Kind::Join => "add to",
             Kind::Anew => "start empty",
             Kind::Restart => "restart",
             Kind::Reload => "reload",
@@ -341,11 +387,17 @@ impl<'a> Waves<'a> {
             after: after.into_iter().collect(),
             after_on_host: on_host.into_iter().collect(),
             batches,
+            members: self.members(role, kind),
             ..Wave::default()
         };
         let rolling = words.rolling.clone();
         match kind {
             Kind::Tidy | Kind::Reload => wave,
+            Kind::Join => Wave {
+                ready: self.joined(role, words).unwrap_or_default(),
+                within: words.run.ready_within,
+                ..wave
+            },
             Kind::Start => Wave {
                 ready: rolling.ready,
                 within: words.run.ready_within,
@@ -360,7 +412,11 @@ impl<'a> Waves<'a> {
             },
             Kind::Restart => Wave {
                 width: Some(rolling.width),
-                before: rolling.before,
+                before: if self.is_guarded(role, words) {
+                    rolling.before
+                } else {
+                    Vec::new()
+                },
                 ready: rolling.ready,
                 last: rolling.last,
                 within: rolling.within,

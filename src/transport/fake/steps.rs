@@ -3,7 +3,7 @@
 use super::{FakeState, StepAnswer};
 use crate::exec::script::Places;
 use crate::facts::{DirFact, FileFact};
-use crate::plan::compare::{block_begin, block_end, block_in};
+use crate::plan::compare::with_block;
 use crate::plan::{Step, UnitChange};
 
 impl FakeState {
@@ -120,17 +120,7 @@ impl FakeState {
             owner: "root".to_owned(),
         };
         let file = self.files.entry(path.to_owned()).or_insert_with(empty);
-        if let Some(before) = block_in(&file.text, name) {
-            let old = format!("{}\n{before}\n{}\n", block_begin(name), block_end(name));
-            file.text = file.text.replace(&old, "");
-        }
-        if !file.text.is_empty() && !file.text.ends_with('\n') {
-            file.text.push('\n');
-        }
-        if let Some(after) = after {
-            let new = format!("{}\n{after}\n{}\n", block_begin(name), block_end(name));
-            file.text.push_str(&new);
-        }
+        file.text = with_block(&file.text, name, after);
     }
 
     fn unit(&mut self, places: &Places, unit: &str, to: UnitChange) {

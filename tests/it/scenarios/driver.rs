@@ -79,6 +79,7 @@ impl Driver for FakeDriver {
             false => Answer::NotYet(format!("no {why}")),
         };
         match (call.action, call.member) {
+            ("empty", _) => Answer::Yes(None),
             ("whole" | "round-trip", _) => self.whole(call, "client"),
             ("quorum", _) => self.whole(call, "controller"),
             ("replaceable", Some(member)) => self.whole_without(call, member),

@@ -10,6 +10,7 @@ mod commands;
 mod cuts;
 mod data;
 mod driver;
+mod ensemble;
 mod file;
 mod guards;
 pub mod packages;

@@ -7,6 +7,12 @@ use sdtd::id::HostName;
 use sdtd::inventory::{Amount, Cluster, Topic};
 use sdtd::transport::fake::World;
 
+use super::ensemble::{self, Lists};
+
+/// The file in which members list each other, and the unit that reads it.
+const LIST: &str = "/etc/zookeeper/zoo.cfg";
+const LISTING: &str = "zookeeper-server";
+
 /// So often a service is asked after a start before it is ready.
 const WARM_UP: u32 = 3;
 
@@ -50,12 +56,17 @@ pub struct Sim {
     /// The topics that were made.
     pub topics: BTreeMap<String, Topic>,
     started: BTreeMap<(HostName, String), (Option<u32>, u32)>,
+    /// Whom each member knew of when it was started, where its file lists the others.
+    lists: BTreeMap<(HostName, String), BTreeSet<HostName>>,
+    addresses: BTreeMap<String, HostName>,
 }
 
 impl Sim {
     /// Takes the roles of a cluster.
     pub fn learn(&mut self, cluster: &Cluster, catalogue: &Catalogue) {
         self.roles.clear();
+        let address = |(name, host): (&HostName, &sdtd::inventory::Host)| (host.address.clone(), name.clone());
+        self.addresses = cluster.hosts.iter().map(address).collect();
         for (name, service) in &cluster.services {
             let Some(folder) = catalogue.get(name) else {
                 continue;
@@ -100,6 +111,10 @@ impl Sim {
         if self.mute.contains(&key) {
             return Health::Starting;
         }
+        let before = self.started.get(&key).map(|(pid, _)| *pid);
+        if before != Some(pid) {
+            self.lists.insert(key.clone(), self.listed(world, host));
+        }
         let entry = self.started.entry(key).or_insert((pid, WARM_UP));
         if entry.0 != pid {
             *entry = (pid, WARM_UP);
@@ -112,6 +127,31 @@ impl Sim {
         } else {
             Health::Starting
         }
+    }
+
+    /// The hosts that a host's file lists.
+    fn listed(&self, world: &World, host: &HostName) -> BTreeSet<HostName> {
+        let files = &world.hosts[host].files;
+        let file = files.iter().find(|(path, _)| path.ends_with(LIST));
+        let lines = file.into_iter().flat_map(|(_, file)| file.text.lines());
+        let addresses = lines.filter_map(|line| {
+            let (word, rest) = line.split_once('=')?;
+            word.strip_prefix("server.")?;
+            rest.split(':').next()
+        });
+        addresses.filter_map(|address| self.addresses.get(address).cloned()).collect()
+    }
+
+    /// The members of a unit that are up, with those that they know, where they list each other.
+    pub fn ensemble(&mut self, world: &World, unit: &str) -> Option<Lists> {
+        let up = self.hosts(world, unit, Health::Up);
+        let list = |host: HostName| {
+            let list = self.lists.get(&(host.clone(), unit.to_owned()))?.clone();
+            Some((host, list))
+        };
+        let lists: Lists = up.into_iter().filter_map(list).collect();
+        let listing = unit == LISTING;
+        listing.then_some(lists)
     }
 
     /// The hosts on which a unit is so.
@@ -128,6 +168,11 @@ impl Sim {
 
     /// Who leads; whoever led goes on as long as it is up, else the last of those that are.
     pub fn leader(&mut self, world: &World, role: &Role) -> Option<HostName> {
+        if let Some(lists) = self.ensemble(world, &role.unit) {
+            let leader = ensemble::leader(&lists, self.leaders.get(&role.unit))?;
+            self.leaders.insert(role.unit.clone(), leader.clone());
+            return Some(leader);
+        }
         let up = self.hosts(world, &role.unit, Health::Up);
         let enough = !role.quorum || up.len() > role.members / 2;
         if !enough {
@@ -166,6 +211,9 @@ impl Sim {
             .hosts(world, &role.unit, Health::Up)
             .len()
             .saturating_sub(1);
+        if let Some(lists) = self.ensemble(world, &role.unit) {
+            return say_of(&lists, host, leader.as_ref(), word);
+        }
         let words = match role.service.as_str() {
             "zookeeper" => ["standalone", "leader", "follower"],
             _ => ["alone", "chief", "mate"],
@@ -191,5 +239,29 @@ impl Sim {
             get if get.starts_with("GET ") => "HTTP/1.0 404 Not Found\r\n\r\n\n".to_owned(),
             _ => String::new(),
         }
+    }
+}
+
+/// What a member of an ensemble answers.
+fn say_of(lists: &Lists, host: &HostName, leader: Option<&HostName>, word: &str) -> String {
+    let alone = lists.get(host).is_some_and(BTreeSet::is_empty);
+    let follows = |one: &HostName| leader.is_some_and(|leader| ensemble::follows(lists, one, leader));
+    let mode = if alone {
+        "standalone"
+    } else if leader == Some(host) {
+        "leader"
+    } else if follows(host) {
+        "follower"
+    } else {
+        let dead = "This ZooKeeper instance is not currently serving requests\n";
+        return if word == "ruok" { "imok" } else { dead }.to_owned();
+    };
+    let synced = lists.keys().filter(|one| follows(one)).count();
+    match word {
+        "srvr" => format!("Zookeeper version: 3.8.4-1, built on some day\nMode: {mode}\n"),
+        "isro" => "rw".to_owned(),
+        "ruok" => "imok".to_owned(),
+        "mntr" => format!("zk_version\t3.8.4\nzk_synced_followers\t{synced}\n"),
+        _ => String::new(),
     }
 }

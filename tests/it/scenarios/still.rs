@@ -21,6 +21,13 @@ pub fn within_the_plan(plan: &Plan, done: &[String], all: bool) {
     }
     let outside: Vec<_> = planned.iter().filter(|(_, n)| **n < 0).collect();
     assert!(outside.is_empty(), "done and not planned: {outside:?}");
+    // Some are done only where something holds when their turn comes.
+    let provided = plan.waves.iter().filter(|wave| wave.provided.is_some());
+    for batch in provided.flat_map(|wave| &wave.batches) {
+        for step in &batch.steps {
+            planned.remove(&format!("{}: {step}", batch.host));
+        }
+    }
     let left: Vec<_> = planned.iter().filter(|(_, n)| **n > 0).collect();
     assert!(!all || left.is_empty(), "planned and not done: {left:?}");
 }

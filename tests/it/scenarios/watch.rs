@@ -8,6 +8,7 @@ use sdtd::id::HostName;
 use sdtd::plan::{Step, UnitChange};
 use sdtd::transport::fake::{FaultKind, World};
 
+use super::ensemble;
 use super::sim::{Health, Sim};
 
 /// When a step fails, and how.
@@ -40,6 +41,24 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Members that list each other: one that goes down leaves the others able to decide, where any two of three
+    /// can; and they never decide apart from each other.
+    fn lists(&mut self, world: &World, sim: &mut Sim, (host, unit): (&HostName, &str)) {
+        let Some(mut lists) = sim.ensemble(world, unit) else {
+            return;
+        };
+        if let Some((one, other)) = ensemble::apart(&lists) {
+            self.wrong.push(format!("{one} and {other} lead apart from each other"));
+        }
+        let known = lists.values().map(std::collections::BTreeSet::len).min();
+        let served = ensemble::leader(&lists, None).is_some();
+        lists.remove(host);
+        let serves = ensemble::leader(&lists, None).is_some();
+        if served && !serves && known.unwrap_or(0) > 2 {
+            self.wrong.push(format!("{unit} of {host} goes down, and no leader is left"));
+        }
+    }
+
     /// A run begins: nobody may bring what is up now below its quorum.
     pub fn begin(&mut self, world: &World, sim: &mut Sim) {
         self.begun = 0;
@@ -105,6 +124,7 @@ impl Watch {
                 "{unit} of {host} goes down while it is down on {down:?}"
             ));
         }
+        self.lists(world, sim, (host, unit));
         let left = sim
             .hosts(world, unit, Health::Up)
             .iter()
@@ -114,7 +134,8 @@ impl Watch {
             .up_before
             .get(unit)
             .is_some_and(|up| *up > role.members / 2);
-        if role.quorum && role.members > 1 && was_whole && left <= role.members / 2 {
+        let listed = sim.ensemble(world, unit).is_some();
+        if role.quorum && !listed && role.members > 1 && was_whole && left <= role.members / 2 {
             self.wrong
                 .push(format!("{unit}: {left} of {} are left", role.members));
         }

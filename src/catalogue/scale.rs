@@ -1,0 +1,36 @@
+//! The words for how the members of a role become more or fewer while the cluster runs.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::descriptor::DriverAction;
+use super::probe::Probe;
+
+/// How the members of a role become more or fewer while the cluster runs; a role without it stays as it was
+/// first deployed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Scale {
+    /// The word of the command line for it: `brokers` makes `sdtd scale --brokers 5`.
+    pub flag: String,
+    /// The driver's action that moves what members hold: onto those that join, off those that leave.
+    #[serde(default)]
+    pub moves: Option<DriverAction>,
+    /// What must hold before a member that leaves is stopped, asked of it.
+    #[serde(default)]
+    pub leaves: Vec<Probe>,
+    /// Members have each other in their files: they join and leave one at a time, all others being started
+    /// anew with the new list before the next one.
+    #[serde(default)]
+    pub one_by_one: Option<OneByOne>,
+}
+
+/// How a member joins others that have it not yet in their files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OneByOne {
+    /// What must hold of one that joins before the others are started anew with it.
+    pub joined: Vec<Probe>,
+    /// The same where it joins a single member: it can't follow before that one knows of it.
+    pub second: Vec<Probe>,
+}

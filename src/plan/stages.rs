@@ -1,0 +1,179 @@
+//! The stages in which the members of roles change: those that have each other in their files come and go one
+//! at a time, each change being whole before the next.
+
+use std::collections::BTreeSet;
+
+use crate::catalogue::Catalogue;
+use crate::catalogue::descriptor::OneByOne;
+use crate::id::InstanceId;
+use crate::plan::model::RoleRef;
+use crate::plan::place::Placement;
+
+/// One step on the way from the members that are to those that shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// Who there is once it is done.
+    pub placement: Placement,
+    /// The role that alone changes in it; none in the last one, which sees to everything.
+    pub only: Option<RoleRef>,
+}
+
+impl Stage {
+    /// Whether anything of a service's role is done in it.
+    #[must_use]
+    pub fn is_about(&self, role: &RoleRef) -> bool {
+        self.only.as_ref().is_none_or(|only| only == role)
+    }
+
+    /// The members of its role once it is done.
+    #[must_use]
+    pub fn members(&self) -> Option<BTreeSet<InstanceId>> {
+        let only = self.only.as_ref()?;
+        let all = self.placement.instances.iter().map(|(id, _)| id);
+        Some(all.filter(|id| only.is_of(id)).cloned().collect())
+    }
+}
+
+/// Whether members may go from one list of each other to another while some still have the first: no majority
+/// of the one is without a member in common with each majority of the other, so that nothing is decided twice
+/// and nothing decided is missed. With `q` for the size of a majority: `q(old) + q(new) > |old ∪ new|`.
+///
+/// Source: the proof sketch of "Dynamic Reconfiguration of Primary/Backup Clusters" (Shraer et al., USENIX ATC
+/// 2012) for the change of one member, enumerated by the test below.
+#[must_use]
+pub fn may_follow<T: Ord>(old: &BTreeSet<T>, new: &BTreeSet<T>) -> bool {
+    let majority = |of: &BTreeSet<T>| of.len() / 2 + 1;
+    majority(old) + majority(new) > old.union(new).count()
+}
+
+/// The stages from what is to what is wanted, the last one being for all that may change at once.
+#[must_use]
+pub fn stages(wanted: &Placement, catalogue: &Catalogue) -> Vec<Stage> {
+    let mut stages: Vec<Stage> = Vec::new();
+    let mut now = before(wanted);
+    for role in roles(wanted) {
+        if one_by_one(catalogue, &role).is_none() {
+            continue;
+        }
+        let joins = wanted.instances.iter();
+        let joins = joins.filter(|(id, _)| role.is_of(id) && wanted.joining.contains(id));
+        let leaves = wanted.leaving.iter().filter(|(id, _)| role.is_of(id));
+        for one in joins {
+            let mut next = now.clone();
+            let place = end_of(&next, &role);
+            next.instances.insert(place, one.clone());
+            next.joining = BTreeSet::from([one.0.clone()]);
+            now = push(&mut stages, &now, next, &role);
+        }
+        for one in leaves {
+            let mut next = now.clone();
+            next.instances.retain(|other| other != one);
+            next.leaving = vec![one.clone()];
+            now = push(&mut stages, &now, next, &role);
+        }
+    }
+    let at_once = |id: &InstanceId| one_by_one(catalogue, &RoleRef::of(id)).is_none();
+    let mut placement = wanted.clone();
+    placement.joining.retain(at_once);
+    placement.leaving.retain(|(id, _)| at_once(id));
+    stages.push(Stage { placement, only: None });
+    stages
+}
+
+/// Adds a stage, and answers with who there is after it.
+fn push(stages: &mut Vec<Stage>, now: &Placement, next: Placement, role: &RoleRef) -> Placement {
+    let of_role = |placement: &Placement| -> BTreeSet<InstanceId> {
+        let all = placement.instances.iter().map(|(id, _)| id);
+        all.filter(|id| role.is_of(id)).cloned().collect()
+    };
+    debug_assert!(may_follow(&of_role(now), &of_role(&next)));
+    let after = Placement {
+        joining: BTreeSet::new(),
+        leaving: Vec::new(),
+        ..next.clone()
+    };
+    stages.push(Stage {
+        placement: next,
+        only: Some(role.clone()),
+    });
+    after
+}
+
+/// Where the next member of a role belongs.
+fn end_of(placement: &Placement, role: &RoleRef) -> usize {
+    let last = placement.instances.iter().rposition(|(id, _)| role.is_of(id));
+    last.map_or(placement.instances.len(), |at| at + 1)
+}
+
+/// Who there is now: as wanted, without those that join and with those that leave.
+fn before(wanted: &Placement) -> Placement {
+    let mut now = wanted.clone();
+    now.instances.retain(|(id, _)| !wanted.joining.contains(id));
+    for one in wanted.leaving.iter().rev() {
+        let place = end_of(&now, &RoleRef::of(&one.0));
+        now.instances.insert(place, one.clone());
+    }
+    now.joining.clear();
+    now.leaving.clear();
+    now
+}
+
+/// The roles that there are, in order.
+fn roles(placement: &Placement) -> Vec<RoleRef> {
+    let mut roles: Vec<RoleRef> = placement.instances.iter().map(|(id, _)| RoleRef::of(id)).collect();
+    roles.dedup();
+    roles
+}
+
+/// How a role's members come and go, where they do so one at a time.
+#[must_use]
+pub fn one_by_one<'a>(catalogue: &'a Catalogue, role: &RoleRef) -> Option<&'a OneByOne> {
+    let words = catalogue.get(&role.service)?.descriptor.roles.get(&role.role)?;
+    words.scale.as_ref()?.one_by_one.as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(bits: u32) -> BTreeSet<u32> {
+        (0..9).filter(|n| bits & (1 << n) != 0).collect()
+    }
+
+    /// Whether some members that are a majority of `old`, and others that are one of `new`, have nobody in common.
+    fn can_part(old: u32, new: u32) -> bool {
+        let majority = |of: u32| of.count_ones() / 2 + 1;
+        let mut part = old;
+        while part > 0 {
+            if part.count_ones() == majority(old) && (new & !part).count_ones() >= majority(new) {
+                return true;
+            }
+            part = (part - 1) & old;
+        }
+        false
+    }
+
+    #[test]
+    fn lists_may_follow_each_other_where_no_two_majorities_can_part() {
+        // By symmetry: the old one is the first few of nine, the new one anything.
+        for size in 1..=9 {
+            let old = (1_u32 << size) - 1;
+            for new in 1..(1_u32 << 9) {
+                let safe = may_follow(&set(old), &set(new));
+                assert_eq!(safe, !can_part(old, new), "{old:b} to {new:b}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_more_or_one_less_is_always_safe_and_two_are_not() {
+        for size in 1..9_u32 {
+            let (few, more) = (set((1 << size) - 1), set((1 << (size + 1)) - 1));
+            assert!(may_follow(&few, &more) && may_follow(&more, &few));
+        }
+        for (from, to) in [(1, 3), (3, 5), (5, 7), (5, 3), (3, 1)] {
+            let (old, new) = (set((1 << from) - 1), set((1 << to) - 1));
+            assert!(!may_follow(&old, &new), "{from} to {to}");
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Members that come and go: what they hold is moved, those that leave are taken off their hosts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::memory::own_step;
+use super::{Kind, Waves, record_text};
+use crate::catalogue::descriptor::{Probe, Role};
+use crate::facts::Record;
+use crate::id::{HostName, InstanceId};
+use crate::plan::compare::Steps;
+use crate::plan::desired::Desired;
+use crate::plan::held::Held;
+use crate::plan::model::{Batch, RoleRef, Step, UnitChange, Wave};
+use crate::plan::packages;
+use crate::plan::paths::HostPaths;
+
+/// With fewer members a restart ends the service for a moment whatever is asked before: there is nothing that
+/// a gate could keep.
+const GUARDED: usize = 3;
+
+impl Waves<'_> {
+    /// Whether the members of a role have each other in their files, and what must hold of one that joins.
+    pub(super) fn joined(&self, role: &RoleRef, words: &Role) -> Option<Vec<Probe>> {
+        let one_by_one = words.scale.as_ref()?.one_by_one.as_ref()?;
+        Some(match self.count(role) {
+            0..GUARDED => one_by_one.second.clone(),
+            _ => one_by_one.joined.clone(),
+        })
+    }
+
+    /// Whether a restart of a role's member has anything to lose by being let through.
+    pub(super) fn is_guarded(&self, role: &RoleRef, words: &Role) -> bool {
+        let listed = words.scale.as_ref().and_then(|scale| scale.one_by_one.as_ref());
+        listed.is_none() || self.count(role) + self.leaving_of(role).len() >= GUARDED
+    }
+
+    fn count(&self, role: &RoleRef) -> usize {
+        let all = self.context.placement.instances.iter();
+        all.filter(|(id, _)| role.is_of(id)).count()
+    }
+
+    fn leaving_of(&self, role: &RoleRef) -> Vec<&Desired> {
+        let all = self.leaving.iter();
+        all.filter(|one| role.is_of(&one.member.id)).collect()
+    }
+
+    /// Who counts as a member of a role while waves of a kind are done, where that differs from the end.
+    pub(super) fn members(&self, role: &RoleRef, kind: Kind) -> Option<BTreeSet<InstanceId>> {
+        let mut members = self.stage.members()?;
+        let leaving = self.leaving_of(role);
+        // Until all others know better, one that leaves follows as before. Beside a single one it can't.
+        if kind == Kind::Restart && members.len() > 1 {
+            members.extend(leaving.iter().map(|one| one.member.id.clone()));
+        }
+        Some(members)
+    }
+
+    /// One that starts while others must be started anew with it in their files joins them: it can't be ready as
+    /// one of them before they were.
+    pub(super) fn some_join(&self, role: &RoleRef, words: &Role, by_kind: &mut [(Kind, Batch)]) {
+        let restarts = by_kind.iter().any(|(kind, _)| *kind == Kind::Restart);
+        if !restarts || self.joined(role, words).is_none() {
+            return;
+        }
+        for (kind, batch) in by_kind.iter_mut().filter(|(kind, _)| *kind == Kind::Start) {
+            *kind = Kind::Join;
+            batch.because = vec!["it joins the others".to_owned()];
+        }
+    }
+
+    /// Members of a list that leave and happen to lead it give that up before the others forget them.
+    pub(super) fn step_down(&mut self, role: &RoleRef, words: &Role) {
+        let leaving = self.leaving_of(role);
+        let one_by_one = words.scale.as_ref().is_some_and(|scale| scale.one_by_one.is_some());
+        if leaving.is_empty() || !one_by_one || !self.is_guarded(role, words) {
+            return;
+        }
+        let because = "it leaves, and must not lead while it does".to_owned();
+        let batches = leaving.iter().map(|one| self.unit_batch(one, UnitChange::Restart, because.clone()));
+        let batches: Vec<Batch> = batches.collect();
+        let wave = self.role_wave(role, words, Kind::Restart, batches);
+        let wave = Wave {
+            title: format!("have {role} led by one that stays"),
+            provided: Some(Probe::QuorumLeader),
+            last: None,
+            ..wave
+        };
+        self.push_role(role, wave, None);
+    }
+
+    fn unit_batch(&self, one: &Desired, to: UnitChange, because: String) -> Batch {
+        Batch {
+            host: one.member.id.host.clone(),
+            instance: Some(one.member.id.clone()),
+            because: vec![because],
+            steps: vec![Step::Unit {
+                unit: one.member.unit.clone(),
+                to,
+                within: one.stop_within,
+            }],
+        }
+    }
+
+    /// Where members join, what they hold is moved before the others are changed: by then there are as many
+    /// copies of it as the others' new settings want.
+    pub(super) fn moves_before(&mut self, role: &RoleRef) {
+        if self.leaving_of(role).is_empty() {
+            self.moves(role);
+        }
+    }
+
+    /// Where members leave it is moved after the others are changed: they want fewer copies then.
+    pub(super) fn moves_after(&mut self, role: &RoleRef) {
+        if !self.leaving_of(role).is_empty() {
+            self.moves(role);
+        }
+    }
+
+    fn moves(&mut self, role: &RoleRef) {
+        let Some(changes) = self.moves_of.get(role).filter(|_| self.stage.only.is_none()) else {
+            return;
+        };
+        let wave = Wave {
+            title: format!("move what {role} holds"),
+            role: Some(role.clone()),
+            after: self.of_service.values().flatten().copied().collect(),
+            resources: changes.clone(),
+            ..Wave::default()
+        };
+        self.push_role(role, wave, None);
+    }
+
+    /// Stops those that leave, and takes off their hosts what was theirs.
+    pub(super) fn leave(&mut self, role: &RoleRef, words: &Role) {
+        let leaving: Vec<Desired> = self.leaving_of(role).into_iter().cloned().collect();
+        if leaving.is_empty() {
+            return;
+        }
+        let mut batches = Vec::new();
+        for one in &leaving {
+            let mut batch = self.unit_batch(one, UnitChange::Stop, "it is no longer wanted".to_owned());
+            batch.steps.extend(self.taken_off(one));
+            batches.push(batch);
+        }
+        let before = words.scale.as_ref().map(|scale| scale.leaves.clone());
+        let wave = self.role_wave(role, words, Kind::Tidy, batches);
+        let wave = Wave {
+            title: format!("take {role} off"),
+            width: Some(1),
+            before: before.unwrap_or_default(),
+            within: words.rolling.within,
+            ..wave
+        };
+        self.push_role(role, wave, None);
+    }
+
+    /// What is removed of an instance, and of its service where it was the last of it on its host.
+    fn taken_off(&self, one: &Desired) -> Vec<Step> {
+        let id = &one.member.id;
+        let host = &self.context.cluster.hosts[&id.host];
+        let paths = HostPaths::new(&self.context.cluster.name, host);
+        let stay = || self.desired.iter().filter(|other| other.member.id.host == id.host);
+        let last = !stay().any(|other| other.member.id.service == id.service);
+        let used: BTreeSet<&str> = stay()
+            .flat_map(|other| other.files.iter().map(|file| file.path.as_str()))
+            .collect();
+        let remove = |path: String| Step::Remove { path, data: false };
+        let (unit, within) = (one.member.unit.clone(), one.stop_within);
+        let to = UnitChange::Disable;
+        let mut steps = vec![Step::Unit { unit, to, within }];
+        let data = one.data.iter().cloned();
+        steps.extend(data.map(|path| Step::Remove { path, data: true }));
+        let files = one.files.iter().map(|file| file.path.clone());
+        let files = files.filter(|path| !used.contains(path.as_str()));
+        // What lies in its data went with them.
+        let elsewhere = |path: &String| !one.data.iter().any(|dir| path.starts_with(dir.as_str()));
+        steps.extend(files.filter(elsewhere).map(remove));
+        steps.push(remove(one.unit.path.clone()));
+        steps.push(remove(paths.unit(&one.member.unit)));
+        if last {
+            let service = &id.service;
+            let own = [paths.config(service), paths.logs(service), paths.data(service), paths.hooks(service)];
+            steps.extend(own.map(remove));
+            steps.extend(packages::link(self.context.catalogue, service, &paths).map(remove));
+        }
+        steps
+    }
+
+    /// Those that left are forgotten: by the records, and by what is remembered of data.
+    pub fn forget_the_left(&mut self, records: &BTreeMap<HostName, Record>, held: &Held) {
+        if self.leaving.is_empty() {
+            return;
+        }
+        let held = self.leaving.iter().fold(held.clone(), |held, one| held.without(&one.member.id));
+        let mut batches = Vec::new();
+        for (name, paths, facts) in self.context.asked() {
+            let remembered = self.remembered(name, facts);
+            let mut steps = Steps::default();
+            if remembered.as_deref() != Some(&held.text()) {
+                steps.steps.push(own_step(&paths, paths.held(), remembered, held.text()));
+            }
+            if let Some(record) = records.get(name) {
+                let before = self.recorded.get(name).cloned();
+                steps.steps.push(own_step(&paths, paths.record(), before, record_text(record)));
+            }
+            batches.extend(self.batch(name, steps));
+        }
+        let wave = Wave {
+            title: "forget those that left".to_owned(),
+            after: (0..self.waves.len()).collect(),
+            batches,
+            ..Wave::default()
+        };
+        self.push(wave);
+    }
+}
