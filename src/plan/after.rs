@@ -22,7 +22,8 @@ pub fn after(
     for batch in waves.iter().flat_map(|wave| &wave.batches) {
         if let Some(host) = facts.get_mut(&batch.host) {
             let of = |unit: &str| {
-                let here = |one: &&Desired| one.member.id.host == batch.host && one.member.unit == unit;
+                let here =
+                    |one: &&Desired| one.member.id.host == batch.host && one.member.unit == unit;
                 desired.iter().find(here)
             };
             for step in &batch.steps {

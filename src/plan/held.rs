@@ -9,9 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::Problem;
 use crate::facts::HostFacts;
-use crate::id::InstanceId;
+use crate::id::{HostName, InstanceId};
+use crate::inventory::Cluster;
 use crate::plan::context::Context;
 use crate::plan::desired::Desired;
+use crate::plan::paths::HostPaths;
 
 /// The lines that any host remembers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,13 +28,23 @@ impl Held {
 
     /// What all hosts remember, put together: a replaced board has forgotten its own.
     #[must_use]
-    pub fn read(context: &Context<'_>) -> Self {
+    pub fn read(cluster: &Cluster, facts: &BTreeMap<HostName, HostFacts>) -> Self {
         let mut lines = BTreeSet::new();
-        for (_, paths, facts) in context.asked() {
-            let file = facts.files.get(&paths.held());
+        for (name, host) in &cluster.hosts {
+            let paths = HostPaths::new(&cluster.name, host);
+            let file = facts
+                .get(name)
+                .and_then(|facts| facts.files.get(&paths.held()));
             lines.extend(file.iter().flat_map(|f| f.text.lines()).map(str::to_owned));
         }
         Self(lines)
+    }
+
+    /// Whether an instance is known to have held data, and so to have been ready once.
+    #[must_use]
+    pub fn knows_of(&self, id: &InstanceId) -> bool {
+        let own = format!("{id} ");
+        self.0.iter().any(|line| line.starts_with(&own))
     }
 
     /// Whether any instance of this one's role is known to have held data.

@@ -348,7 +348,10 @@ impl View {
     /// One member, be it one that leaves.
     #[must_use]
     pub fn member(&self, id: &InstanceId) -> Option<&Member> {
-        self.members.iter().chain(&self.leaving).find(|m| &m.id == id)
+        self.members
+            .iter()
+            .chain(&self.leaving)
+            .find(|m| &m.id == id)
     }
 
     /// The cluster while a role has just these members.

@@ -6,6 +6,8 @@ use crate::catalogue::{Catalogue, Role};
 use crate::facts::Record;
 use crate::id::{HostName, InstanceId, RoleName, ServiceName};
 use crate::inventory::{Amount, Cluster};
+use crate::plan::held::Held;
+use crate::plan::model::RoleRef;
 
 /// Where everything is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,8 +18,12 @@ pub struct Placement {
     pub joining: BTreeSet<InstanceId>,
     /// Instances that are there and shall go, in the order in which they go.
     pub leaving: Vec<(InstanceId, Option<u32>)>,
+    /// Roles that shall have other members than are recorded.
+    pub resized: BTreeSet<RoleRef>,
     /// The highest number ever given, by `<service>.<role>`.
     pub numbers: BTreeMap<String, u32>,
+    /// The same as it was before this.
+    pub numbers_before: BTreeMap<String, u32>,
     /// Hosts that the inventory no longer names, with what is recorded to live there.
     pub removed: BTreeMap<HostName, Vec<InstanceId>>,
     /// Changes that are not safe yet, each with its reason.
@@ -67,7 +73,11 @@ impl Placement {
 /// Places every role of the cluster: recorded instances stay where they are, new ones go to the hosts
 /// with the fewest instances, in the inventory's order.
 #[must_use]
-pub fn place(cluster: &Cluster, catalogue: &Catalogue, records: &[&Record]) -> Placement {
+pub fn place(
+    cluster: &Cluster,
+    catalogue: &Catalogue,
+    (records, held): (&[&Record], &Held),
+) -> Placement {
     let mut recorded = BTreeMap::new();
     let mut numbers = BTreeMap::new();
     for record in records {
@@ -80,7 +90,9 @@ pub fn place(cluster: &Cluster, catalogue: &Catalogue, records: &[&Record]) -> P
     let mut placer = Placer {
         cluster,
         recorded,
+        held,
         done: Placement {
+            numbers_before: numbers.clone(),
             numbers,
             ..Placement::default()
         },
@@ -122,6 +134,7 @@ fn names(slots: &[Slot]) -> String {
 struct Placer<'a> {
     cluster: &'a Cluster,
     recorded: BTreeMap<InstanceId, Option<u32>>,
+    held: &'a Held,
     done: Placement,
 }
 
@@ -180,10 +193,19 @@ impl Placer<'_> {
             }
             placed.sort_by_key(|(_, number)| *number);
         }
-        if resized {
+        // One that is recorded and was never ready has yet to join those that were.
+        let others = placed.iter().any(|(id, _)| self.held.knows_of(id));
+        let is_in =
+            |id: &InstanceId| self.recorded.contains_key(id) && (!others || self.held.knows_of(id));
+        if others || resized {
             let joins = placed.iter().map(|(id, _)| id);
-            let joins = joins.filter(|id| !self.recorded.contains_key(id));
-            self.done.joining.extend(joins.cloned());
+            self.done
+                .joining
+                .extend(joins.filter(|id| !is_in(id)).cloned());
+        }
+        if resized {
+            let (service, role) = (service.clone(), role_name.clone());
+            self.done.resized.insert(RoleRef { service, role });
             let leaves = kept.iter().rev().filter(|slot| !wanted.contains(slot));
             self.done.leaving.extend(leaves.map(id).map(number));
         }
@@ -212,7 +234,8 @@ impl Placer<'_> {
         wanted: &[Slot],
     ) -> bool {
         let there = |(host, _): &Slot| self.cluster.hosts.contains_key(host);
-        let (was, shall): (BTreeSet<_>, BTreeSet<_>) = (kept.iter().collect(), wanted.iter().collect());
+        let (was, shall): (BTreeSet<_>, BTreeSet<_>) =
+            (kept.iter().collect(), wanted.iter().collect());
         if kept.is_empty() || was == shall || !kept.iter().all(there) {
             return false;
         }
@@ -247,8 +270,7 @@ impl Placer<'_> {
 
     fn refuse_the_removed_services(&mut self) {
         for id in self.recorded.keys() {
-            if !self.cluster.services.contains_key(&id.service)
-            {
+            if !self.cluster.services.contains_key(&id.service) {
                 self.done.refused.push(format!(
                     "{id} runs and the inventory no longer names {}: put it back, or remove the whole \
                      cluster with `sdtd destroy`",

@@ -77,7 +77,7 @@ pub fn placement(
     facts: &BTreeMap<HostName, HostFacts>,
 ) -> Placement {
     let records: Vec<&Record> = facts.values().filter_map(|f| f.record.as_ref()).collect();
-    place(cluster, catalogue, &records)
+    place(cluster, catalogue, (&records, &Held::read(cluster, facts)))
 }
 
 /// Makes the plan.
@@ -91,7 +91,9 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
     if !refused.is_empty() {
         return Err(PlanError::Refused(refused));
     }
-    let refused = refused_changes(input, &placement).into_iter().map(Problem::new);
+    let refused = refused_changes(input, &placement)
+        .into_iter()
+        .map(Problem::new);
     let refused: Vec<Problem> = refused.collect();
     let stages = stages(&placement, input.catalogue);
     let mut plan = Plan {
@@ -130,7 +132,11 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
 fn pause(stage: &Stage) -> Option<Problem> {
     let (role, now) = (stage.only.as_ref()?, stage.members()?.len());
     let leaves = !stage.placement.leaving.is_empty();
-    let (few, before) = if leaves { (now, now + 1) } else { (now - 1, now - 1) };
+    let (few, before) = if leaves {
+        (now, now + 1)
+    } else {
+        (now - 1, now - 1)
+    };
     (few <= 2).then(|| {
         Problem::new(format!(
             "{role} serves nobody for some seconds while it goes from {before} to {now}: its clients wait"
@@ -141,15 +147,12 @@ fn pause(stage: &Stage) -> Option<Problem> {
 
 /// Members can't come or go while a host is out of reach: all others must know of it.
 fn away(input: Input<'_>, placement: &Placement) -> Vec<Problem> {
-    let leaving = placement.leaving.iter().map(|(id, _)| id);
-    let mut changing = placement.joining.iter().chain(leaving);
-    let Some(one) = changing.next() else {
+    let Some(role) = placement.resized.first() else {
         return Vec::new();
     };
     let hosts = input.cluster.hosts.keys();
     let away = hosts.filter(|host| !input.facts.contains_key(*host));
     let problem = |host: &HostName| {
-        let role = RoleRef::of(one);
         Problem::new(format!(
             "{host} is out of reach: who runs {role} can't be changed without it"
         ))
@@ -199,7 +202,7 @@ fn staged(
     if input.back {
         previous::go_back(context, &mut desired);
     }
-    let mut held = Held::read(context);
+    let mut held = Held::read(input.cluster, input.facts);
     if input.back {
         refused.extend(previous::left_out(context, &desired, &held));
     }
@@ -434,7 +437,9 @@ fn roles(input: Input<'_>) -> Vec<RoleRef> {
     let mut roles = Vec::new();
     for (service, wanted) in &input.cluster.services {
         let folder = input.catalogue.get(service);
-        let words = folder.into_iter().flat_map(|f| f.descriptor.roles_with(&wanted.settings));
+        let words = folder
+            .into_iter()
+            .flat_map(|f| f.descriptor.roles_with(&wanted.settings));
         roles.extend(words.map(|(role, _)| RoleRef {
             service: service.clone(),
             role: role.clone(),

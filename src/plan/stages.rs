@@ -63,6 +63,8 @@ pub fn stages(wanted: &Placement, catalogue: &Catalogue) -> Vec<Stage> {
             let place = end_of(&next, &role);
             next.instances.insert(place, one.clone());
             next.joining = BTreeSet::from([one.0.clone()]);
+            let highest = next.numbers.entry(role.to_string()).or_default();
+            *highest = (*highest).max(one.1.unwrap_or_default());
             now = push(&mut stages, &now, next, &role);
         }
         for one in leaves {
@@ -76,7 +78,10 @@ pub fn stages(wanted: &Placement, catalogue: &Catalogue) -> Vec<Stage> {
     let mut placement = wanted.clone();
     placement.joining.retain(at_once);
     placement.leaving.retain(|(id, _)| at_once(id));
-    stages.push(Stage { placement, only: None });
+    stages.push(Stage {
+        placement,
+        only: None,
+    });
     stages
 }
 
@@ -101,7 +106,10 @@ fn push(stages: &mut Vec<Stage>, now: &Placement, next: Placement, role: &RoleRe
 
 /// Where the next member of a role belongs.
 fn end_of(placement: &Placement, role: &RoleRef) -> usize {
-    let last = placement.instances.iter().rposition(|(id, _)| role.is_of(id));
+    let last = placement
+        .instances
+        .iter()
+        .rposition(|(id, _)| role.is_of(id));
     last.map_or(placement.instances.len(), |at| at + 1)
 }
 
@@ -113,6 +121,8 @@ fn before(wanted: &Placement) -> Placement {
         let place = end_of(&now, &RoleRef::of(&one.0));
         now.instances.insert(place, one.clone());
     }
+    // A number is given when the stage of its instance comes: a run that is cut off before gives it then.
+    now.numbers.clone_from(&wanted.numbers_before);
     now.joining.clear();
     now.leaving.clear();
     now
@@ -120,7 +130,11 @@ fn before(wanted: &Placement) -> Placement {
 
 /// The roles that there are, in order.
 fn roles(placement: &Placement) -> Vec<RoleRef> {
-    let mut roles: Vec<RoleRef> = placement.instances.iter().map(|(id, _)| RoleRef::of(id)).collect();
+    let mut roles: Vec<RoleRef> = placement
+        .instances
+        .iter()
+        .map(|(id, _)| RoleRef::of(id))
+        .collect();
     roles.dedup();
     roles
 }
@@ -128,7 +142,11 @@ fn roles(placement: &Placement) -> Vec<RoleRef> {
 /// How a role's members come and go, where they do so one at a time.
 #[must_use]
 pub fn one_by_one<'a>(catalogue: &'a Catalogue, role: &RoleRef) -> Option<&'a OneByOne> {
-    let words = catalogue.get(&role.service)?.descriptor.roles.get(&role.role)?;
+    let words = catalogue
+        .get(&role.service)?
+        .descriptor
+        .roles
+        .get(&role.role)?;
     words.scale.as_ref()?.one_by_one.as_ref()
 }
 

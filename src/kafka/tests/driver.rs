@@ -23,6 +23,7 @@ fn view() -> View {
     }))
     .unwrap();
     View {
+        leaving: Vec::new(),
         cluster: "c".parse().unwrap(),
         members: vec![member],
         roles: Vec::new(),

@@ -30,7 +30,10 @@ impl Waves<'_> {
 
     /// Whether a restart of a role's member has anything to lose by being let through.
     pub(super) fn is_guarded(&self, role: &RoleRef, words: &Role) -> bool {
-        let listed = words.scale.as_ref().and_then(|scale| scale.one_by_one.as_ref());
+        let listed = words
+            .scale
+            .as_ref()
+            .and_then(|scale| scale.one_by_one.as_ref());
         listed.is_none() || self.count(role) + self.leaving_of(role).len() >= GUARDED
     }
 
@@ -71,12 +74,17 @@ impl Waves<'_> {
     /// Members of a list that leave and happen to lead it give that up before the others forget them.
     pub(super) fn step_down(&mut self, role: &RoleRef, words: &Role) {
         let leaving = self.leaving_of(role);
-        let one_by_one = words.scale.as_ref().is_some_and(|scale| scale.one_by_one.is_some());
+        let one_by_one = words
+            .scale
+            .as_ref()
+            .is_some_and(|scale| scale.one_by_one.is_some());
         if leaving.is_empty() || !one_by_one || !self.is_guarded(role, words) {
             return;
         }
         let because = "it leaves, and must not lead while it does".to_owned();
-        let batches = leaving.iter().map(|one| self.unit_batch(one, UnitChange::Restart, because.clone()));
+        let batches = leaving
+            .iter()
+            .map(|one| self.unit_batch(one, UnitChange::Restart, because.clone()));
         let batches: Vec<Batch> = batches.collect();
         let wave = self.role_wave(role, words, Kind::Restart, batches);
         let wave = Wave {
@@ -117,7 +125,11 @@ impl Waves<'_> {
     }
 
     fn moves(&mut self, role: &RoleRef) {
-        let Some(changes) = self.moves_of.get(role).filter(|_| self.stage.only.is_none()) else {
+        let Some(changes) = self
+            .moves_of
+            .get(role)
+            .filter(|_| self.stage.only.is_none())
+        else {
             return;
         };
         let wave = Wave {
@@ -138,7 +150,8 @@ impl Waves<'_> {
         }
         let mut batches = Vec::new();
         for one in &leaving {
-            let mut batch = self.unit_batch(one, UnitChange::Stop, "it is no longer wanted".to_owned());
+            let mut batch =
+                self.unit_batch(one, UnitChange::Stop, "it is no longer wanted".to_owned());
             batch.steps.extend(self.taken_off(one));
             batches.push(batch);
         }
@@ -159,7 +172,11 @@ impl Waves<'_> {
         let id = &one.member.id;
         let host = &self.context.cluster.hosts[&id.host];
         let paths = HostPaths::new(&self.context.cluster.name, host);
-        let stay = || self.desired.iter().filter(|other| other.member.id.host == id.host);
+        let stay = || {
+            self.desired
+                .iter()
+                .filter(|other| other.member.id.host == id.host)
+        };
         let last = !stay().any(|other| other.member.id.service == id.service);
         let used: BTreeSet<&str> = stay()
             .flat_map(|other| other.files.iter().map(|file| file.path.as_str()))
@@ -179,7 +196,12 @@ impl Waves<'_> {
         steps.push(remove(paths.unit(&one.member.unit)));
         if last {
             let service = &id.service;
-            let own = [paths.config(service), paths.logs(service), paths.data(service), paths.hooks(service)];
+            let own = [
+                paths.config(service),
+                paths.logs(service),
+                paths.data(service),
+                paths.hooks(service),
+            ];
             steps.extend(own.map(remove));
             steps.extend(packages::link(self.context.catalogue, service, &paths).map(remove));
         }
@@ -191,17 +213,27 @@ impl Waves<'_> {
         if self.leaving.is_empty() {
             return;
         }
-        let held = self.leaving.iter().fold(held.clone(), |held, one| held.without(&one.member.id));
+        let held = self
+            .leaving
+            .iter()
+            .fold(held.clone(), |held, one| held.without(&one.member.id));
         let mut batches = Vec::new();
         for (name, paths, facts) in self.context.asked() {
             let remembered = self.remembered(name, facts);
             let mut steps = Steps::default();
             if remembered.as_deref() != Some(&held.text()) {
-                steps.steps.push(own_step(&paths, paths.held(), remembered, held.text()));
+                steps
+                    .steps
+                    .push(own_step(&paths, paths.held(), remembered, held.text()));
             }
             if let Some(record) = records.get(name) {
                 let before = self.recorded.get(name).cloned();
-                steps.steps.push(own_step(&paths, paths.record(), before, record_text(record)));
+                steps.steps.push(own_step(
+                    &paths,
+                    paths.record(),
+                    before,
+                    record_text(record),
+                ));
             }
             batches.extend(self.batch(name, steps));
         }

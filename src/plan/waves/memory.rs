@@ -130,7 +130,12 @@ impl Waves<'_> {
 }
 
 /// Writes a file that sdtd keeps for itself.
-pub(super) fn own_step(paths: &HostPaths, path: String, before: Option<String>, after: String) -> Step {
+pub(super) fn own_step(
+    paths: &HostPaths,
+    path: String,
+    before: Option<String>,
+    after: String,
+) -> Step {
     let (owner, mode) = (root_owner(paths), "0644".to_owned());
     Step::File {
         path,

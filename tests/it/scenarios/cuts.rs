@@ -196,3 +196,49 @@ fn a_change_converges_after_a_link_is_lost_after_any_step() {
 fn a_change_converges_after_the_run_is_killed_at_any_step() {
     change(Cut::Killed);
 }
+
+/// Members that list each other become more or fewer.
+const LISTED: &str = "\
+cluster: listed
+hosts: { a: 10.0.0.1, b: 10.0.0.2, c: 10.0.0.3, d: 10.0.0.4, e: 10.0.0.5 }
+services:
+  zookeeper: { servers: [a] }
+";
+
+fn members(from: &str, to: &str, cut: Cut, some: Sample) {
+    let mut bench = Bench::new();
+    bench.inventory = LISTED.replace("[a]", from);
+    in_no_time(async {
+        let first = bench.deploy_at_once().await.expect("a plan");
+        assert!(first.report.is_done());
+        bench.inventory = LISTED.replace("[a]", to);
+        assert!(at_steps(&mut bench, cut, some).await > 30);
+    });
+}
+
+#[test]
+fn growth_converges_after_the_run_is_killed_at_any_step() {
+    members("[a]", "[a, b, c]", Cut::Killed, Sample(3, 0));
+    members("[a, b, c]", "[a, b, c, d, e]", Cut::Killed, Sample(8, 1));
+}
+
+#[test]
+fn growth_converges_after_a_failure_of_any_step() {
+    members("[a]", "[a, b, c]", Cut::One(FaultKind::Fails), Sample(3, 2));
+}
+
+#[test]
+fn shrinking_converges_after_the_run_is_killed_at_any_step() {
+    members("[a, b, c]", "[a]", Cut::Killed, Sample(3, 1));
+    members("[a, b, c, d, e]", "[a, b, c]", Cut::Killed, Sample(8, 3));
+}
+
+#[test]
+fn shrinking_converges_after_a_link_is_lost_after_any_step() {
+    members(
+        "[a, b, c]",
+        "[a]",
+        Cut::One(FaultKind::LostAfter),
+        Sample(3, 0),
+    );
+}

@@ -13,7 +13,9 @@ fn majority(list: &BTreeSet<HostName>) -> usize {
 
 /// Whether one would follow another, if only the two were asked.
 fn accepts(lists: &Lists, one: &HostName, leader: &HostName) -> bool {
-    lists.get(one).is_some_and(|list| one == leader || list.contains(leader))
+    lists
+        .get(one)
+        .is_some_and(|list| one == leader || list.contains(leader))
 }
 
 /// Whether one may lead: a majority of those that it knows would follow it.

@@ -65,7 +65,9 @@ impl Sim {
     /// Takes the roles of a cluster.
     pub fn learn(&mut self, cluster: &Cluster, catalogue: &Catalogue) {
         self.roles.clear();
-        let address = |(name, host): (&HostName, &sdtd::inventory::Host)| (host.address.clone(), name.clone());
+        let address = |(name, host): (&HostName, &sdtd::inventory::Host)| {
+            (host.address.clone(), name.clone())
+        };
         self.addresses = cluster.hosts.iter().map(address).collect();
         for (name, service) in &cluster.services {
             let Some(folder) = catalogue.get(name) else {
@@ -139,7 +141,9 @@ impl Sim {
             word.strip_prefix("server.")?;
             rest.split(':').next()
         });
-        addresses.filter_map(|address| self.addresses.get(address).cloned()).collect()
+        addresses
+            .filter_map(|address| self.addresses.get(address).cloned())
+            .collect()
     }
 
     /// The members of a unit that are up, with those that they know, where they list each other.
@@ -245,7 +249,8 @@ impl Sim {
 /// What a member of an ensemble answers.
 fn say_of(lists: &Lists, host: &HostName, leader: Option<&HostName>, word: &str) -> String {
     let alone = lists.get(host).is_some_and(BTreeSet::is_empty);
-    let follows = |one: &HostName| leader.is_some_and(|leader| ensemble::follows(lists, one, leader));
+    let follows =
+        |one: &HostName| leader.is_some_and(|leader| ensemble::follows(lists, one, leader));
     let mode = if alone {
         "standalone"
     } else if leader == Some(host) {

@@ -48,14 +48,16 @@ impl Watch {
             return;
         };
         if let Some((one, other)) = ensemble::apart(&lists) {
-            self.wrong.push(format!("{one} and {other} lead apart from each other"));
+            self.wrong
+                .push(format!("{one} and {other} lead apart from each other"));
         }
         let known = lists.values().map(std::collections::BTreeSet::len).min();
         let served = ensemble::leader(&lists, None).is_some();
         lists.remove(host);
         let serves = ensemble::leader(&lists, None).is_some();
         if served && !serves && known.unwrap_or(0) > 2 {
-            self.wrong.push(format!("{unit} of {host} goes down, and no leader is left"));
+            self.wrong
+                .push(format!("{unit} of {host} goes down, and no leader is left"));
         }
     }
 
