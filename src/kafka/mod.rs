@@ -26,6 +26,7 @@ pub mod quorum;
 #[cfg(feature = "rdkafka")]
 pub mod rd;
 pub mod reassign;
+pub mod spread;
 pub mod topics;
 
 pub use admin::NewTopic;
