@@ -1,13 +1,13 @@
 //! Drivers: clients for protocols that a descriptor's probes can't speak. The engine knows them by name only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::event::Problem;
-use crate::id::ServiceName;
+use crate::id::{InstanceId, ServiceName};
 use crate::inventory::Topic;
 use crate::plan::{Member, ResourceChange, View};
 use crate::transport::Dial;
@@ -94,11 +94,71 @@ pub trait Driver: Send + Sync {
     /// When one is not there or the service refuses.
     async fn delete_topics(&self, call: Call<'_>, names: &[String]) -> Result<(), Problem>;
 
-    /// Makes a change that [`Driver::compare`] found. Making it twice is no failure.
+    /// What has to be done so that copies of data are where they should be: in order, each change small enough
+    /// to be waited for. Nothing, where all is so already. Those that join need not run yet; all members named
+    /// have to be in the call's view, those that leave too.
     ///
     /// # Errors
-    /// When the service refuses it.
+    /// When the service does not answer, or something stands against it: all that does, with the way out.
+    async fn spread(
+        &self,
+        _call: Call<'_>,
+        _wanted: &Spread,
+    ) -> Result<Vec<ResourceChange>, Problem> {
+        Ok(Vec::new())
+    }
+
+    /// A change that takes off what changes of [`Driver::spread`] put on for their own time (limits of speed)
+    /// and a run that was cut off left behind. It takes off what these changes say that they put on, and
+    /// nothing else. None if they put nothing on.
+    fn sweep(&self, _call: Call<'_>, _of: &[ResourceChange]) -> Option<ResourceChange> {
+        None
+    }
+
+    /// A change that calls off what is under way of these changes of [`Driver::spread`], and sweeps. What is
+    /// done already stays done.
+    fn call_off(&self, _call: Call<'_>, _of: &[ResourceChange]) -> Option<ResourceChange> {
+        None
+    }
+
+    /// A change that makes the service forget a member that is gone for good; to be made once it has stopped.
+    /// None if the service keeps no list.
+    fn forget(&self, _call: Call<'_>, _member: &Member) -> Option<ResourceChange> {
+        None
+    }
+
+    /// How far a change is that is being made, for people; none where that is not known.
+    async fn progress(&self, _call: Call<'_>, _change: &ResourceChange) -> Option<String> {
+        None
+    }
+
+    /// Makes a change that [`Driver::compare`] or one of the others found. Making it twice is no failure, nor is
+    /// making one that was half made.
+    ///
+    /// # Errors
+    /// When the service refuses it, or does not come to an end with it.
     async fn change(&self, call: Call<'_>, change: &ResourceChange) -> Result<(), Problem>;
+}
+
+/// Where copies of data should be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Members that shall hold nothing in the end.
+    pub leaving: BTreeSet<InstanceId>,
+    /// Members that are new; they need not run yet.
+    pub joining: BTreeSet<InstanceId>,
+    /// Whether loads are evened out; else only what must be is done.
+    pub even: bool,
+    /// How many copies these topics shall have; all others keep theirs.
+    pub replication: BTreeMap<String, u16>,
+    /// How many copies the topics shall have that the service made for itself; none: they keep theirs.
+    pub internal: Option<u16>,
+    /// What members fail together with; those that are not named: with their host.
+    pub racks: BTreeMap<InstanceId, String>,
+    /// Free bytes of members' disks, where the caller knows them better than the service.
+    pub free: BTreeMap<InstanceId, u64>,
+    /// How many bytes a second a member may send, and receive, for it; none: as many as it can.
+    pub throttle: Option<u64>,
 }
 
 /// A topic as it is.

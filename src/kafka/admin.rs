@@ -9,6 +9,7 @@ use kafka_protocol::messages::create_topics_request::{
 };
 use kafka_protocol::messages::{
     BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
+    UnregisterBrokerRequest,
 };
 
 use super::client::{Client, string, topic_name};
@@ -100,6 +101,29 @@ impl Client {
             }))
         })
         .await
+    }
+
+    /// Makes the cluster forget a broker that has stopped for good (KIP-631). A dead registration would stand
+    /// against a later upgrade. Where the cluster keeps none (ZooKeeper) or has none of it, nothing happens.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub async fn unregister_broker(&self, id: i32) -> Result<()> {
+        let request = UnregisterBrokerRequest::default().with_broker_id(BrokerId(id));
+        let sent = self.send_controller(&request, i16::MAX, |answer| {
+            let message = answer.error_message.as_deref();
+            let what = format!("the registration of broker {id}");
+            check([Refusal::of(what, answer.error_code, message)])
+        });
+        let nothing = [
+            ResponseError::BrokerIdNotRegistered,
+            ResponseError::UnsupportedVersion,
+        ];
+        match sent.await {
+            Err(Error::Unsupported { .. }) => Ok(()),
+            Err(e) if e.all_refused_with(&nothing) => Ok(()),
+            other => other,
+        }
     }
 
     /// Waits until every live broker lists the topic with `partitions` partitions that all have a leader.

@@ -1,7 +1,6 @@
 //! The driver that descriptors name: probes, gates and topics, answered through the thin client.
 
 use std::collections::BTreeMap;
-use std::net::ToSocketAddrs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +8,10 @@ use async_trait::async_trait;
 use kafka_protocol::ResponseError;
 
 use super::config::{Configs, Entry, Resource, Source};
-use super::exchange::Exchange;
 use super::health::{self, Readiness};
 use super::topics::{self, Leftovers, TopicChange, TopicSpec};
-use super::{Client, Endpoint, Error, Metadata, Thin, controllers, probe};
-use crate::driver::{Answer, Call, Driver, PartitionInfo, TopicInfo};
+use super::{Client, Endpoint, Error, Metadata, controllers, moves, through};
+use crate::driver::{Answer, Call, Driver, PartitionInfo, Spread, TopicInfo};
 use crate::event::Problem;
 use crate::inventory::Topic;
 use crate::plan::{Member, ResourceChange};
@@ -21,15 +19,11 @@ use crate::plan::{Member, ResourceChange};
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(10);
 /// How long brokers that run may take to register before a topic is changed.
-const REGISTERED: Duration = Duration::from_secs(60);
-/// How long a message may take to be written and read back.
-const MESSAGE: Duration = Duration::from_secs(20);
-/// How long a port is tried from here before it counts as out of reach.
-const DIRECT: Duration = Duration::from_millis(700);
+pub(super) const REGISTERED: Duration = Duration::from_secs(60);
 /// The name of the port that brokers have for their clients.
-const CLIENT: &str = "client";
+pub(super) const CLIENT: &str = "client";
 /// How many partitions are named in one line.
-const NAMED: usize = 3;
+pub(super) const NAMED: usize = 3;
 
 /// The driver.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,7 +43,8 @@ impl Driver for KafkaDriver {
             "registered" => registered(&client, call).await,
             "role" => role(&client, call).await,
             "healthy" => healthy(call).await,
-            "round-trip" => round_trip(&client, call).await,
+            "round-trip" => through::round_trip(&client, call).await,
+            "empty" => moves::empty(&client, call).await,
             other => Ok(Answer::Broken(format!(
                 "the driver has no action `{other}`"
             ))),
@@ -127,8 +122,39 @@ impl Driver for KafkaDriver {
         Ok(())
     }
 
+    async fn spread(
+        &self,
+        call: Call<'_>,
+        wanted: &Spread,
+    ) -> Result<Vec<ResourceChange>, Problem> {
+        moves::spread(call, wanted).await
+    }
+
+    fn sweep(&self, call: Call<'_>, of: &[ResourceChange]) -> Option<ResourceChange> {
+        moves::Change::sweep(of).map(|change| change.resource(call))
+    }
+
+    fn call_off(&self, call: Call<'_>, of: &[ResourceChange]) -> Option<ResourceChange> {
+        moves::Change::call_off(of).map(|change| change.resource(call))
+    }
+
+    fn forget(&self, call: Call<'_>, member: &Member) -> Option<ResourceChange> {
+        let broker = i32::try_from(member.number?).ok()?;
+        let change = moves::Change::Unregister { broker };
+        is_broker(member).then(|| change.resource(call))
+    }
+
+    async fn progress(&self, call: Call<'_>, change: &ResourceChange) -> Option<String> {
+        let moving = moves::Change::of(change)?;
+        moves::progress(&client(call), &moving).await
+    }
+
     async fn change(&self, call: Call<'_>, change: &ResourceChange) -> Result<(), Problem> {
         let wrong = |e: &dyn std::fmt::Display| Problem::new(format!("{}: {e}", change.text));
+        if let Some(moving) = moves::Change::of(change) {
+            let done = moves::apply(&client(call), &moving).await;
+            return done.map_err(|e| wrong(&e).help(moves::AGAIN));
+        }
         let what: TopicChange =
             serde_json::from_value(change.change.clone()).map_err(|e| wrong(&e))?;
         let client = client(call);
@@ -154,7 +180,7 @@ pub fn client(call: Call<'_>) -> Client {
 }
 
 /// The members that are brokers: those that clients may ask.
-fn brokers(call: Call<'_>) -> impl Iterator<Item = &Member> {
+pub(super) fn brokers(call: Call<'_>) -> impl Iterator<Item = &Member> {
     let all = call.view.of_service(call.service);
     all.filter(|member| is_broker(member))
 }
@@ -164,7 +190,7 @@ fn is_broker(member: &Member) -> bool {
 }
 
 /// A client that asks the broker in question and no other.
-fn own_client(call: Call<'_>) -> Client {
+pub(super) fn own_client(call: Call<'_>) -> Client {
     client_of(call, call.member.into_iter())
 }
 
@@ -175,7 +201,7 @@ pub(super) fn client_of<'a>(call: Call<'_>, brokers: impl Iterator<Item = &'a Me
 }
 
 /// The ids that should be registered.
-fn expected(call: Call<'_>) -> Vec<i32> {
+pub(super) fn expected(call: Call<'_>) -> Vec<i32> {
     numbers(brokers(call))
 }
 
@@ -361,82 +387,6 @@ async fn healthy(call: Call<'_>) -> super::Result<Answer> {
 
 pub(super) fn no_number() -> Answer {
     Answer::Broken("it has no number".to_owned())
-}
-
-/// One message written and read back in a partition led by each broker.
-async fn round_trip(client: &Client, call: Call<'_>) -> super::Result<Answer> {
-    let report = match direct(client, call).await? {
-        Some(exchange) => probe::round_trip(client, exchange.as_ref(), MESSAGE).await?,
-        None => probe::round_trip(client, &Thin(client), MESSAGE).await?,
-    };
-    let absent: Vec<String> = expected(call)
-        .into_iter()
-        .filter(|id| !report.brokers.contains_key(id))
-        .map(|id| format!("broker {id} is not registered"))
-        .collect();
-    let mut wrong: Vec<String> = report
-        .failures()
-        .map(|(id, e)| format!("broker {id}: {e}"))
-        .collect();
-    wrong.extend(absent);
-    wrong.extend(
-        report
-            .leftover
-            .iter()
-            .map(|e| format!("the probe topic was not removed: {e}")),
-    );
-    if !wrong.is_empty() {
-        return Ok(Answer::NotYet(wrong.join("; ")));
-    }
-    Ok(Answer::Yes(Some(format!(
-        "through each of {} brokers",
-        report.brokers.len()
-    ))))
-}
-
-/// The C client, where every broker can be reached from here without a forward. On a cluster that had no
-/// consumer yet it only writes: reading, it would leave a topic behind ([`super::rd`]).
-#[cfg(feature = "rdkafka")]
-async fn direct<'a>(
-    client: &'a Client,
-    call: Call<'_>,
-) -> super::Result<Option<Box<dyn Exchange + 'a>>> {
-    let endpoints: Vec<(String, u16)> = brokers(call)
-        .filter_map(|m| Some((m.address.clone(), *m.ports.get(CLIENT)?)))
-        .collect();
-    let list: Vec<String> = endpoints
-        .iter()
-        .map(|(host, port)| format!("{host}:{port}"))
-        .collect();
-    let reach = move || {
-        endpoints.iter().all(|(host, port)| {
-            let mut addresses = (host.as_str(), *port)
-                .to_socket_addrs()
-                .into_iter()
-                .flatten();
-            addresses.any(|a| std::net::TcpStream::connect_timeout(&a, DIRECT).is_ok())
-        })
-    };
-    let reached = tokio::task::spawn_blocking(reach).await.unwrap_or(false);
-    if !reached {
-        return Ok(None);
-    }
-    let write = super::rd::Rdkafka::new(&list.join(","));
-    let had_consumers = client.metadata().await?.topic(super::rd::OFFSETS).is_some();
-    Ok(Some(if had_consumers {
-        Box::new(write)
-    } else {
-        let read = Thin(client);
-        Box::new(super::exchange::Both { write, read })
-    }))
-}
-
-#[cfg(not(feature = "rdkafka"))]
-async fn direct<'a>(
-    _client: &'a Client,
-    _call: Call<'_>,
-) -> super::Result<Option<Box<dyn Exchange + 'a>>> {
-    Ok(None)
 }
 
 async fn compare(client: &Client, specs: &[TopicSpec]) -> super::Result<Vec<TopicChange>> {

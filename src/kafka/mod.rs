@@ -5,8 +5,8 @@
 //! through [`Dial`](crate::transport::Dial), so they work through SSH forwards, and brokers of 2.7, 3.9
 //! (both modes) and 4.x are spoken to, each at the highest version both sides know.
 //!
-//! [`health`], [`topics::diff`] and the types of [`metadata`] are pure; the rest is requests, one function each.
-//! Nothing here knows of hosts, services or plans, and nothing decides to restart or to move anything.
+//! [`health`], [`spread`], [`topics::diff`] and the types of [`metadata`] are pure; the rest is requests, one function each.
+//! Nothing decides to restart anything; what is moved is planned by [`spread`] and done by [`moves`], when asked.
 
 mod admin;
 pub mod client;
@@ -21,11 +21,14 @@ mod exchange;
 pub mod health;
 pub mod log_dirs;
 pub mod metadata;
+pub mod moves;
 pub mod probe;
 pub mod quorum;
 #[cfg(feature = "rdkafka")]
 pub mod rd;
 pub mod reassign;
+pub mod spread;
+mod through;
 pub mod topics;
 
 pub use admin::NewTopic;

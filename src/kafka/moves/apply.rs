@@ -1,0 +1,172 @@
+//! Changes of where replicas are, made.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kafka_protocol::ResponseError;
+use tokio::time::{Instant, sleep};
+
+use super::look::{arrived, look};
+use super::{Batch, Change, Throttle};
+use crate::kafka::config::{Alteration, Resource};
+use crate::kafka::driver::REGISTERED;
+use crate::kafka::metadata::Partition;
+use crate::kafka::reassign::Move;
+use crate::kafka::{Client, Error, Result};
+
+/// How long moves may go on without anything happening: no partition done, no replica in sync, no byte copied.
+/// Four times `replica.lag.time.max.ms`.
+const STUCK: Duration = Duration::from_secs(120);
+/// How long leaders may take to be where they should, and what was called off to be gone.
+const SETTLED: Duration = Duration::from_secs(60);
+/// The pause between two looks, at first and at the most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// How often brokers are asked for the bytes they have: the answer lists all that lies on their disks.
+const BYTES: Duration = Duration::from_secs(5);
+const MIN_IN_SYNC: &str = "min.insync.replicas";
+
+/// Makes a change and waits until it is so. Made twice it finds nothing to do; half made it goes on.
+///
+/// # Errors
+/// When the cluster refuses, or nothing goes on any more: the partitions are named. Limits stay on then, since
+/// what has begun goes on; making the change again, sweeping or calling off takes them away.
+pub async fn apply(client: &Client, change: &Change) -> Result<()> {
+    match change {
+        Change::Move(batch) => moved(client, batch).await,
+        Change::MinInSync { topic, to } => {
+            let set = Alteration::Set(MIN_IN_SYNC.to_owned(), to.to_string());
+            let topic = Resource::Topic(topic.clone());
+            client.alter_configs(&topic, &[set], false).await
+        }
+        Change::Settle { partitions } => settled(client, partitions).await,
+        Change::Sweep(throttle) => throttle.remove(client).await,
+        Change::CallOff {
+            partitions,
+            throttle,
+        } => called_off(client, partitions, throttle).await,
+        Change::Unregister { broker } => client.unregister_broker(*broker).await,
+    }
+}
+
+async fn moved(client: &Client, batch: &Batch) -> Result<()> {
+    if !look(client, &batch.moves).await?.pending.is_empty() {
+        wait_for_targets(client, batch).await?;
+        if let Some(throttle) = &batch.throttle {
+            throttle.set(client).await?;
+        }
+        let seen = look(client, &batch.moves).await?;
+        let missing = seen.pending.iter().filter(|p| !p.is_started());
+        let moves: Vec<Move> = missing.map(|p| Move::from(p.moved)).collect();
+        client.alter_reassignments(&moves).await?;
+        wait_for_all(client, batch).await?;
+    }
+    match &batch.throttle {
+        Some(throttle) => throttle.remove(client).await,
+        None => Ok(()),
+    }
+}
+
+/// Brokers that joined a moment ago may not be registered yet.
+async fn wait_for_targets(client: &Client, batch: &Batch) -> Result<()> {
+    let what = || "not all brokers that get replicas are registered".to_owned();
+    let look = || async {
+        let metadata = client.metadata_of(&[]).await?;
+        let mut targets = batch.moves.iter().flat_map(|m| &m.to);
+        Ok(targets
+            .all(|id| metadata.broker(*id).is_some())
+            .then_some(()))
+    };
+    client.wait(REGISTERED, what, look).await
+}
+
+/// Waits as long as something goes on.
+async fn wait_for_all(client: &Client, batch: &Batch) -> Result<()> {
+    let (mut pause, longest) = PAUSES;
+    let (mut mark, mut bytes, mut why) = ((0, 0), 0, String::new());
+    let (mut last, mut asked) = (Instant::now(), Instant::now());
+    while last.elapsed() < STUCK {
+        match look(client, &batch.moves).await {
+            Ok(seen) if seen.pending.is_empty() => return Ok(()),
+            Ok(seen) => {
+                why = seen.why();
+                let mut goes_on = seen.mark() != mark;
+                mark = seen.mark();
+                if asked.elapsed() >= BYTES {
+                    let have = arrived(client, &seen.pending).await;
+                    goes_on |= have != bytes;
+                    (bytes, asked) = (have, Instant::now());
+                }
+                if goes_on {
+                    last = Instant::now();
+                }
+            }
+            Err(e) if e.is_passing() => why = e.to_string(),
+            Err(e) => return Err(e),
+        }
+        sleep(pause).await;
+        pause = longest.min(pause * 3 / 2);
+    }
+    Err(Error::NotYet {
+        what: format!("nothing goes on any more: {why}"),
+        after: STUCK,
+    })
+}
+
+/// Each partition whole and led by its first replica.
+async fn settled(client: &Client, partitions: &BTreeMap<String, Vec<i32>>) -> Result<()> {
+    let topics: Vec<&str> = partitions.keys().map(String::as_str).collect();
+    let all = |good: fn(&Partition) -> bool| {
+        let topics = &topics;
+        move || async move {
+            let metadata = client.metadata_of(topics).await?;
+            let ours = |(topic, p): &(&str, &Partition)| {
+                partitions
+                    .get(*topic)
+                    .is_some_and(|all| all.contains(&p.index))
+            };
+            let mut ours = metadata.partitions().filter(ours);
+            let all_good = ours.all(|(_, p)| good(p));
+            drop(ours);
+            Ok(all_good.then_some(metadata.topics))
+        }
+    };
+    let what = || "not every partition that moved is in sync".to_owned();
+    let there = client.wait(STUCK, what, all(Partition::is_whole)).await?;
+    let leads = |p: &Partition| p.leader == p.replicas.first().copied();
+    // A topic that was deleted meanwhile has no leaders.
+    let mut partitions = partitions.clone();
+    partitions.retain(|name, _| there.iter().any(|t| t.name == *name && t.error == 0));
+    let what = || "not every partition that moved is led by its first replica".to_owned();
+    let elect = || async {
+        match client.elect_preferred(Some(&partitions)).await {
+            Err(e) if e.all_refused_with(&[ResponseError::PreferredLeaderNotAvailable]) => Ok(None),
+            other => other.map(Some),
+        }
+    };
+    client.wait(SETTLED, what, elect).await?;
+    client.wait(SETTLED, what, all(leads)).await.map(|_| ())
+}
+
+async fn called_off(
+    client: &Client,
+    partitions: &BTreeMap<String, Vec<i32>>,
+    throttle: &Throttle,
+) -> Result<()> {
+    let ours = |topic: &str, index: i32| partitions.get(topic).is_some_and(|p| p.contains(&index));
+    let under_way = || async {
+        let mut all = client.list_reassignments().await?;
+        all.retain(|r| ours(&r.topic, r.partition));
+        Ok::<_, Error>(all)
+    };
+    let none = |r: crate::kafka::reassign::Reassignment| Move {
+        topic: r.topic,
+        partition: r.partition,
+        replicas: None,
+    };
+    let moves: Vec<Move> = under_way().await?.into_iter().map(none).collect();
+    client.alter_reassignments(&moves).await?;
+    let what = || "what was called off is still under way".to_owned();
+    let look = || async { Ok(under_way().await?.is_empty().then_some(())) };
+    client.wait(SETTLED, what, look).await?;
+    throttle.remove(client).await
+}

@@ -1,0 +1,151 @@
+//! How far moves are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+
+use super::{Change, NAMED, partitions, size};
+use crate::kafka::health::PartitionState;
+use crate::kafka::metadata::Partition;
+use crate::kafka::reassign::Reassignment;
+use crate::kafka::spread::Moved;
+use crate::kafka::{Client, Result};
+
+/// A partition's place in the cluster: topic and index.
+pub(super) type Place<'a> = (&'a str, i32);
+
+/// What was seen of some partitions at once.
+pub(super) struct Seen<'a> {
+    /// Those that are not done.
+    pub(super) pending: Vec<Pending<'a>>,
+}
+
+/// A partition that is not done, and how it is.
+pub(super) struct Pending<'a> {
+    /// What it is to become.
+    pub(super) moved: &'a Moved,
+    /// How it is.
+    pub(super) state: PartitionState,
+    /// What is being done with it.
+    pub(super) under_way: Option<Reassignment>,
+}
+
+impl Pending<'_> {
+    /// Whether what is being done with it is what shall be done.
+    pub(super) fn is_started(&self) -> bool {
+        match &self.under_way {
+            Some(r) => r.target() == self.moved.to,
+            None => self.state.partition.replicas == self.moved.to,
+        }
+    }
+
+    fn why(&self) -> String {
+        let Some(r) = &self.under_way else {
+            return self.state.to_string();
+        };
+        let late: Vec<String> = r
+            .adding
+            .iter()
+            .filter(|id| !self.state.partition.isr.contains(id))
+            .map(i32::to_string)
+            .collect();
+        format!("{}; still copied to broker {}", self.state, late.join(", "))
+    }
+}
+
+impl Reassignment {
+    /// The replicas once it is over.
+    #[must_use]
+    pub fn target(&self) -> Vec<i32> {
+        let stays = |id: &i32| !self.removing.contains(id);
+        self.replicas.iter().copied().filter(stays).collect()
+    }
+}
+
+impl Seen<'_> {
+    /// What has to change for there to be progress: who is pending, who is in sync.
+    pub(super) fn mark(&self) -> (usize, usize) {
+        let in_sync = |p: &Pending<'_>| p.state.partition.isr.len();
+        (self.pending.len(), self.pending.iter().map(in_sync).sum())
+    }
+
+    /// What is not done, for people.
+    pub(super) fn why(&self) -> String {
+        let named: Vec<String> = self.pending.iter().take(NAMED).map(Pending::why).collect();
+        match self.pending.len().saturating_sub(NAMED) {
+            0 => named.join("; "),
+            more => format!("{} and {more} more", named.join("; ")),
+        }
+    }
+}
+
+/// Looks at the partitions of some moves. Those of a topic that was deleted count as done.
+pub(super) async fn look<'a>(client: &Client, moves: &'a [Moved]) -> Result<Seen<'a>> {
+    let topics: BTreeSet<&str> = moves.iter().map(|m| m.topic.as_str()).collect();
+    let topics: Vec<&str> = topics.into_iter().collect();
+    let metadata = client.metadata_of(&topics).await?;
+    let under_way = client.list_reassignments().await?;
+    let now: BTreeMap<Place<'_>, &Partition> = metadata
+        .partitions()
+        .map(|(topic, p)| ((topic, p.index), p))
+        .collect();
+    let under_way: BTreeMap<Place<'_>, &Reassignment> = under_way
+        .iter()
+        .map(|r| ((r.topic.as_str(), r.partition), r))
+        .collect();
+    let pending = |moved: &'a Moved| {
+        let place = (moved.topic.as_str(), moved.index);
+        let (partition, under_way) = (*now.get(&place)?, under_way.get(&place).copied());
+        let done = under_way.is_none() && partition.replicas == moved.to && partition.is_whole();
+        (!done).then(|| Pending {
+            moved,
+            state: PartitionState {
+                topic: moved.topic.clone(),
+                partition: partition.clone(),
+            },
+            under_way: under_way.cloned(),
+        })
+    };
+    Ok(Seen {
+        pending: moves.iter().filter_map(pending).collect(),
+    })
+}
+
+/// How many bytes the new replicas of these partitions have. Brokers that do not answer count as none.
+pub(super) async fn arrived(client: &Client, pending: &[Pending<'_>]) -> u64 {
+    let mut wanted: BTreeMap<i32, BTreeSet<Place<'_>>> = BTreeMap::new();
+    for p in pending {
+        for id in p.moved.added() {
+            let places = wanted.entry(id).or_default();
+            places.insert((p.moved.topic.as_str(), p.moved.index));
+        }
+    }
+    let brokers: Vec<i32> = wanted.keys().copied().collect();
+    let dirs = brokers.iter().map(|id| client.describe_log_dirs(*id));
+    let mut sum = 0;
+    for (broker, dirs) in brokers.iter().zip(join_all(dirs).await) {
+        let dirs = dirs.unwrap_or_default();
+        let replicas = dirs.iter().flat_map(|dir| &dir.replicas);
+        let ours = replicas.filter(|r| wanted[broker].contains(&(r.topic.as_str(), r.partition)));
+        sum += ours.map(|r| r.size).sum::<u64>();
+    }
+    sum
+}
+
+/// How far a change is, for people.
+pub async fn progress(client: &Client, change: &Change) -> Option<String> {
+    let Change::Move(batch) = change else {
+        return None;
+    };
+    let seen = look(client, &batch.moves).await.ok()?;
+    let done = batch.moves.len().saturating_sub(seen.pending.len());
+    let pending: u64 = seen.pending.iter().map(|p| p.moved.copied()).sum();
+    let total = batch.copied();
+    let here = arrived(client, &seen.pending).await.min(pending);
+    Some(format!(
+        "{done} of {} moved, {} of {} copied",
+        partitions(batch.moves.len()),
+        size(total - pending + here),
+        size(total)
+    ))
+}

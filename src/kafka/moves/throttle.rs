@@ -1,0 +1,222 @@
+//! Limits of speed while replicas move (KIP-73), put on so that they are known again and taken off.
+//!
+//! A limit has two parts: topics list the replicas that it is for, brokers have the rate. Both are listed in
+//! the change itself, so whoever has the change (a plan, a journal) can take off what a run left behind and
+//! nothing else: entries that others put into the same lists stay, and so do rates of another value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kafka_protocol::ResponseError;
+use serde::{Deserialize, Serialize};
+
+use crate::kafka::admin::already_gone;
+use crate::kafka::config::{Alteration, Entry, Resource, Source};
+use crate::kafka::spread::Moved;
+use crate::kafka::{Client, Result};
+
+/// Which of a topic's replicas send slowly.
+const SENDING: &str = "leader.replication.throttled.replicas";
+/// Which of a topic's replicas fetch slowly.
+const FETCHING: &str = "follower.replication.throttled.replicas";
+/// How many bytes a second a broker sends, and fetches, for these.
+const RATES: [&str; 2] = [
+    "leader.replication.throttled.rate",
+    "follower.replication.throttled.rate",
+];
+/// All replicas of a topic: somebody's own limit.
+const ALL: &str = "*";
+
+/// Replicas by topic, each written `partition:broker`, as the brokers' settings have them.
+type Replicas = BTreeMap<String, BTreeSet<String>>;
+
+/// What is put on for some moves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Throttle {
+    /// Bytes a second.
+    pub rate: u64,
+    /// The replicas that send slowly: those that there are.
+    pub sending: Replicas,
+    /// The replicas that fetch slowly: those that are new.
+    pub fetching: Replicas,
+    /// The brokers that get the rate.
+    pub brokers: BTreeSet<i32>,
+}
+
+impl Throttle {
+    /// For these moves.
+    #[must_use]
+    pub fn of(rate: u64, moves: &[Moved]) -> Self {
+        let mut throttle = Self {
+            rate,
+            ..Self::default()
+        };
+        for moved in moves.iter().filter(|m| m.added().count() > 0) {
+            let entry = |id: i32| format!("{}:{id}", moved.index);
+            let topic = || moved.topic.clone();
+            let sending = throttle.sending.entry(topic()).or_default();
+            sending.extend(moved.from.iter().map(|id| entry(*id)));
+            let fetching = throttle.fetching.entry(topic()).or_default();
+            fetching.extend(moved.added().map(entry));
+            throttle.brokers.extend(moved.from.iter().copied());
+            throttle.brokers.extend(moved.added());
+        }
+        throttle
+    }
+
+    /// Whether it limits nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.brokers.is_empty()
+    }
+
+    /// The topics that it is for.
+    #[must_use]
+    pub fn topics(&self) -> BTreeSet<&String> {
+        self.sending.keys().chain(self.fetching.keys()).collect()
+    }
+
+    /// This and another; they are of one plan, so of one rate.
+    pub fn join(&mut self, other: Self) {
+        self.rate = other.rate;
+        self.brokers.extend(other.brokers);
+        for (topic, replicas) in other.sending {
+            self.sending.entry(topic).or_default().extend(replicas);
+        }
+        for (topic, replicas) in other.fetching {
+            self.fetching.entry(topic).or_default().extend(replicas);
+        }
+    }
+
+    /// Puts it on. Rates come first: a replica in a list is not limited before there is one.
+    ///
+    /// # Errors
+    /// When a broker does not answer or refuses.
+    pub async fn set(&self, client: &Client) -> Result<()> {
+        let rate = self.rate.to_string();
+        for broker in self.registered(client).await? {
+            let changes: Vec<Alteration> = rates(client, broker)
+                .await?
+                .into_iter()
+                // A rate that somebody set is his, and obeyed.
+                .filter(|(_, found)| found.is_none())
+                .map(|(key, _)| Alteration::Set(key.to_owned(), rate.clone()))
+                .collect();
+            alter(client, &Resource::Broker(broker), &changes).await?;
+        }
+        self.lists(client, |have, ours| have.union(ours).cloned().collect())
+            .await
+    }
+
+    /// Takes it off: our replicas from the topics' lists, our rate from the brokers.
+    ///
+    /// # Errors
+    /// When a broker does not answer or refuses.
+    pub async fn remove(&self, client: &Client) -> Result<()> {
+        self.lists(client, |have, ours| {
+            have.difference(ours).cloned().collect()
+        })
+        .await?;
+        let rate = self.rate.to_string();
+        for broker in self.registered(client).await? {
+            let changes: Vec<Alteration> = rates(client, broker)
+                .await?
+                .into_iter()
+                .filter(|(_, found)| found.as_ref().is_some_and(|f| f.is(&rate)))
+                .map(|(key, _)| Alteration::Delete(key.to_owned()))
+                .collect();
+            alter(client, &Resource::Broker(broker), &changes).await?;
+        }
+        Ok(())
+    }
+
+    /// Changes the lists of every topic; of a topic that is gone nothing is left to change.
+    async fn lists(
+        &self,
+        client: &Client,
+        to: impl Fn(&BTreeSet<String>, &BTreeSet<String>) -> BTreeSet<String>,
+    ) -> Result<()> {
+        for topic in self.topics() {
+            let resource = Resource::Topic(topic.clone());
+            let of = std::slice::from_ref(&resource);
+            let found = match client.describe_configs(of, &[SENDING, FETCHING]).await {
+                Err(e) if e.all_refused_with(&[ResponseError::UnknownTopicOrPartition]) => continue,
+                found => found?,
+            };
+            let entries = found.get(&resource).map_or(&[][..], Vec::as_slice);
+            let mut changes = Vec::new();
+            for (key, all) in [(SENDING, &self.sending), (FETCHING, &self.fetching)] {
+                let Some(ours) = all.get(topic) else { continue };
+                let have = listed(entries, key);
+                let then = to(&have, ours);
+                if have.contains(ALL) || then == have {
+                    continue;
+                }
+                changes.push(if then.is_empty() {
+                    Alteration::Delete(key.to_owned())
+                } else {
+                    let then: Vec<String> = then.into_iter().collect();
+                    Alteration::Set(key.to_owned(), then.join(","))
+                });
+            }
+            already_gone(alter(client, &resource, &changes).await)?;
+        }
+        Ok(())
+    }
+
+    /// Those of its brokers that can be asked: what has died has no speed, and keeps its rate until swept.
+    async fn registered(&self, client: &Client) -> Result<Vec<i32>> {
+        let metadata = client.metadata_of(&[]).await?;
+        let brokers = self.brokers.iter().copied();
+        Ok(brokers
+            .filter(|id| metadata.broker(*id).is_some())
+            .collect())
+    }
+}
+
+/// A rate that somebody set while the broker runs.
+struct Rate {
+    /// Its value; none where the broker keeps it to itself (before 2.6).
+    value: Option<String>,
+    /// Whether it is this broker's own, rather than that of all.
+    own: bool,
+}
+
+impl Rate {
+    fn is(&self, rate: &str) -> bool {
+        self.own && self.value.as_deref() == Some(rate)
+    }
+}
+
+/// The rates that a broker has, by setting.
+async fn rates(client: &Client, broker: i32) -> Result<Vec<(&'static str, Option<Rate>)>> {
+    let resource = Resource::Broker(broker);
+    let of = std::slice::from_ref(&resource);
+    let found = client.describe_configs(of, &RATES).await?;
+    let entries = found.get(&resource).map_or(&[][..], Vec::as_slice);
+    let rate = |key: &'static str| {
+        let entry = entries
+            .iter()
+            .find(|e| e.name == key && e.source.is_dynamic());
+        let rate = entry.map(|e| Rate {
+            value: e.value.clone(),
+            own: e.source == Source::Broker,
+        });
+        (key, rate)
+    };
+    Ok(RATES.into_iter().map(rate).collect())
+}
+
+async fn alter(client: &Client, resource: &Resource, changes: &[Alteration]) -> Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    client.alter_configs(resource, changes, false).await
+}
+
+/// The replicas in a topic's list.
+fn listed(entries: &[Entry], key: &str) -> BTreeSet<String> {
+    let own = |e: &&Entry| e.name == key && e.source == Source::Topic;
+    let value = entries.iter().find(own).and_then(|e| e.value.as_deref());
+    let parts = value.unwrap_or_default().split(',').map(str::trim);
+    parts.filter(|p| !p.is_empty()).map(str::to_owned).collect()
+}

@@ -1,0 +1,69 @@
+//! Loads evened out, one replica after another, from the fullest broker to the emptiest.
+
+use std::cmp::Reverse;
+
+use super::board::Board;
+
+/// Evens loads out as far as single steps can. Where no units are in the way, no number of steps could do
+/// with fewer: each takes from a broker that has too many or gives to one that has too few, and a broker that
+/// holds more than another holds a partition that the other does not.
+pub(super) fn even(board: &mut Board<'_>) {
+    let (least, most) = board.targets();
+    while let Some((n, from, to)) = step(board, least, most) {
+        board.take(n, from);
+        board.put(n, to);
+    }
+}
+
+/// The next step: between the two brokers whose loads differ most, or those next to them.
+fn step(board: &Board<'_>, least: usize, most: usize) -> Option<(usize, usize, usize)> {
+    let mut order: Vec<usize> = (0..board.ids.len()).collect();
+    order.sort_by_key(|slot| {
+        (
+            Reverse(board.load(*slot)),
+            Reverse(board.bytes[*slot]),
+            *slot,
+        )
+    });
+    for from in &order {
+        for to in order.iter().rev() {
+            let (full, empty) = (board.load(*from), board.load(*to));
+            let helps = full > most && empty < most || full > least && empty < least;
+            if !helps || full < empty + 2 {
+                break;
+            }
+            if let Some(n) = best(board, *from, *to, None) {
+                return Some((n, *from, *to));
+            }
+        }
+    }
+    None
+}
+
+/// The partition that best goes from one broker to another, of those at a given cost or at any.
+///
+/// What costs least; then what brings copies into other units; then the topic that is spread worst; then
+/// what brings the bytes of both brokers closest. Partitions of a topic are alike in size, so the spread of
+/// topics goes before that of bytes.
+pub(super) fn best(
+    board: &Board<'_>,
+    from: usize,
+    to: usize,
+    at: Option<(i32, &[usize])>,
+) -> Option<usize> {
+    let steps = board.load(from).abs_diff(board.load(to)).max(1) as u64;
+    let ideal = board.bytes[from].saturating_sub(board.bytes[to]) / steps;
+    let key = |n: usize| {
+        let cost = board.cost(n, from, to)?;
+        if at.is_some_and(|(wanted, used)| wanted != cost || used.contains(&n)) {
+            return None;
+        }
+        let part = &board.parts[n];
+        let topic = &board.of_topic[part.topic];
+        let parted = board.shares(n, from, Some(from)) && !board.shares(n, to, Some(from));
+        let worse = i64::from(topic[to]) - i64::from(topic[from]);
+        Some((cost, !parted, worse, part.given.bytes.abs_diff(ideal), n))
+    };
+    let all = board.held[from].iter().filter_map(|n| key(*n));
+    all.min().map(|(.., n)| n)
+}
