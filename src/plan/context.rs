@@ -152,10 +152,10 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The hosts that were asked, in the inventory's order, with their places and what they told.
+    /// The hosts of the inventory that were asked, in its order, with their places and what they told.
     pub fn asked(&self) -> impl Iterator<Item = (&'a HostName, HostPaths, &'a HostFacts)> {
         let (cluster, facts) = (self.cluster, self.facts);
-        cluster.hosts.iter().filter_map(move |(name, host)| {
+        cluster.staying().filter_map(move |(name, host)| {
             let paths = HostPaths::new(&cluster.name, host);
             Some((name, paths, facts.get(name)?))
         })
@@ -164,11 +164,26 @@ impl<'a> Context<'a> {
     /// All members of the cluster.
     #[must_use]
     pub fn members(&self) -> Vec<Member> {
+        self.members_on(|host| !host.leaving)
+    }
+
+    /// What lives on hosts that the inventory no longer names.
+    #[must_use]
+    pub fn leaving(&self) -> Vec<Member> {
+        self.members_on(|host| host.leaving)
+    }
+
+    fn members_on(&self, takes: impl Fn(&Host) -> bool) -> Vec<Member> {
         let one = |(id, _): &(InstanceId, Option<u32>)| {
+            let host = self
+                .cluster
+                .hosts
+                .get(&id.host)
+                .filter(|host| takes(host))?;
             let (name, _) = self.cluster.services.get_key_value(&id.service)?;
             let words = self.words(name)?;
             let role = words.folder.descriptor.roles.get(&id.role)?;
-            Some(self.member(id, &words, role, self.cluster.hosts.get(&id.host)?))
+            Some(self.member(id, &words, role, host))
         };
         self.placement.instances.iter().filter_map(one).collect()
     }

@@ -293,6 +293,10 @@ pub struct View {
     /// Hosts that are out of reach: what is on them is neither changed nor waited for.
     #[serde(default)]
     pub absent: BTreeSet<HostName>,
+    /// Instances on hosts that the inventory no longer names, and that are within reach: nothing is expected of
+    /// them, and nobody waits for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaving: Vec<Member>,
     /// What stands before every path of a local host.
     pub roots: BTreeMap<HostName, String>,
     /// Checks of services as wholes.

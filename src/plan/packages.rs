@@ -76,6 +76,10 @@ pub fn services_on(
     catalogue: &Catalogue,
     placement: &Placement,
 ) -> BTreeSet<ServiceName> {
+    // What still runs where nothing is to run needs nothing new.
+    if !cluster.stays(host) {
+        return BTreeSet::new();
+    }
     let mut found: BTreeSet<ServiceName> =
         placement.on(host).map(|id| id.service.clone()).collect();
     let running: Vec<ServiceName> = found.iter().cloned().collect();

@@ -157,7 +157,11 @@ impl Placer<'_> {
     /// have a first.
     fn choose(&self, kept: &[Slot], (n, most): (usize, u16)) -> Vec<Slot> {
         let mut chosen: Vec<Slot> = kept.to_vec();
-        let hosts: Vec<HostName> = self.cluster.hosts.keys().cloned().collect();
+        let hosts: Vec<HostName> = self
+            .cluster
+            .staying()
+            .map(|(name, _)| name.clone())
+            .collect();
         let mut free: Vec<Slot> = slots(&hosts, most);
         free.retain(|slot| !kept.contains(slot));
         free.sort_by_key(|(host, copy)| (*copy, self.done.on(host).count()));
@@ -182,9 +186,7 @@ impl Placer<'_> {
             names.sort_unstable();
             names.join(", ")
         };
-        let all_there = kept
-            .iter()
-            .all(|(host, _)| self.cluster.hosts.contains_key(host));
+        let all_there = kept.iter().all(|(host, _)| self.cluster.stays(host));
         if !kept.is_empty() && all_there && names(kept) != names(wanted) {
             self.done.refused.push(format!(
                 "{service}.{role} is on {} and the inventory wants {}: changing who runs it on a live \
@@ -199,7 +201,7 @@ impl Placer<'_> {
     /// off from them and go on by itself.
     fn refuse_the_removed_hosts(&mut self) {
         for id in self.recorded.keys() {
-            if !self.cluster.hosts.contains_key(&id.host) {
+            if !self.cluster.stays(&id.host) {
                 let removed = self.done.removed.entry(id.host.clone());
                 removed.or_default().push(id.clone());
             }
@@ -207,7 +209,7 @@ impl Placer<'_> {
         for what in self.done.told_removed() {
             self.done.refused.push(format!(
                 "{what}: put it back; to take instances off a live cluster is not offered yet, `sdtd destroy` \
-                 removes all of it from all hosts that are named"
+                 removes the whole cluster"
             ));
         }
     }

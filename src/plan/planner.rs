@@ -195,7 +195,8 @@ fn in_context<T>(
 fn desired(input: Input<'_>, context: &Context<'_>) -> Result<Vec<Desired>, PlanError> {
     let mut desired = Vec::new();
     let all = context.placement.instances.iter();
-    for (id, _) in all.filter(|(id, _)| input.facts.contains_key(&id.host)) {
+    let asked = |host: &HostName| input.facts.contains_key(host) && input.cluster.stays(host);
+    for (id, _) in all.filter(|(id, _)| asked(&id.host)) {
         desired.extend(context.desired(id)?);
     }
     Ok(desired)
@@ -288,6 +289,7 @@ fn view(input: Input<'_>, context: &Context<'_>) -> View {
     View {
         cluster: input.cluster.name.clone(),
         members: context.members(),
+        leaving: context.leaving(),
         absent: input
             .cluster
             .hosts

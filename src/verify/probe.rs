@@ -261,7 +261,8 @@ struct FleetDial {
 #[async_trait]
 impl Dial for FleetDial {
     async fn dial(&self, host: &str, port: u16) -> io::Result<BoxStream> {
-        let member = self.view.members.iter().find(|m| m.address == host);
+        let all = self.view.members.iter().chain(&self.view.leaving);
+        let member = all.into_iter().find(|m| m.address == host);
         let known =
             member.and_then(|m| Some((self.fleet.get(&m.id.host)?, m.local_address.as_str())));
         // An address that is no member's is dialled from any host of the cluster.

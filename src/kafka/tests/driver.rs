@@ -27,6 +27,7 @@ fn view() -> View {
         members: vec![member],
         roles: Vec::new(),
         absent: BTreeSet::new(),
+        leaving: Vec::new(),
         roots: BTreeMap::new(),
         verify: Vec::new(),
     }
