@@ -61,7 +61,7 @@ struct Found {
 }
 
 async fn look(global: &Global, args: &CheckArgs) -> Result<Found, Failure> {
-    let run = setup::look(global, &args.inventory, "check").await?;
+    let mut run = setup::look(global, &args.inventory, "check").await?;
     let (facts, failed) = run.flow.ask_facts().await;
     let packages = Packages::new();
     let checks = planner::checks(run.flow.input(&facts, &packages, &[])).map_err(plan_failure);
@@ -103,7 +103,7 @@ fn result(
 /// Plans what can be put right, and does it the way of every other change.
 async fn apply(global: &Global, args: &CheckArgs) -> Result<(), Failure> {
     let opened = setup::open(global, &args.inventory)?;
-    let run = setup::begin(global, opened, "check --apply", Missing::OutOfReach).await?;
+    let mut run = setup::begin(global, opened, "check --apply", Missing::OutOfReach).await?;
     let (facts, missing) = match run.flow.facts_within_reach().await {
         Ok(found) => found,
         Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),
@@ -122,6 +122,7 @@ async fn apply(global: &Global, args: &CheckArgs) -> Result<(), Failure> {
         files: BTreeMap::new(),
         facts,
         missing,
+        lost: Vec::new(),
     };
     carry_out(global, run, planned, Goal::Rest).await
 }

@@ -74,6 +74,7 @@ async fn planned(
             files: saved.files,
             facts: planned.facts,
             missing: planned.missing,
+            lost: planned.lost,
         },
         Some(_) => {
             let problem = Problem::new(
@@ -122,9 +123,13 @@ pub async fn carry_out(
         plan,
         files,
         missing,
+        lost,
         ..
     } = planned;
-    let away = Away(host_problems(&missing));
+    let away = Away {
+        hosts: host_problems(&missing),
+        lost,
+    };
     let detail = if global.verbose {
         Detail::Full
     } else {
@@ -166,7 +171,7 @@ pub async fn carry_out(
     };
     if matches!(goal, Goal::Deploy | Goal::Back) {
         match prove(&run, (&view, goal)).await {
-            Err((failure, _)) if failure.kind == Kind::Unverified && !away.0.is_empty() => {}
+            Err((failure, _)) if failure.kind == Kind::Unverified && !away.is_empty() => {}
             Ok(instances) => summary.instances = instances,
             Err((failure, headline)) => return Err(run.end(Some(failure), headline).await),
         }
@@ -190,24 +195,39 @@ pub async fn carry_out(
 }
 
 /// Why some hosts were left as they are.
-struct Away(Vec<Problem>);
+struct Away {
+    /// Of the inventory's.
+    hosts: Vec<Problem>,
+    /// Of those that it no longer names.
+    lost: Vec<Problem>,
+}
 
 impl Away {
+    fn is_empty(&self) -> bool {
+        self.hosts.is_empty() && self.lost.is_empty()
+    }
+
+    fn all(self) -> Vec<Problem> {
+        self.hosts.into_iter().chain(self.lost).collect()
+    }
+
     /// Ends a run that did all it could: whoever was out of reach is named, and decides how it ends.
     async fn finish(self, run: Run, mut summary: RunSummary) -> Result<(), Failure> {
-        if self.0.is_empty() {
+        if self.is_empty() {
             run.finish(summary).await;
             return Ok(());
         }
-        let count = report::count(self.0.len(), "host");
+        let count = report::count(self.hosts.len() + self.lost.len(), "host");
         let headline = format!(
             "{count} out of reach, left as is; the others: {}",
             summary.headline
         );
         summary.exit = Kind::Unreachable.code();
         summary.headline = headline;
-        summary.next = vec!["run the same command again once all can be reached".to_owned()];
-        summary.problems = self.0;
+        let again = (!self.hosts.is_empty())
+            .then_some("run the same command again once all can be reached");
+        summary.next = again.into_iter().map(str::to_owned).collect();
+        summary.problems = self.all();
         run.finish(summary).await;
         Err(Failure {
             kind: Kind::Unreachable,
@@ -286,7 +306,7 @@ async fn end_badly(run: Run, applied: Report, away: Away) -> Failure {
             Kind::Interrupted,
             "interrupted; what was begun was finished",
         )
-    } else if away.0.is_empty() && applied.lost.is_empty() {
+    } else if away.is_empty() && applied.lost.is_empty() {
         (Kind::Failed, "not everything was done")
     } else {
         (
@@ -299,7 +319,7 @@ async fn end_badly(run: Run, applied: Report, away: Away) -> Failure {
         headline: headline.to_owned(),
         hosts: hosts(&applied),
         next: vec!["run the same command again: it goes on from here".to_owned()],
-        problems: applied.general.into_iter().chain(away.0).collect(),
+        problems: applied.general.into_iter().chain(away.all()).collect(),
         ..RunSummary::default()
     };
     run.finish(summary).await;

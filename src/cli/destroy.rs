@@ -3,11 +3,12 @@
 use clap::Args;
 
 use super::deploy::{Goal, carry_out};
-use super::setup::{self, Missing};
+use super::setup::{self, Missing, Run};
 use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
 use crate::event::{EventKind, Problem};
-use crate::flow::Planned;
+use crate::flow::{Facts, Planned};
+use crate::id::HostName;
 use crate::plan::packages::Packages;
 use crate::plan::show::{Detail, show};
 use crate::plan::{goals, planner};
@@ -29,17 +30,12 @@ pub struct DestroyArgs {
 /// As the exit codes tell.
 pub async fn run(global: &Global, args: &DestroyArgs) -> Result<(), Failure> {
     let opened = setup::open(global, &args.inventory)?;
-    let run = setup::begin(global, opened, "destroy", Missing::Fatal).await?;
+    let mut run = setup::begin(global, opened, "destroy", Missing::Fatal).await?;
     let facts = match run.flow.facts().await {
         Ok(facts) => facts,
         Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),
     };
-    let placement = planner::placement(&run.flow.cluster, &run.flow.catalogue, &facts);
-    for what in placement.told_removed() {
-        let help =
-            "put it back into the inventory and run the same command again to clean it up too";
-        run.events.warn(format!("{what}, which stay"), Some(help));
-    }
+    tell_leaving(&run, &facts);
     let plan = {
         let (packages, resources) = (Packages::new(), Vec::new());
         goals::destroy(
@@ -47,7 +43,8 @@ pub async fn run(global: &Global, args: &DestroyArgs) -> Result<(), Failure> {
             args.keep_data,
         )
     };
-    let planned = Planned::of(plan, facts);
+    let mut planned = Planned::of(plan, facts);
+    planned.lost = run.flow.told_lost();
     if planned.plan.is_empty() || global.yes {
         return carry_out(global, run, planned, Goal::Rest).await;
     }
@@ -88,4 +85,25 @@ pub async fn run(global: &Global, args: &DestroyArgs) -> Result<(), Failure> {
         Goal::Rest,
     )
     .await
+}
+
+/// Says which hosts are cleaned that the inventory no longer names, and what stays on those that nothing but a
+/// name is known of, or that are not the cluster's by now.
+fn tell_leaving(run: &Run, facts: &Facts) {
+    let flow = &run.flow;
+    for (host, words) in flow.cluster.leaving() {
+        let address = &words.address;
+        let text = format!("{host} ({address}) is no longer in the inventory: it is cleaned too");
+        run.events.warn(text, None);
+    }
+    let mut placement = planner::placement(&flow.cluster, &flow.catalogue, facts);
+    let lost = |host: &HostName| flow.lost.iter().any(|(name, _)| name == host);
+    placement
+        .removed
+        .retain(|host, _| !flow.cluster.hosts.contains_key(host) && !lost(host));
+    for what in placement.told_removed() {
+        let help =
+            "put it back into the inventory and run the same command again to clean it up too";
+        run.events.warn(format!("{what}, which stay"), Some(help));
+    }
 }

@@ -121,7 +121,7 @@ pub async fn run(global: &Global, args: &ExecArgs) -> Result<(), Failure> {
 /// # Errors
 /// 3 when a host can't be reached.
 pub async fn logs(global: &Global, args: &LogsArgs) -> Result<(), Failure> {
-    let run = setup::look(global, &args.inventory, "logs").await?;
+    let mut run = setup::look(global, &args.inventory, "logs").await?;
     let (facts, failed) = run.flow.ask_facts().await;
     let view = run.flow.view(&facts);
     let selection = Selection(args.only.clone());

@@ -73,7 +73,12 @@ pub async fn run(global: &Global, args: &PowerArgs, power: Power) -> Result<(), 
     args.timings.after(global, &log, done)
 }
 
-async fn planned(global: &Global, args: &PowerArgs, power: Power, run: Run) -> Result<(), Failure> {
+async fn planned(
+    global: &Global,
+    args: &PowerArgs,
+    power: Power,
+    mut run: Run,
+) -> Result<(), Failure> {
     let facts = match run.flow.facts().await {
         Ok(facts) => facts,
         Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),

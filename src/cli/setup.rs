@@ -15,9 +15,11 @@ use crate::driver::Drivers;
 use crate::error::{Failure, Kind};
 use crate::event::{EventKind, Problem};
 use crate::exec::Stop;
-use crate::flow::{Access, Flow, connect, give_roots, host_problems, learn_keys};
+use crate::flow::{
+    Access, Connected, Flow, Joiner, connect, give_roots, host_problems, learn_keys,
+};
 use crate::id::HostName;
-use crate::inventory::{LoadError, Loaded, Style};
+use crate::inventory::{Host, LoadError, Loaded, Style};
 use crate::report::{self, EventSink, Format, Options, Out, Reporters, Secrets};
 use crate::transport::RemoteError;
 
@@ -267,16 +269,17 @@ pub async fn begin(
         sockets: sockets.path().to_owned(),
         forks: global.forks,
     };
-    let (mut fleet, mut failed) = connect(&loaded.cluster, &access).await;
-    if report::can_ask() && !global.yes {
-        events.flush().await;
-        learn_keys(&loaded.cluster, &access, &mut fleet, &mut failed).await;
-    }
+    let asks = (report::can_ask() && !global.yes).then(|| events.clone());
+    let joiner = Joiner::new(move |hosts| reach(hosts, access.clone(), asks.clone()));
+    let hosts = loaded.cluster.hosts.values().cloned().collect();
+    let (fleet, failed) = joiner.join(hosts).await;
     let flow = Flow {
         cluster: loaded.cluster,
         catalogue,
         fleet: Arc::new(fleet),
         missing: failed,
+        joiner,
+        lost: Vec::new(),
         drivers: drivers(),
         events: events.clone(),
         shelf: Arc::new(shelf(global, &dirs)),
@@ -312,6 +315,16 @@ pub async fn begin(
             .await);
     }
     Ok(run)
+}
+
+/// Connects to hosts; where somebody can be asked, the keys of those that are not known yet are shown.
+async fn reach(hosts: Vec<Host>, access: Access, asks: Option<EventSink>) -> Connected {
+    let (mut fleet, mut failed) = connect(&hosts, &access).await;
+    if let Some(events) = asks {
+        events.flush().await;
+        learn_keys(&hosts, &access, (&mut fleet, &mut failed)).await;
+    }
+    (fleet, failed)
 }
 
 /// Begins a run of a command that only looks, and prints what it sees.

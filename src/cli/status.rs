@@ -14,7 +14,7 @@ use crate::event::InstanceSummary;
 use crate::facts::UnitFact;
 use crate::flow::Facts;
 use crate::plan::Member;
-use crate::report::{Out, Secrets, took};
+use crate::report::{Mark, Out, Secrets, took};
 use crate::verify::Prober;
 
 /// The words of `status`.
@@ -46,6 +46,8 @@ struct Row {
     ports: indexmap::IndexMap<String, u16>,
     healthy: bool,
     health: String,
+    /// Whether its host is no longer in the inventory.
+    leaving: bool,
 }
 
 #[derive(Serialize)]
@@ -55,6 +57,8 @@ struct Document<'a> {
     healthy: bool,
     instances: &'a [Row],
     unreachable: Vec<String>,
+    /// What is known of hosts that the inventory no longer names.
+    leaving: Vec<String>,
 }
 
 /// Runs `sdtd status`.
@@ -62,9 +66,9 @@ struct Document<'a> {
 /// # Errors
 /// As the exit codes tell: 3 when a host can't be reached, 4 when an instance is not well.
 pub async fn run(global: &Global, args: &StatusArgs) -> Result<(), Failure> {
-    let run = setup::look(global, &args.inventory, "status").await?;
+    let mut run = setup::look(global, &args.inventory, "status").await?;
     let result = loop {
-        let result = once(global, args, &run).await;
+        let result = once(global, args, &mut run).await;
         if !args.watch || run.flow.stop.is_asked() {
             break result;
         }
@@ -74,11 +78,12 @@ pub async fn run(global: &Global, args: &StatusArgs) -> Result<(), Failure> {
     result
 }
 
-async fn once(global: &Global, args: &StatusArgs, run: &Run) -> Result<(), Failure> {
+async fn once(global: &Global, args: &StatusArgs, run: &mut Run) -> Result<(), Failure> {
     let (facts, failed) = run.flow.ask_facts().await;
     let prober = run.flow.prober(run.flow.view(&facts));
     let rows = rows(&prober, &facts).await;
-    let healthy = rows.iter().all(|row| row.healthy);
+    let leaving = run.flow.told_leaving(&facts);
+    let healthy = rows.iter().all(|row| row.healthy || row.leaving);
     let mut out = Out::stdout(Secrets::default());
     let wrong = |e: std::io::Error| Failure::of(Kind::Failed, e.to_string());
     if global.json {
@@ -88,6 +93,7 @@ async fn once(global: &Global, args: &StatusArgs, run: &Run) -> Result<(), Failu
             healthy: healthy && failed.is_empty(),
             instances: &rows,
             unreachable: failed.iter().map(|(host, _)| host.to_string()).collect(),
+            leaving: leaving.into_iter().map(|told| told.cause).collect(),
         };
         out.json(&document).map_err(wrong)?;
     } else {
@@ -99,6 +105,13 @@ async fn once(global: &Global, args: &StatusArgs, run: &Run) -> Result<(), Failu
             "Instance", "State", "Role", "Version", "Up", "Memory", "Address", "Health",
         ];
         out.table(&headers, &table).map_err(wrong)?;
+        for told in leaving {
+            out.marked(Mark::Warning, &told.cause, 0, "")
+                .map_err(wrong)?;
+            if let Some(help) = told.help {
+                out.line(&format!("    help: {help}")).map_err(wrong)?;
+            }
+        }
     }
     setup::all_reached(global, &failed)?;
     let unwell = Failure {
@@ -111,7 +124,10 @@ async fn once(global: &Global, args: &StatusArgs, run: &Run) -> Result<(), Failu
 fn cells(row: &Row) -> Vec<String> {
     vec![
         row.instance.clone(),
-        row.state.clone(),
+        match row.leaving {
+            true => format!("{}, leaving", row.state),
+            false => row.state.clone(),
+        },
         row.role.clone(),
         row.version.clone(),
         row.uptime_s.map(|s| took(s * 1000)).unwrap_or_default(),
@@ -123,17 +139,26 @@ fn cells(row: &Row) -> Vec<String> {
     ]
 }
 
-/// All instances, asked at once.
+/// All instances, asked at once; those on hosts that the inventory no longer names come last.
 async fn rows(prober: &Prober, facts: &Facts) -> Vec<Row> {
-    let all = prober.view.members.iter().map(|member| {
+    let one = |(member, leaving): (Member, bool)| async move {
         let facts = facts.get(&member.id.host);
-        row(
-            prober,
-            member,
-            facts.map(|f| f.units.get(&member.unit).cloned()),
-        )
-    });
-    join_all(all).await
+        let unit = facts.map(|f| f.units.get(&member.unit).cloned());
+        let row = row(prober, &member, unit).await;
+        Row { leaving, ..row }
+    };
+    let all = |members: &[Member], leaving| {
+        members
+            .iter()
+            .cloned()
+            .map(move |m| (m, leaving))
+            .collect::<Vec<_>>()
+    };
+    let (staying, leaving) = (
+        all(&prober.view.members, false),
+        all(&prober.view.leaving, true),
+    );
+    join_all(staying.into_iter().chain(leaving).map(one)).await
 }
 
 async fn row(prober: &Prober, member: &Member, known: Option<Option<UnitFact>>) -> Row {
@@ -164,6 +189,7 @@ async fn row(prober: &Prober, member: &Member, known: Option<Option<UnitFact>>) 
         ports: member.ports.clone(),
         healthy: asked.healthy,
         health: asked.health,
+        leaving: false,
     }
 }
 

@@ -35,7 +35,7 @@ pub async fn run(global: &Global, args: &SupportArgs) -> Result<(), Failure> {
     let text = opened.loaded.text.clone();
     let cluster = opened.loaded.cluster.name.to_string();
     let state = opened.dirs.state.join(&cluster);
-    let run = setup::begin(&global.quietly(), opened, "support", Missing::Tolerated).await?;
+    let mut run = setup::begin(&global.quietly(), opened, "support", Missing::Tolerated).await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |time| time.as_secs());
     let given = Given {
@@ -45,7 +45,7 @@ pub async fn run(global: &Global, args: &SupportArgs) -> Result<(), Failure> {
         lines: args.lines,
         now,
     };
-    let gathered = gather(&run.flow, given).await;
+    let gathered = gather(&mut run.flow, given).await;
     let prober = run.flow.prober(gathered.view);
     let mut bundle = gathered.bundle;
     bundle.json("status.json", &super::status::instances(&prober).await);

@@ -113,8 +113,8 @@ impl What {
 /// As the exit codes tell.
 pub async fn run(global: &Global, args: &TopicsArgs) -> Result<(), Failure> {
     let opened = setup::open(global, &args.what.inventory())?;
-    let run = setup::begin(&global.quietly(), opened, "topics", Missing::Fatal).await?;
-    let result = work(global, &args.what, &run).await;
+    let mut run = setup::begin(&global.quietly(), opened, "topics", Missing::Fatal).await?;
+    let result = work(global, &args.what, &mut run).await;
     run.close().await;
     result
 }
@@ -158,7 +158,7 @@ fn failed(problem: Problem) -> Failure {
     Failure::new(Kind::Failed, problem)
 }
 
-async fn keeper(run: &Run) -> Result<Keeper, Failure> {
+async fn keeper(run: &mut Run) -> Result<Keeper, Failure> {
     let facts = run.flow.facts().await?;
     let prober = run.flow.prober(run.flow.view(&facts));
     for service in run.flow.cluster.services.keys() {
@@ -183,7 +183,7 @@ async fn keeper(run: &Run) -> Result<Keeper, Failure> {
     ))
 }
 
-async fn work(global: &Global, what: &What, run: &Run) -> Result<(), Failure> {
+async fn work(global: &Global, what: &What, run: &mut Run) -> Result<(), Failure> {
     let keeper = keeper(run).await?;
     match what {
         What::List { all, .. } => list(global, &keeper, *all).await,

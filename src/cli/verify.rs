@@ -39,7 +39,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// As the exit codes tell.
 pub async fn run(global: &Global, args: &VerifyArgs) -> Result<(), Failure> {
     let opened = setup::open(global, &args.inventory)?;
-    let run = setup::begin(global, opened, "verify", Missing::Fatal).await?;
+    let mut run = setup::begin(global, opened, "verify", Missing::Fatal).await?;
     let facts = match run.flow.facts().await {
         Ok(facts) => facts,
         Err(failure) => return Err(run.end(Some(failure), "hosts could not be asked").await),

@@ -4,7 +4,9 @@ mod model;
 mod parse;
 mod request;
 
-pub use model::{DirFact, Disk, FileFact, HostFacts, Listener, RECORD_FORMAT, Record, UnitFact};
+pub use model::{
+    DirFact, Disk, FileFact, HostFacts, Listener, RECORD_FORMAT, Reach, Record, UnitFact,
+};
 pub(crate) use parse::read_record;
 pub use parse::{FactsError, parse};
 pub use request::{FactsRequest, quote};

@@ -204,4 +204,31 @@ pub struct Record {
     pub data: BTreeSet<String>,
     /// Units on this host.
     pub units: BTreeSet<String>,
+    /// How each host of the cluster is reached: one that the inventory no longer names can still be cleaned.
+    /// Records of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hosts: BTreeMap<HostName, Reach>,
+}
+
+/// How a host is reached, and what else the inventory says of it: what is true on whichever machine reads it.
+/// So no key files, and no configuration files of SSH: these are one machine's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// How other hosts and clients reach it.
+    pub address: String,
+    /// The login name, where the inventory says one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// SSH's port, where the inventory says one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The directory that stands for the root of a local host; none: it is reached over SSH.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// Its rack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rack: Option<String>,
+    /// The memory that may be used, in MiB, if not what the host says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_mb: Option<u64>,
 }

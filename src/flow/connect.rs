@@ -7,9 +7,10 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::leaving::Connected;
 use crate::event::Problem;
 use crate::id::HostName;
-use crate::inventory::{Cluster, Connection, Host};
+use crate::inventory::{Connection, Host};
 use crate::transport::{Become, Channel, Local, Remote, RemoteError, Shell, Ssh, SshOptions};
 
 /// How hosts are reached, beyond what the inventory says.
@@ -26,14 +27,11 @@ pub struct Access {
 }
 
 /// Connects to every host at once. Those that can't be reached are told of, each with its reason.
-pub async fn connect(
-    cluster: &Cluster,
-    access: &Access,
-) -> (BTreeMap<HostName, Remote>, Vec<(HostName, RemoteError)>) {
+pub async fn connect(hosts: &[Host], access: &Access) -> Connected {
     let forks = Arc::new(Semaphore::new(access.forks.max(1)));
     let mut tasks = JoinSet::new();
-    for (name, host) in &cluster.hosts {
-        let (name, host, access) = (name.clone(), host.clone(), access.clone());
+    for host in hosts {
+        let (name, host, access) = (host.name.clone(), host.clone(), access.clone());
         let forks = Arc::clone(&forks);
         tasks.spawn(async move {
             let _permit = forks.acquire().await;
@@ -89,16 +87,20 @@ fn ssh_options(host: &Host, access: &Access) -> Option<SshOptions> {
 
 /// Connects again to the hosts whose keys were not known, after the user was shown each key and asked.
 pub async fn learn_keys(
-    cluster: &Cluster,
+    hosts: &[Host],
     access: &Access,
-    fleet: &mut BTreeMap<HostName, Remote>,
-    failed: &mut Vec<(HostName, RemoteError)>,
+    (fleet, failed): (
+        &mut BTreeMap<HostName, Remote>,
+        &mut Vec<(HostName, RemoteError)>,
+    ),
 ) {
     let unknown = |e: &RemoteError| matches!(e, RemoteError::HostKeyUnknown { .. });
     let (asked, kept): (Vec<_>, Vec<_>) = failed.drain(..).partition(|(_, e)| unknown(e));
     failed.extend(kept);
     for (name, error) in asked {
-        let host = &cluster.hosts[&name];
+        let Some(host) = hosts.iter().find(|host| host.name == name) else {
+            continue;
+        };
         let options = ssh_options(host, access).unwrap_or_default();
         let learned = Ssh::learn_key(&options, &access.sockets).await;
         if !learned.unwrap_or(false) {

@@ -2,9 +2,11 @@
 
 mod connect;
 mod deep;
+mod leaving;
 mod offers;
 
 pub use connect::{Access, connect, host_problem, host_problems, learn_keys};
+pub use leaving::{Connected, Joiner};
 pub use offers::fetch_all;
 use offers::{Found, find, open};
 
@@ -19,7 +21,7 @@ use crate::artifact::{Request, Shelf};
 use crate::catalogue::Catalogue;
 use crate::driver::Drivers;
 use crate::error::{Failure, Kind};
-use crate::event::EventKind;
+use crate::event::{EventKind, Problem};
 use crate::exec::script::Places;
 use crate::exec::{Executor, Report, Stop};
 use crate::facts::{FactsError, HostFacts};
@@ -48,6 +50,8 @@ pub struct Planned {
     pub facts: Facts,
     /// Hosts that it leaves as they are, being out of reach.
     pub missing: Vec<(HostName, RemoteError)>,
+    /// The same of hosts that the inventory no longer names, where the command was to reach these too.
+    pub lost: Vec<Problem>,
 }
 
 impl Planned {
@@ -59,6 +63,7 @@ impl Planned {
             files: BTreeMap::new(),
             facts,
             missing: Vec::new(),
+            lost: Vec::new(),
         }
     }
 }
@@ -74,6 +79,10 @@ pub struct Flow {
     pub fleet: Fleet,
     /// Hosts that could not be connected to, where the command goes on without them.
     pub missing: Vec<(HostName, RemoteError)>,
+    /// Connects to hosts that only the records name.
+    pub joiner: Joiner,
+    /// Hosts that only the records name and that are out of reach.
+    pub lost: Vec<(HostName, RemoteError)>,
     /// Clients for protocols that probes can't speak.
     pub drivers: Drivers,
     /// Where events go.
@@ -104,13 +113,35 @@ impl Flow {
         }
     }
 
-    /// Asks every connected host for its facts, in one round trip each. Answers in part: who failed is
-    /// told of beside it.
-    pub async fn ask_facts(&self) -> (Facts, Vec<(HostName, RemoteError)>) {
+    /// Asks every connected host for its facts, in one round trip each; then those that only the records name,
+    /// which join the cluster as leaving. Answers in part: who of the inventory failed is told of beside it.
+    pub async fn ask_facts(&mut self) -> (Facts, Vec<(HostName, RemoteError)>) {
+        let (mut facts, mut failed) = self.ask(|_| true).await;
+        failed.retain(|(host, error)| {
+            let stays = self.cluster.stays(host);
+            if !stays {
+                self.lost.push((host.clone(), error.clone()));
+            }
+            stays
+        });
+        for (host, _) in &self.lost {
+            self.cluster.hosts.shift_remove(host);
+        }
+        self.join_leaving(&mut facts).await;
+        failed.extend(self.missing.iter().cloned());
+        failed.sort_by(|a, b| a.0.cmp(&b.0));
+        (facts, failed)
+    }
+
+    /// Asks these of the connected hosts.
+    async fn ask(
+        &self,
+        takes: impl Fn(&HostName) -> bool,
+    ) -> (Facts, Vec<(HostName, RemoteError)>) {
         let requests = asks::requests(&self.cluster, &self.catalogue);
         let forks = Arc::new(Semaphore::new(self.forks.max(1)));
         let mut tasks = JoinSet::new();
-        for (name, request) in requests {
+        for (name, request) in requests.into_iter().filter(|(name, _)| takes(name)) {
             let (fleet, forks) = (Arc::clone(&self.fleet), Arc::clone(&forks));
             tasks.spawn(async move {
                 let _permit = forks.acquire().await;
@@ -131,8 +162,6 @@ impl Flow {
                 Err(error) => failed.push((name, error)),
             }
         }
-        failed.extend(self.missing.iter().cloned());
-        failed.sort_by(|a, b| a.0.cmp(&b.0));
         (facts, failed)
     }
 
@@ -140,7 +169,7 @@ impl Flow {
     ///
     /// # Errors
     /// When any host can't be asked: all of them are named.
-    pub async fn facts(&self) -> Result<Facts, Failure> {
+    pub async fn facts(&mut self) -> Result<Facts, Failure> {
         self.events.phase("facts");
         let (facts, failed) = self.ask_facts().await;
         if failed.is_empty() {
@@ -155,13 +184,15 @@ impl Flow {
     /// # Errors
     /// When a host refuses for another reason, or no majority of the hosts is within reach.
     pub async fn facts_within_reach(
-        &self,
+        &mut self,
     ) -> Result<(Facts, Vec<(HostName, RemoteError)>), Failure> {
         self.events.phase("facts");
         let (facts, failed) = self.ask_facts().await;
         let failure = self.unreachable(&failed);
         let away = failed.iter().all(|(_, error)| error.is_out_of_reach());
-        if away && facts.len() * 2 > self.cluster.hosts.len() {
+        let (all, there) = (self.cluster.staying().count(), facts.keys());
+        let there = there.filter(|host| self.cluster.stays(host)).count();
+        if away && there * 2 > all {
             Ok((facts, failed))
         } else {
             Err(failure)
@@ -230,7 +261,7 @@ impl Flow {
     ///
     /// # Errors
     /// When a host can't be asked, a package is found nowhere, or there is no safe plan.
-    pub async fn plan(&self, fetch: bool) -> Result<Planned, Failure> {
+    pub async fn plan(&mut self, fetch: bool) -> Result<Planned, Failure> {
         let (mut facts, missing) = self.facts_within_reach().await?;
         if self.deep {
             self.look_deep(&mut facts, fetch).await?;
@@ -250,13 +281,15 @@ impl Flow {
         }
         self.events.phase("plan");
         let resources = self.resources(&facts).await?;
-        let plan =
+        let mut plan =
             planner::plan(self.input(&facts, &packages, &resources)).map_err(plan_failure)?;
+        plan.warnings.extend(self.told_leaving(&facts));
         Ok(Planned {
             plan,
             files,
             facts,
             missing,
+            lost: Vec::new(),
         })
     }
 

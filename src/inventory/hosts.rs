@@ -201,6 +201,7 @@ fn finish(
         connection,
         rack: draft.rack,
         memory_mb: draft.memory_mb,
+        leaving: false,
     }
 }
 

@@ -34,6 +34,27 @@ pub struct Host {
     pub rack: Option<String>,
     /// The memory that may be used, in MiB, if not what the host says.
     pub memory_mb: Option<u64>,
+    /// Whether only the hosts' records still know of it: the inventory no longer names it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
+}
+
+impl Cluster {
+    /// The hosts that the inventory names, in its order: all but those that only records know of.
+    pub fn staying(&self) -> impl Iterator<Item = (&HostName, &Host)> {
+        self.hosts.iter().filter(|(_, host)| !host.leaving)
+    }
+
+    /// The hosts that only records know of, and that are within reach.
+    pub fn leaving(&self) -> impl Iterator<Item = (&HostName, &Host)> {
+        self.hosts.iter().filter(|(_, host)| host.leaving)
+    }
+
+    /// Whether the inventory names a host.
+    #[must_use]
+    pub fn stays(&self, host: &HostName) -> bool {
+        self.hosts.get(host).is_some_and(|host| !host.leaving)
+    }
 }
 
 /// How sdtd reaches a host.

@@ -150,10 +150,10 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The hosts that were asked, in the inventory's order, with their places and what they told.
+    /// The hosts of the inventory that were asked, in its order, with their places and what they told.
     pub fn asked(&self) -> impl Iterator<Item = (&'a HostName, HostPaths, &'a HostFacts)> {
         let (cluster, facts) = (self.cluster, self.facts);
-        cluster.hosts.iter().filter_map(move |(name, host)| {
+        cluster.staying().filter_map(move |(name, host)| {
             let paths = HostPaths::new(&cluster.name, host);
             Some((name, paths, facts.get(name)?))
         })
@@ -162,14 +162,17 @@ impl<'a> Context<'a> {
     /// All members of the cluster.
     #[must_use]
     pub fn members(&self) -> Vec<Member> {
-        let there = self.placement.instances.iter();
+        let stays = |(id, _): &&(InstanceId, Option<u32>)| self.cluster.stays(&id.host);
+        let there = self.placement.instances.iter().filter(stays);
         there.filter_map(|one| self.member_of(one)).collect()
     }
 
     /// Instances that are there and shall go.
     #[must_use]
     pub fn leaving(&self) -> Vec<Member> {
-        let leaving = self.placement.leaving.iter();
+        let goes = |(id, _): &&(InstanceId, Option<u32>)| !self.cluster.stays(&id.host);
+        let there = self.placement.instances.iter().filter(goes);
+        let leaving = there.chain(&self.placement.leaving);
         leaving.filter_map(|one| self.member_of(one)).collect()
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::facts::HostFacts;
-use crate::inventory::Connection;
+use crate::inventory::{Connection, Host};
 use crate::plan::compare::block_in;
 use crate::plan::model::{Batch, FORMAT, Member, Plan, RoleView, Step, UnitChange, View, Wave};
 use crate::plan::packages;
@@ -33,6 +33,11 @@ impl Selection {
 #[must_use]
 pub fn stop(input: Input<'_>, selection: &Selection) -> Plan {
     let view = view_of(input);
+    let waves = stops(input, &view, selection);
+    chained(input, view, waves)
+}
+
+fn stops(input: Input<'_>, view: &View, selection: &Selection) -> Vec<Wave> {
     let mut waves = Vec::new();
     for role in view.roles.iter().rev() {
         let change = |member: &Member| {
@@ -42,10 +47,10 @@ pub fn stop(input: Input<'_>, selection: &Selection) -> Plan {
             &mut waves,
             "stop",
             role,
-            batches(&view, role, selection, change),
+            batches(view, role, selection, change),
         );
     }
-    chained(input, view, waves)
+    waves
 }
 
 /// Starts what does not run: roles in order, each ready before the next.
@@ -106,42 +111,56 @@ pub fn restart(input: Input<'_>, selection: &Selection) -> Plan {
     chained(input, view, waves)
 }
 
-/// Takes everything off the hosts that sdtd put there; data only if it is not to be kept.
+/// Takes everything off the hosts that sdtd put there, also off those that the inventory no longer names; data
+/// only if it is not to be kept.
 #[must_use]
 pub fn destroy(input: Input<'_>, keep_data: bool) -> Plan {
-    let mut plan = stop(input, &Selection::default());
-    let mut batches = Vec::new();
-    for (name, host) in &input.cluster.hosts {
-        let Some(facts) = input.facts.get(name) else {
-            continue;
-        };
-        let paths = HostPaths::new(&input.cluster.name, host);
-        let local = matches!(host.connection, Connection::Local { .. });
-        let steps = removals(input, facts, (&paths, local), keep_data);
-        if !steps.is_empty() {
-            batches.push(Batch {
-                host: name.clone(),
-                instance: None,
-                because: vec!["the cluster is to be gone".to_owned()],
-                steps,
-            });
+    let view = view_of(input);
+    let mut all = view.clone();
+    all.members.extend(view.leaving.iter().cloned());
+    let waves = stops(input, &all, &Selection::default());
+    let mut plan = chained(input, view, waves);
+    // Only the records of the inventory's hosts tell of the others: those are cleaned first, so that a run that
+    // was cut off can be done again.
+    let (leaving, staying): (Vec<_>, Vec<_>) =
+        input.cluster.hosts.values().partition(|h| h.leaving);
+    for (title, hosts) in [
+        ("remove from hosts that are not in the inventory", leaving),
+        ("remove", staying),
+    ] {
+        let of = |host: &Host| off(input, host, keep_data);
+        let mut wave = empty(title);
+        wave.batches = hosts.into_iter().filter_map(of).collect();
+        if !wave.batches.is_empty() {
+            wave.after = (0..plan.waves.len()).collect();
+            plan.waves.push(wave);
         }
-    }
-    let mut wave = empty("remove");
-    wave.batches = batches;
-    if !wave.batches.is_empty() {
-        wave.after = (0..plan.waves.len()).collect();
-        plan.waves.push(wave);
     }
     plan
 }
 
-fn removals(
-    input: Input<'_>,
-    facts: &HostFacts,
-    (paths, local): (&HostPaths, bool),
-    keep_data: bool,
-) -> Vec<Step> {
+/// What takes everything off one host.
+pub(super) fn off(input: Input<'_>, host: &Host, keep_data: bool) -> Option<Batch> {
+    let because = match host.leaving {
+        true => "the inventory no longer names it",
+        false => "the cluster is to be gone",
+    };
+    let steps = removals(input, host, keep_data);
+    (!steps.is_empty()).then(|| Batch {
+        host: host.name.clone(),
+        instance: None,
+        because: vec![because.to_owned()],
+        steps,
+    })
+}
+
+/// What takes everything off one host.
+fn removals(input: Input<'_>, host: &Host, keep_data: bool) -> Vec<Step> {
+    let Some(facts) = input.facts.get(&host.name) else {
+        return Vec::new();
+    };
+    let paths = &HostPaths::new(&input.cluster.name, host);
+    let local = matches!(host.connection, Connection::Local { .. });
     let record = facts.record.as_ref();
     let data: BTreeSet<String> = record.map(|r| r.data.clone()).unwrap_or_default();
     let disable = |unit: &String| Step::Unit {

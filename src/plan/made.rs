@@ -120,6 +120,7 @@ mod tests {
             owns: [].into(),
             data: [].into(),
             units: [].into(),
+            hosts: BTreeMap::new(),
         });
         let marker = "/var/lib/sdtd/c/units/log-broker/once-format".to_owned();
         facts.markers.extend(used.then_some(marker));

@@ -304,7 +304,8 @@ pub struct View {
     pub cluster: ClusterName,
     /// All instances, service by service in dependency order, then by number.
     pub members: Vec<Member>,
-    /// Instances that are there and shall go: still asked, no longer counted on.
+    /// Instances that are there and shall go, also those on hosts that the inventory no longer names: still
+    /// asked, no longer counted on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaving: Vec<Member>,
     /// How each role is asked.

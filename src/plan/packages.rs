@@ -267,7 +267,8 @@ pub fn needed(
     facts: &BTreeMap<HostName, HostFacts>,
 ) -> BTreeSet<PackageKey> {
     let mut keys = BTreeSet::new();
-    for (name, host) in &cluster.hosts {
+    // What still runs where nothing is to run needs nothing new.
+    for (name, host) in cluster.staying() {
         let Some(facts) = facts.get(name) else {
             continue;
         };

@@ -59,15 +59,19 @@ impl Placement {
     /// The removed hosts as people read of them.
     #[must_use]
     pub fn told_removed(&self) -> Vec<String> {
-        let told = |(host, ids): (&HostName, &Vec<InstanceId>)| {
-            let ids: Vec<String> = ids.iter().map(InstanceId::to_string).collect();
-            format!(
-                "{host} is no longer in the inventory and has {}",
-                ids.join(", ")
-            )
-        };
-        self.removed.iter().map(told).collect()
+        told(&self.removed)
     }
+}
+
+fn told(removed: &BTreeMap<HostName, Vec<InstanceId>>) -> Vec<String> {
+    let told = |(host, ids): (&HostName, &Vec<InstanceId>)| {
+        let ids: Vec<String> = ids.iter().map(InstanceId::to_string).collect();
+        format!(
+            "{host} is no longer in the inventory and has {}",
+            ids.join(", ")
+        )
+    };
+    removed.iter().map(told).collect()
 }
 
 /// Places every role of the cluster: recorded instances stay where they are, new ones go to the hosts
@@ -215,9 +219,11 @@ impl Placer<'_> {
     /// Keeps who is there, then takes the hosts with the fewest instances; a host gets a second one when all
     /// have a first. Where there are too many, those with the highest numbers go.
     fn choose(&self, kept: &[Slot], (n, most): (usize, u16)) -> Vec<Slot> {
-        let stay = kept.iter().filter(|(_, copy)| *copy <= most);
+        let fits = |(host, copy): &&Slot| *copy <= most && self.cluster.stays(host);
+        let stay = kept.iter().filter(fits);
         let mut chosen: Vec<Slot> = stay.take(n).cloned().collect();
-        let hosts: Vec<HostName> = self.cluster.hosts.keys().cloned().collect();
+        let hosts = self.cluster.staying().map(|(name, _)| name.clone());
+        let hosts: Vec<HostName> = hosts.collect();
         let mut free: Vec<Slot> = slots(&hosts, most);
         free.retain(|slot| !kept.contains(slot));
         free.sort_by_key(|(host, copy)| (*copy, self.done.on(host).count()));
@@ -255,15 +261,25 @@ impl Placer<'_> {
     /// off from them and go on by itself.
     fn refuse_the_removed_hosts(&mut self) {
         for id in self.recorded.keys() {
-            if !self.cluster.hosts.contains_key(&id.host) {
+            if !self.cluster.stays(&id.host) {
                 let removed = self.done.removed.entry(id.host.clone());
                 removed.or_default().push(id.clone());
             }
         }
-        for what in self.done.told_removed() {
+        let leaves = |id: &InstanceId| self.done.leaving.iter().any(|(other, _)| other == id);
+        let stuck: BTreeMap<HostName, Vec<InstanceId>> = (self.done.removed.iter())
+            .map(|(host, ids)| {
+                (
+                    host.clone(),
+                    ids.iter().filter(|id| !leaves(id)).cloned().collect(),
+                )
+            })
+            .filter(|(_, ids): &(_, Vec<_>)| !ids.is_empty())
+            .collect();
+        for what in told(&stuck) {
             self.done.refused.push(format!(
-                "{what}: put it back; to take instances off a live cluster is not offered yet, `sdtd destroy` \
-                 removes all of it from all hosts that are named"
+                "{what}: put it back; instances leave a live cluster only from hosts that can be reached, and \
+                 only where their role allows it; `sdtd destroy` removes the whole cluster"
             ));
         }
     }

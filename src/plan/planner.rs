@@ -16,9 +16,10 @@ use crate::plan::after::after;
 use crate::plan::check::{self, Check, Verdict};
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
+use crate::plan::goals::off;
 use crate::plan::held::{self, Guard, Held};
 use crate::plan::made::with_made;
-use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View, Wave};
+use crate::plan::model::{Batch, FORMAT, Plan, ResourceChange, RoleRef, RoleView, View, Wave};
 use crate::plan::packages::{self, Installed, Packages};
 use crate::plan::paths::HostPaths;
 use crate::plan::place::{Placement, place};
@@ -147,7 +148,13 @@ fn pause(stage: &Stage) -> Option<Problem> {
 
 /// Members can't come or go while a host is out of reach: all others must know of it.
 fn away(input: Input<'_>, placement: &Placement) -> Vec<Problem> {
-    let Some(role) = placement.resized.first() else {
+    // One without data is started on its own, and stopped once it can be.
+    let holds = |role: &&RoleRef| {
+        let words = input.catalogue.get(&role.service);
+        let words = words.and_then(|folder| folder.descriptor.roles.get(&role.role));
+        words.is_some_and(|role| role.data.is_some())
+    };
+    let Some(role) = placement.resized.iter().find(holds) else {
         return Vec::new();
     };
     let hosts = input.cluster.hosts.keys();
@@ -230,7 +237,8 @@ fn staged(
         anew: input.anew,
     };
     let mut waves = Waves::new(context, &desired, trees, aim);
-    waves.prepare(&records(input, context.placement, &everybody))?;
+    let known = input.cluster.hosts.iter();
+    waves.prepare(&records(input, context.placement, &everybody, known))?;
     waves.keep(&previous);
     waves.install()?;
     for role in roles(input) {
@@ -243,7 +251,15 @@ fn staged(
         waves.resources(input.resources);
     }
     let placement = context.placement.without_leaving();
-    waves.forget_the_left(&records(input, &placement, &desired), &held);
+    let known: Vec<_> = match stage.only {
+        None => input.cluster.staying().collect(),
+        Some(_) => input.cluster.hosts.iter().collect(),
+    };
+    waves.leave_hosts(off_leaving(input, stage));
+    waves.forget_the_left(
+        &records(input, &placement, &desired, known.into_iter()),
+        &held,
+    );
     if stage.only.is_none() {
         waves.clean(&previous);
     }
@@ -254,6 +270,14 @@ fn staged(
         warnings: check::problems(&checks, Verdict::Warn),
         desired,
     })
+}
+
+/// What takes the rest off hosts that the inventory no longer names, once nothing runs there.
+fn off_leaving(input: Input<'_>, stage: &Stage) -> Vec<Batch> {
+    let hosts = input.cluster.leaving().filter(|_| stage.only.is_none());
+    hosts
+        .filter_map(|(_, host)| off(input, host, false))
+        .collect()
 }
 
 /// Whether an instance joins a single one: neither of the two can do without the other's vote.
@@ -319,7 +343,8 @@ fn in_context<T>(
 fn desired(input: Input<'_>, context: &Context<'_>) -> Result<Vec<Desired>, PlanError> {
     let mut desired = Vec::new();
     let all = context.placement.instances.iter();
-    for (id, _) in all.filter(|(id, _)| input.facts.contains_key(&id.host)) {
+    let asked = |host: &HostName| input.facts.contains_key(host) && input.cluster.stays(host);
+    for (id, _) in all.filter(|(id, _)| asked(&id.host)) {
         desired.extend(context.desired(id)?);
     }
     Ok(desired)

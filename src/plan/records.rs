@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalogue::Renderer;
-use crate::facts::{RECORD_FORMAT, Record};
+use crate::facts::{RECORD_FORMAT, Reach, Record};
 use crate::id::HostName;
+use crate::inventory::{Connection, Host};
 use crate::plan::context::Context;
 use crate::plan::desired::Desired;
 use crate::plan::made::fixed;
@@ -74,16 +75,19 @@ fn fixed_now(input: Input<'_>, placement: &Placement) -> BTreeMap<String, String
     all
 }
 
-/// What will be written about each host.
-pub(super) fn records(
+/// What will be written about each host; `hosts` are those that shall be known.
+pub(super) fn records<'a>(
     input: Input<'_>,
     placement: &Placement,
     desired: &[Desired],
+    hosts: impl Iterator<Item = (&'a HostName, &'a Host)>,
 ) -> BTreeMap<HostName, Record> {
     let mut records = BTreeMap::new();
     let fixed = fixed_now(input, placement);
     let there = placement.instances.iter().chain(&placement.leaving);
-    for host in input.cluster.hosts.keys() {
+    let reach = |(name, host): (&HostName, &Host)| (name.clone(), reach(host));
+    let hosts: BTreeMap<HostName, Reach> = hosts.map(reach).collect();
+    for (host, _) in input.cluster.staying() {
         let here = || desired.iter().filter(|d| &d.member.id.host == host);
         let mut owns: BTreeSet<String> = here()
             .flat_map(|d| d.files.iter().filter(|f| !f.bootstrap))
@@ -106,8 +110,28 @@ pub(super) fn records(
             owns,
             data: here().flat_map(|d| d.data.iter().cloned()).collect(),
             units: here().map(|d| d.member.unit.clone()).collect(),
+            hosts: hosts.clone(),
         };
         records.insert(host.clone(), record);
     }
     records
+}
+
+/// How a host is reached, as it is recorded.
+fn reach(host: &Host) -> Reach {
+    let (user, port, root) = match &host.connection {
+        Connection::Ssh { user, port, .. } => (user.clone(), *port, None),
+        Connection::Local { root } => {
+            let root = root.as_ref().map(|root| root.display().to_string());
+            (None, None, Some(root.unwrap_or_default()))
+        }
+    };
+    Reach {
+        address: host.address.clone(),
+        user,
+        port,
+        root,
+        rack: host.rack.clone(),
+        memory_mb: host.memory_mb,
+    }
 }

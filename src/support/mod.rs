@@ -63,7 +63,7 @@ pub struct Gathered {
 }
 
 /// Gathers all of it.
-pub async fn gather(flow: &Flow, given: Given<'_>) -> Gathered {
+pub async fn gather(flow: &mut Flow, given: Given<'_>) -> Gathered {
     let (facts, failed) = flow.ask_facts().await;
     let mut missed: Vec<String> = failed
         .iter()
@@ -186,7 +186,7 @@ async fn add_logs(bundle: &mut Bundle, flow: &Flow, (view, lines): (&View, usize
 }
 
 async fn add_plan(bundle: &mut Bundle, flow: &Flow, missed: &mut Vec<String>) {
-    let quiet = flow.quietly();
+    let mut quiet = flow.quietly();
     match tokio::time::timeout(PLAN_WITHIN, quiet.plan(false)).await {
         Ok(Ok(planned)) => {
             bundle.text("plan.txt", &show(&planned.plan, Detail::Full));

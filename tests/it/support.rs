@@ -213,7 +213,7 @@ fn a_host_out_of_reach_is_named_and_the_others_are_asked() {
         let path = "/var/log/kafka/kafka-broker.log".to_owned();
         bench.on("h1", |host| _ = host.files.insert(path, log));
         bench.on("h3", |host| host.dead = true);
-        let (flow, _collected) = bench.flow();
+        let (mut flow, _collected) = bench.flow();
         let given = Given {
             inventory: &bench.inventory,
             env: &Env::new(),
@@ -221,7 +221,7 @@ fn a_host_out_of_reach_is_named_and_the_others_are_asked() {
             lines: 10,
             now: 0,
         };
-        let gathered = gather(&flow, given).await;
+        let gathered = gather(&mut flow, given).await;
         assert_eq!(gathered.missed.len(), 1, "{:?}", gathered.missed);
         let all = gathered.bundle.entries();
         let named = |name: &Path| name.display().to_string();

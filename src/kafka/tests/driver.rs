@@ -23,11 +23,11 @@ fn view() -> View {
     }))
     .unwrap();
     View {
-        leaving: Vec::new(),
         cluster: "c".parse().unwrap(),
         members: vec![member],
         roles: Vec::new(),
         absent: BTreeSet::new(),
+        leaving: Vec::new(),
         roots: BTreeMap::new(),
         verify: Vec::new(),
     }

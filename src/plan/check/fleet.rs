@@ -15,7 +15,7 @@ const SKEW_S: (u64, u64) = (60, 10);
 pub(super) fn checks(context: &Context<'_>) -> Vec<Check> {
     let ssh = |host: &HostName| {
         let host = context.cluster.hosts.get(host);
-        host.is_some_and(|h| matches!(h.connection, Connection::Ssh { .. }))
+        host.is_some_and(|h| !h.leaving && matches!(h.connection, Connection::Ssh { .. }))
     };
     let hosts: Vec<(&HostName, &HostFacts)> =
         context.facts.iter().filter(|(name, _)| ssh(name)).collect();

@@ -95,7 +95,7 @@ impl Check {
 #[must_use]
 pub fn checks(context: &Context<'_>, desired: &[Desired]) -> Vec<Check> {
     let mut all = Vec::new();
-    for (name, host) in &context.cluster.hosts {
+    for (name, host) in context.cluster.staying() {
         if let Some(facts) = context.facts.get(name) {
             all.extend(host::checks(context, (host, facts), desired));
             all.extend(board::ports(context, (host, facts), desired));

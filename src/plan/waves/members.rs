@@ -208,11 +208,19 @@ impl Waves<'_> {
         steps
     }
 
+    /// Takes the rest off hosts that shall be forgotten.
+    pub fn leave_hosts(&mut self, batches: Vec<Batch>) {
+        let wave = Wave {
+            title: "remove from hosts that are not in the inventory".to_owned(),
+            after: (0..self.waves.len()).collect(),
+            batches,
+            ..Wave::default()
+        };
+        self.push(wave);
+    }
+
     /// Those that left are forgotten: by the records, and by what is remembered of data.
     pub fn forget_the_left(&mut self, records: &BTreeMap<HostName, Record>, held: &Held) {
-        if self.leaving.is_empty() {
-            return;
-        }
         let held = self
             .leaving
             .iter()
@@ -226,14 +234,12 @@ impl Waves<'_> {
                     .steps
                     .push(own_step(&paths, paths.held(), remembered, held.text()));
             }
-            if let Some(record) = records.get(name) {
-                let before = self.recorded.get(name).cloned();
-                steps.steps.push(own_step(
-                    &paths,
-                    paths.record(),
-                    before,
-                    record_text(record),
-                ));
+            let before = self.recorded.get(name).cloned();
+            let after = records.get(name).map(record_text);
+            if let Some(after) = after.filter(|after| before.as_ref() != Some(after)) {
+                steps
+                    .steps
+                    .push(own_step(&paths, paths.record(), before, after));
             }
             batches.extend(self.batch(name, steps));
         }

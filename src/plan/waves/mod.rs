@@ -135,7 +135,7 @@ impl<'a> Waves<'a> {
     /// When a template can't be rendered.
     pub fn prepare(&mut self, records: &BTreeMap<HostName, Record>) -> Result<(), PlanError> {
         let mut batches = Vec::new();
-        for (name, host) in &self.context.cluster.hosts {
+        for (name, host) in self.context.cluster.staying() {
             let Some(facts) = self.context.facts.get(name) else {
                 continue;
             };

@@ -12,9 +12,9 @@ use sdtd::driver::Drivers;
 use sdtd::error::Failure;
 use sdtd::event::EventKind;
 use sdtd::exec::Report;
-use sdtd::flow::{Flow, Planned};
+use sdtd::flow::{Flow, Joiner, Planned};
 use sdtd::id::{HostName, InstanceId};
-use sdtd::inventory::Cluster;
+use sdtd::inventory::{Cluster, Host};
 use sdtd::plan::Plan;
 use sdtd::report::Collected;
 use sdtd::transport::fake::{FakeState, World};
@@ -134,6 +134,8 @@ impl Bench {
             catalogue: self.catalogue.clone(),
             fleet,
             missing: Vec::new(),
+            joiner: self.joiner(),
+            lost: Vec::new(),
             drivers: Drivers::default().with("kafka", Arc::new(FakeDriver { world, sim })),
             events,
             shelf: Arc::new(shelf),
@@ -147,12 +149,24 @@ impl Bench {
         (flow, collected)
     }
 
+    /// Connects to hosts that only the records name.
+    fn joiner(&self) -> Joiner {
+        let world = Arc::clone(&self.world);
+        Joiner::new(move |hosts| {
+            let fake = |host: Host| {
+                let fake = Fake::new(&world, &host.name);
+                (host.name, Remote::Fake(fake))
+            };
+            std::future::ready((hosts.into_iter().map(fake).collect(), Vec::new()))
+        })
+    }
+
     /// The plan; the same when it is made twice.
     ///
     /// # Errors
     /// When there is none.
     pub async fn plan(&mut self) -> Result<Planned, Failure> {
-        let (flow, mut collected) = self.flow();
+        let (mut flow, mut collected) = self.flow();
         let planned = flow.plan(true).await;
         let again = flow.plan(true).await;
         match (&planned, &again) {
@@ -190,7 +204,7 @@ impl Bench {
     /// # Errors
     /// When there is no plan.
     pub async fn deploy_at_once(&mut self) -> Result<Ran, Failure> {
-        let (flow, _collected) = self.flow();
+        let (mut flow, _collected) = self.flow();
         let planned = flow.plan(true).await?;
         Ok(self.carry_out(planned).await)
     }
@@ -205,7 +219,11 @@ impl Bench {
 
     /// Applies a plan: no step outside it is done, and nothing happens that never must.
     pub async fn apply(&mut self, planned: Planned) -> Ran {
-        let (flow, mut collected) = self.flow();
+        let (mut flow, mut collected) = self.flow();
+        let batches = || planned.plan.waves.iter().flat_map(|wave| &wave.batches);
+        if batches().any(|batch| !flow.cluster.hosts.contains_key(&batch.host)) {
+            flow.ask_facts().await;
+        }
         let before = {
             let world = self.world.lock().expect("whole");
             let mut sim = self.sim.lock().expect("whole");
@@ -231,7 +249,7 @@ impl Bench {
     /// After a run that was done: it verifies, and the next plan is empty.
     pub async fn settled(&mut self) {
         self.anew.clear();
-        let (flow, mut collected) = self.flow();
+        let (mut flow, mut collected) = self.flow();
         let next = flow
             .plan(false)
             .await

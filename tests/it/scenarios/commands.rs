@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use sdtd::error::Failure;
+use sdtd::event::Problem;
 use sdtd::facts::{FileFact, Listener};
 use sdtd::flow::{Planned, plan_failure};
 use sdtd::plan::check::Verdict;
@@ -51,6 +52,7 @@ pub async fn run(bench: &mut Bench, command: &Command) -> String {
         }
         ["steps", host] => return steps(bench, host),
         ["received"] => return received(bench),
+        ["leaving"] => return leaving(bench).await,
         ["numbers"] => return numbers(bench),
         ["topics"] => return topics(bench),
         ["laptop"] => bench.new_laptop(),
@@ -78,6 +80,13 @@ fn host_is(bench: &mut Bench, words: &[&str], given: &str) -> String {
         ["swappiness", host, n] => {
             bench.on(host, |state| state.swappiness = n.parse().ok());
         }
+        ["rename", old, new] => {
+            let mut world = bench.world.lock().expect("whole");
+            let state = world.hosts.remove(old);
+            let new = new.parse().expect("a host");
+            world.hosts.insert(new, state.expect("there"));
+        }
+        ["old", host] => old_record(bench, host),
         ["nameless", host] => bench.on(host, |state| state.nameless = true),
         ["quiet", host] => bench.on(host, |state| state.listening.clear()),
         _ => return on_host(bench, words, given),
@@ -227,6 +236,18 @@ fn record_format(bench: &Bench, host: &str, format: &str) {
     });
 }
 
+/// The record of a version that did not say how hosts are reached.
+fn old_record(bench: &Bench, host: &str) {
+    bench.on(host, |state| {
+        let record = |path: &&String| path.ends_with("/record.json");
+        let path = state.files.keys().find(record).expect("a record").clone();
+        let file = state.files.get_mut(&path).expect("there");
+        let mut json: serde_json::Value = serde_json::from_str(&file.text).expect("readable");
+        json.as_object_mut().expect("a record").remove("hosts");
+        file.text = serde_json::to_string_pretty(&json).expect("it can be written") + "\n";
+    });
+}
+
 async fn plan(bench: &mut Bench, detail: Detail) -> String {
     match bench.plan().await {
         Ok(planned) => {
@@ -241,7 +262,7 @@ async fn plan(bench: &mut Bench, detail: Detail) -> String {
 
 /// What is not well before anything changes, and how many things are.
 async fn check(bench: &mut Bench) -> String {
-    let (flow, _collected) = bench.flow();
+    let (mut flow, _collected) = bench.flow();
     let (facts, _) = flow.ask_facts().await;
     let packages = Packages::new();
     let checks = planner::checks(flow.input(&facts, &packages, &[])).expect("it renders");
@@ -261,7 +282,7 @@ async fn check(bench: &mut Bench) -> String {
 
 /// What `check --apply` shows and does.
 async fn mended(bench: &mut Bench) -> String {
-    let (flow, _collected) = bench.flow();
+    let (mut flow, _collected) = bench.flow();
     let (facts, _) = flow.ask_facts().await;
     let packages = Packages::new();
     let input = flow.input(&facts, &packages, &[]);
@@ -302,11 +323,33 @@ async fn power(bench: &mut Bench, words: &[&str]) -> String {
         },
         _ => goals::destroy(input, words.contains(&"--keep-data")),
     };
+    let lost: String = flow.told_lost().iter().map(problem_text).collect();
     if plan.is_empty() {
-        return "nothing to do".to_owned();
+        return format!("nothing to do\n{lost}");
     }
     bench.watch.lock().expect("whole").power = !matches!(words[0], "restart" | "rollback");
     let ran = bench.apply(Planned::of(plan, facts)).await;
     bench.watch.lock().expect("whole").power = false;
-    summary(&ran)
+    summary(&ran) + &lost
+}
+
+/// What is known of hosts that the inventory no longer names.
+async fn leaving(bench: &mut Bench) -> String {
+    let (mut flow, _collected) = bench.flow();
+    let (facts, _) = flow.ask_facts().await;
+    let mut out: String = flow.told_leaving(&facts).iter().map(problem_text).collect();
+    let view = flow.view(&facts);
+    for member in &view.leaving {
+        let runs = facts[&member.id.host].runs(&member.unit);
+        let state = if runs { "runs" } else { "does not run" };
+        let _ = writeln!(out, "{}: {state}", member.id);
+    }
+    let others = view.members.iter().map(|member| member.id.to_string());
+    let _ = writeln!(out, "expected: {}", others.collect::<Vec<_>>().join(", "));
+    out
+}
+
+fn problem_text(problem: &Problem) -> String {
+    let help = problem.help.iter().map(|help| format!("  help: {help}\n"));
+    format!("{}\n{}", problem.cause, help.collect::<String>())
 }
