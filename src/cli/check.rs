@@ -124,7 +124,7 @@ async fn apply(global: &Global, args: &CheckArgs) -> Result<(), Failure> {
         missing,
         lost: Vec::new(),
     };
-    carry_out(global, run, planned, Goal::Rest).await
+    carry_out(global, run, planned, (Goal::Rest, None)).await
 }
 
 /// A line for each check, all hosts that pass together; what warns or fails by itself, with what to do.

@@ -93,7 +93,28 @@ async fn planned(
         }
     };
     setup::remember(&run.dirs, &run.path);
-    carry_out(global, run, planned, Goal::Deploy).await
+    carry_out(global, run, planned, (Goal::Deploy, None)).await
+}
+
+/// A change of the inventory that is written once it is agreed to.
+#[derive(Debug, Clone)]
+pub struct Edit {
+    /// The file.
+    pub path: PathBuf,
+    /// Its text then.
+    pub text: String,
+    /// The lines that change, for people.
+    pub shown: String,
+}
+
+impl Edit {
+    /// Writes it, whole or not at all.
+    fn write(&self) -> Result<(), Failure> {
+        super::init::write(&self.path, &self.text).map_err(|error| {
+            let cause = format!("{}: {error}", self.path.display());
+            Failure::of(Kind::Failed, cause)
+        })
+    }
 }
 
 /// What a run is for: what is done after its plan was applied.
@@ -117,7 +138,7 @@ pub async fn carry_out(
     global: &Global,
     run: Run,
     planned: Planned,
-    goal: Goal,
+    (goal, edit): (Goal, Option<Edit>),
 ) -> Result<(), Failure> {
     let Planned {
         plan,
@@ -136,11 +157,11 @@ pub async fn carry_out(
         Detail::Usual
     };
     run.events.emit(EventKind::Planned {
-        text: show(&plan, detail),
+        text: told(edit.as_ref(), &show(&plan, detail)),
         steps: plan.steps(),
         unchanged: plan.unchanged,
     });
-    if plan.is_empty() {
+    if plan.is_empty() && edit.is_none() {
         let headline = format!("no change: {} things are as they should be", plan.unchanged);
         let summary = RunSummary {
             headline,
@@ -160,6 +181,10 @@ pub async fn carry_out(
         Ok(lock) => lock,
         Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),
     };
+    if let Some(Err(failure)) = edit.as_ref().map(Edit::write) {
+        lock.release().await;
+        return Err(run.end(Some(failure), "nothing was changed").await);
+    }
     let applied = run.flow.apply(plan, files).await;
     lock.release().await;
     if !applied.is_done() {
@@ -192,6 +217,12 @@ pub async fn carry_out(
         summary.instances = super::status::instances(&run.flow.prober(view)).await;
     }
     away.finish(run, summary).await
+}
+
+/// A plan as people read it, with the lines of the inventory that go with it.
+fn told(edit: Option<&Edit>, plan: &str) -> String {
+    let before = |edit: &Edit| format!("{}\n{}\n", edit.path.display(), edit.shown);
+    format!("{}{plan}", edit.map(before).unwrap_or_default())
 }
 
 /// Why some hosts were left as they are.
@@ -274,6 +305,7 @@ async fn not_settled(run: &Run, goal: Goal) -> Result<Option<Plan>, Failure> {
     let mut flow = run.flow.quietly();
     flow.anew.clear();
     flow.deep = false;
+    flow.rebalance = false;
     let again = flow.plan(false).await?;
     Ok((!again.plan.is_empty()).then_some(again.plan))
 }

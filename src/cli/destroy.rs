@@ -46,7 +46,7 @@ pub async fn run(global: &Global, args: &DestroyArgs) -> Result<(), Failure> {
     let mut planned = Planned::of(plan, facts);
     planned.lost = run.flow.told_lost();
     if planned.plan.is_empty() || global.yes {
-        return carry_out(global, run, planned, Goal::Rest).await;
+        return carry_out(global, run, planned, (Goal::Rest, None)).await;
     }
     run.events.emit(EventKind::Planned {
         text: show(&planned.plan, Detail::Usual),
@@ -82,7 +82,7 @@ pub async fn run(global: &Global, args: &DestroyArgs) -> Result<(), Failure> {
         },
         run,
         planned,
-        Goal::Rest,
+        (Goal::Rest, None),
     )
     .await
 }

@@ -364,13 +364,15 @@ fn checked(path: &Path, text: &str, catalogue: &Catalogue) -> Result<Findings, F
 }
 
 /// Writes the file whole or not at all; a link stays one.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
+    // A file that was there keeps its permissions.
+    let kept = std::fs::metadata(&path).map(|old| old.permissions());
     let mut file = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(0o666))
+        .permissions(kept.unwrap_or_else(|_| Permissions::from_mode(0o666)))
         .tempfile_in(folder.unwrap_or(Path::new(".")))?;
     std::io::Write::write_all(&mut file, text.as_bytes())?;
     file.as_file().sync_all()?;

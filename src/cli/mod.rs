@@ -10,6 +10,7 @@ mod init;
 mod plan;
 mod power;
 mod rollback;
+mod scale;
 mod setup;
 mod status;
 mod support;
@@ -118,6 +119,10 @@ enum Command {
     Stop(power::PowerArgs),
     /// Restart one after another, behind the gates.
     Restart(power::PowerArgs),
+    /// Give a role more or fewer members: the inventory's number is changed, and what follows is done.
+    Scale(scale::ScaleArgs),
+    /// Even out what members hold.
+    Rebalance(scale::RebalanceArgs),
     /// Bring back what each host had before its last change, behind the same gates.
     Rollback(rollback::RollbackArgs),
     /// Take the cluster off the hosts; what will be deleted is listed first.
@@ -190,6 +195,8 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Start(args) => power::run(global, args, power::Power::Start).await,
         Command::Stop(args) => power::run(global, args, power::Power::Stop).await,
         Command::Restart(args) => power::run(global, args, power::Power::Restart).await,
+        Command::Scale(args) => scale::run(global, args).await,
+        Command::Rebalance(args) => scale::rebalance(global, args).await,
         Command::Rollback(args) => rollback::run(global, args).await,
         Command::Destroy(args) => destroy::run(global, args).await,
         Command::Logs(args) => exec::logs(global, args).await,

@@ -15,6 +15,7 @@ use crate::event::Problem;
 use crate::facts::HostFacts;
 use crate::flow::{Planned, host_problems, plan_failure};
 use crate::id::{Arch, InstanceId};
+use crate::plan::moves::MovesOf;
 use crate::plan::packages::Packages;
 use crate::plan::show::{Detail, masked, show};
 use crate::plan::{Input, Plan, planner};
@@ -152,7 +153,7 @@ pub fn offline(opened: &Opened) -> Result<Plan, Failure> {
         facts: &facts,
         packages: &packages,
         resources: &resources,
-        moves: &BTreeMap::new(),
+        moves: &MovesOf::new(),
         anew: &BTreeSet::new(),
         seed: "",
         back: false,

@@ -97,5 +97,5 @@ async fn planned(
         return Err(run.end(Some(failure), "nothing was changed").await);
     }
     let planned = Planned::of(plan, facts);
-    carry_out(global, run, planned, power.goal()).await
+    carry_out(global, run, planned, (power.goal(), None)).await
 }

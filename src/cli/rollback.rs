@@ -64,5 +64,5 @@ async fn planned(global: &Global, mut run: Run) -> Result<(), Failure> {
         }
     };
     let planned = Planned::of(plan, facts);
-    carry_out(global, run, planned, Goal::Back).await
+    carry_out(global, run, planned, (Goal::Back, None)).await
 }

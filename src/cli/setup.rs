@@ -83,12 +83,33 @@ pub struct Opened {
 /// # Errors
 /// When there is none, or anything in it is wrong.
 pub fn open(global: &Global, arg: &InventoryArg) -> Result<Opened, Failure> {
+    open_edited(global, arg, |_, text| Ok(text.to_owned()))
+}
+
+/// The same with a text that is edited first; the file stays as it is.
+///
+/// # Errors
+/// When there is none, it can't be edited so, or anything in it is wrong; what was right before the edit is
+/// refused as unsafe.
+pub fn open_edited(
+    global: &Global,
+    arg: &InventoryArg,
+    edit: impl FnOnce(&Catalogue, &str) -> Result<String, Failure>,
+) -> Result<Opened, Failure> {
     let dirs = Dirs::find()?;
     let catalogue = catalogue(global)?;
     let path = inventory_path(arg, &dirs)?;
     let env: BTreeMap<String, String> = std::env::vars().collect();
-    let loaded = crate::inventory::load(&path, &catalogue, &env);
-    let mut loaded = loaded.map_err(|error| findings(&error))?;
+    let read = |text: Option<&str>| {
+        let loaded = crate::inventory::load(&path, text, &catalogue, &env);
+        loaded.map_err(|error| findings(&error))
+    };
+    let mut loaded = read(None)?;
+    let text = edit(&catalogue, &loaded.text)?;
+    if text != loaded.text {
+        let kind = Kind::Refused;
+        loaded = read(Some(&text)).map_err(|failure| Failure { kind, ..failure })?;
+    }
     give_roots(&mut loaded.cluster, &dirs.data);
     Ok(Opened {
         loaded,
@@ -289,6 +310,8 @@ pub async fn begin(
         seed: uuid::Uuid::new_v4().to_string(),
         back: false,
         deep: false,
+        rebalance: false,
+        throttle: None,
     };
     let told = (missing != Missing::Tolerated).then(|| events.clone());
     let interrupts = interrupts(&flow.stop, told);

@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::driver::Driver;
 use crate::event::{EventKind, Outcome, Problem};
+use crate::exec::ready::TELL_EVERY;
 use crate::exec::{Executor, Report, Undone};
 use crate::id::{HostName, InstanceId};
-use crate::plan::{Batch, Member, Plan, Wave};
+use crate::plan::{Batch, Member, Plan, ResourceChange, Wave};
 
 /// How a wave or a batch stands: none while it is not over, then whether it was done.
 type State = watch::Receiver<Option<bool>>;
@@ -367,12 +369,7 @@ impl Executor {
         let mut problems = 0;
         for change in &wave.resources {
             let result = match self.prober.drivers.get(&change.action.driver) {
-                Some(driver) => {
-                    let call = self
-                        .prober
-                        .call(&change.action.action, &change.service, None);
-                    driver.change(call, change).await
-                }
+                Some(driver) => self.change(wave, driver.as_ref(), change).await,
                 None => Err(Problem::new(format!(
                     "there is no driver `{}`",
                     change.action.driver
@@ -388,8 +385,40 @@ impl Executor {
             };
             let (who, what) = (change.service.to_string(), change.text.clone());
             self.events.emit(EventKind::Checked { who, what, outcome });
+            // What comes next counts on it.
+            if problems > 0 && wave.role.is_some() {
+                break;
+            }
         }
         problems
+    }
+
+    /// One change by a driver, telling how far it is.
+    async fn change(
+        &self,
+        wave: &Wave,
+        driver: &dyn Driver,
+        change: &ResourceChange,
+    ) -> Result<(), Problem> {
+        let call = || {
+            let (action, service) = (&change.action.action, &change.service);
+            self.prober.call(action, service, None)
+        };
+        let done = driver.change(call(), change);
+        tokio::pin!(done);
+        loop {
+            tokio::select! {
+                done = &mut done => return done,
+                () = tokio::time::sleep(TELL_EVERY) => {}
+            }
+            if let Some(why) = driver.progress(call(), change).await {
+                self.events.emit(EventKind::Waiting {
+                    wave: wave.title.clone(),
+                    who: change.service.to_string(),
+                    why,
+                });
+            }
+        }
     }
 }
 

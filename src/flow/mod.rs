@@ -3,6 +3,7 @@
 mod connect;
 mod deep;
 mod leaving;
+mod moves;
 mod offers;
 
 pub use connect::{Access, connect, host_problem, host_problems, learn_keys};
@@ -28,9 +29,10 @@ use crate::facts::{FactsError, HostFacts};
 use crate::id::{HostName, InstanceId};
 use crate::inventory::{Cluster, Connection, Host};
 use crate::plan::asks;
+use crate::plan::moves::MovesOf;
 use crate::plan::packages::{self, PackageKey, Packages};
 use crate::plan::paths::HostPaths;
-use crate::plan::{Input, Plan, PlanError, ResourceChange, RoleRef, View, planner};
+use crate::plan::{Input, Plan, PlanError, ResourceChange, View, planner};
 use crate::report::EventSink;
 use crate::transport::RemoteError;
 use crate::verify::{Fleet, Prober};
@@ -38,7 +40,7 @@ use crate::verify::{Fleet, Prober};
 /// Facts, host by host.
 pub type Facts = BTreeMap<HostName, HostFacts>;
 
-static NO_MOVES: BTreeMap<RoleRef, Vec<ResourceChange>> = BTreeMap::new();
+static NO_MOVES: MovesOf = MovesOf::new();
 
 /// A plan, and what doing it needs of this machine.
 pub struct Planned {
@@ -101,6 +103,10 @@ pub struct Flow {
     pub back: bool,
     /// Whether every file of the packages on the hosts is looked at.
     pub deep: bool,
+    /// Whether what members hold is evened out though none comes or goes.
+    pub rebalance: bool,
+    /// How many bytes a second a member may send, and receive, while things move; none: as many as it can.
+    pub throttle: Option<u64>,
 }
 
 impl Flow {
@@ -266,7 +272,7 @@ impl Flow {
         if self.deep {
             self.look_deep(&mut facts, fetch).await?;
         }
-        let placement = planner::placement(&self.cluster, &self.catalogue, &facts);
+        let placement = self.placement(&facts);
         let needed = packages::needed(&self.cluster, &self.catalogue, &placement, &facts);
         let mut packages = Packages::new();
         let mut files = BTreeMap::new();
@@ -280,9 +286,13 @@ impl Flow {
             }
         }
         self.events.phase("plan");
+        let moves = self.moves(&facts, &placement).await?;
         let resources = self.resources(&facts).await?;
-        let mut plan =
-            planner::plan(self.input(&facts, &packages, &resources)).map_err(plan_failure)?;
+        let input = Input {
+            moves: &moves,
+            ..self.input(&facts, &packages, &resources)
+        };
+        let mut plan = planner::plan(input).map_err(plan_failure)?;
         plan.warnings.extend(self.told_leaving(&facts));
         Ok(Planned {
             plan,

@@ -51,16 +51,24 @@ fn next_step(path: &Path, error: &std::io::Error) -> &'static str {
     }
 }
 
-/// Reads and checks an inventory file.
+/// Reads and checks an inventory file, or another text in its place.
 ///
 /// # Errors
 /// When the file cannot be read, or anything in it is an error; then all findings are there, warnings too.
-pub fn load(path: &Path, catalogue: &Catalogue, env: &Env) -> Result<Loaded, LoadError> {
+pub fn load(
+    path: &Path,
+    text: Option<&str>,
+    catalogue: &Catalogue,
+    env: &Env,
+) -> Result<Loaded, LoadError> {
     let read = |source| LoadError::Read {
         path: path.to_owned(),
         source,
     };
-    let bytes = std::fs::read(path).map_err(read)?;
+    let bytes = match text {
+        Some(text) => text.as_bytes().to_vec(),
+        None => std::fs::read(path).map_err(read)?,
+    };
     let whole = std::path::absolute(path).map_err(read)?;
     let folder = whole.parent().unwrap_or(&whole);
     let text = match String::from_utf8(bytes) {

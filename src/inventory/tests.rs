@@ -35,7 +35,8 @@ fn env() -> Env {
 #[test]
 fn sample_inventories_load_without_a_word() {
     for path in files("inventories") {
-        let loaded = load(&path, &catalogue(), &env()).unwrap_or_else(|error| panic!("{error}"));
+        let loaded =
+            load(&path, None, &catalogue(), &env()).unwrap_or_else(|error| panic!("{error}"));
         assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
     }
 }
@@ -61,7 +62,7 @@ fn golden(folder: &str, path: &Path, shown: &str) {
 
 /// The file's findings or cluster, with the path cut to its name.
 fn outcome(path: &Path, catalogue: &Catalogue) -> Result<Loaded, Findings> {
-    load(path, catalogue, &env()).map_err(|error| match error {
+    load(path, None, catalogue, &env()).map_err(|error| match error {
         LoadError::Findings(mut findings) => {
             findings.path = PathBuf::from(path.file_name().expect("a file"));
             findings
@@ -252,8 +253,13 @@ fn bombs_and_mountains_end_quickly() {
 
 #[test]
 fn a_missing_file_says_what_to_do() {
-    let error =
-        load(Path::new("/nowhere/inventory.yaml"), &catalogue(), &env()).expect_err("no file");
+    let error = load(
+        Path::new("/nowhere/inventory.yaml"),
+        None,
+        &catalogue(),
+        &env(),
+    )
+    .expect_err("no file");
     let text = error.to_string();
     assert!(
         text.contains("/nowhere/inventory.yaml") && text.contains("sdtd init FILE"),

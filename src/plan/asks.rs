@@ -78,6 +78,7 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
         paths.store(),
         paths.incoming(),
         paths.held(),
+        paths.moving(),
         paths.previous(),
     ]);
     request.disks.insert(paths.store());

@@ -11,6 +11,7 @@ mod held;
 mod made;
 pub mod mend;
 pub mod model;
+pub mod moves;
 pub mod packages;
 pub mod paths;
 pub mod place;

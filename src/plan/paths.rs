@@ -55,6 +55,12 @@ impl HostPaths {
         format!("{}/held", self.state())
     }
 
+    /// What is being moved between members, while it is.
+    #[must_use]
+    pub fn moving(&self) -> String {
+        format!("{}/moving", self.state())
+    }
+
     /// What the services' files and links were before the last change.
     #[must_use]
     pub fn previous(&self) -> String {

@@ -20,6 +20,7 @@ use crate::plan::goals::off;
 use crate::plan::held::{self, Guard, Held};
 use crate::plan::made::with_made;
 use crate::plan::model::{Batch, FORMAT, Plan, ResourceChange, RoleRef, RoleView, View, Wave};
+use crate::plan::moves::MovesOf;
 use crate::plan::packages::{self, Installed, Packages};
 use crate::plan::paths::HostPaths;
 use crate::plan::place::{Placement, place};
@@ -42,7 +43,7 @@ pub struct Input<'a> {
     /// Changes that drivers found to be needed, such as topics to be made.
     pub resources: &'a [ResourceChange],
     /// What drivers have to move as members of roles come and go.
-    pub moves: &'a BTreeMap<RoleRef, Vec<ResourceChange>>,
+    pub moves: &'a MovesOf,
     /// Instances that lost their data and shall start empty.
     pub anew: &'a BTreeSet<InstanceId>,
     /// What no other cluster has: values that are made at the first deploy are made of it.
@@ -255,6 +256,7 @@ fn staged(
         None => input.cluster.staying().collect(),
         Some(_) => input.cluster.hosts.iter().collect(),
     };
+    waves.moved();
     waves.leave_hosts(off_leaving(input, stage));
     waves.forget_the_left(
         &records(input, &placement, &desired, known.into_iter()),

@@ -59,7 +59,7 @@ pub fn bare_plan(
         facts: &facts,
         packages: &packages,
         resources: &[],
-        moves: &BTreeMap::new(),
+        moves: &sdtd::plan::moves::MovesOf::new(),
         anew: &BTreeSet::new(),
         seed: "",
         back: false,

@@ -197,10 +197,14 @@ fn batches(of: &[ResourceChange]) -> Vec<Batch> {
 }
 
 fn throttle_of(of: &[ResourceChange]) -> Throttle {
+    let throttle = |change: &ResourceChange| match Change::of(change)? {
+        Change::Move(batch) => batch.throttle,
+        // One that was to be swept, and may not have been.
+        Change::Sweep(throttle) => Some(throttle),
+        _ => None,
+    };
     let mut all = Throttle::default();
-    for throttle in batches(of).into_iter().filter_map(|batch| batch.throttle) {
-        all.join(throttle);
-    }
+    of.iter().filter_map(throttle).for_each(|one| all.join(one));
     all
 }
 

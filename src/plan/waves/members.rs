@@ -125,7 +125,7 @@ impl Waves<'_> {
     }
 
     fn moves(&mut self, role: &RoleRef) {
-        let Some(changes) = self
+        let Some(moves) = self
             .moves_of
             .get(role)
             .filter(|_| self.stage.only.is_none())
@@ -136,10 +136,33 @@ impl Waves<'_> {
             title: format!("move what {role} holds"),
             role: Some(role.clone()),
             after: self.of_service.values().flatten().copied().collect(),
-            resources: changes.clone(),
+            resources: moves.changes.clone(),
             ..Wave::default()
         };
         self.push_role(role, wave, None);
+    }
+
+    /// Nothing is under way any more.
+    pub fn moved(&mut self) {
+        if self.stage.only.is_some() {
+            return;
+        }
+        let mut batches = Vec::new();
+        for (name, paths, facts) in self.context.asked() {
+            let mut steps = Steps::default();
+            if facts.files.contains_key(&paths.moving()) || !self.moves_of.is_empty() {
+                let (path, data) = (paths.moving(), false);
+                steps.steps.push(Step::Remove { path, data });
+            }
+            batches.extend(self.batch(name, steps));
+        }
+        let wave = Wave {
+            title: "all is moved".to_owned(),
+            after: (0..self.waves.len()).collect(),
+            batches,
+            ..Wave::default()
+        };
+        self.push(wave);
     }
 
     /// Stops those that leave, and takes off their hosts what was theirs.
@@ -159,6 +182,11 @@ impl Waves<'_> {
         let wave = self.role_wave(role, words, Kind::Tidy, batches);
         let wave = Wave {
             title: format!("take {role} off"),
+            resources: self
+                .moves_of
+                .get(role)
+                .map(|moves| moves.forget.clone())
+                .unwrap_or_default(),
             width: Some(1),
             before: before.unwrap_or_default(),
             within: words.rolling.within,

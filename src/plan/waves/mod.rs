@@ -16,6 +16,7 @@ use crate::plan::compare::Steps;
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
 use crate::plan::model::{Batch, ResourceChange, RoleRef, Step, UnitChange, Wave};
+use crate::plan::moves::{self, MovesOf};
 use crate::plan::paths::HostPaths;
 use crate::plan::planner::{PlanError, Trees};
 use crate::plan::stages::Stage;
@@ -48,7 +49,7 @@ pub struct Waves<'a> {
     /// Instances that are there and shall go.
     leaving: &'a [Desired],
     /// What is moved as members come and go.
-    moves_of: &'a BTreeMap<RoleRef, Vec<ResourceChange>>,
+    moves_of: &'a MovesOf,
 }
 
 /// What the waves are to bring about, besides what should be.
@@ -59,7 +60,7 @@ pub struct Aim<'a> {
     /// Instances that are there and shall go.
     pub leaving: &'a [Desired],
     /// What is moved as members come and go.
-    pub moves: &'a BTreeMap<RoleRef, Vec<ResourceChange>>,
+    pub moves: &'a MovesOf,
     /// Instances that start empty though they had data.
     pub anew: &'a BTreeSet<InstanceId>,
 }
@@ -153,6 +154,10 @@ impl<'a> Waves<'a> {
                 let file = own_file(paths.record(), record_text(record));
                 steps.file(facts, &file, root.as_ref());
                 self.recorded.insert(name.clone(), file.text);
+            }
+            if self.stage.only.is_none() && !self.moves_of.is_empty() {
+                let file = own_file(paths.moving(), moves::text(self.moves_of));
+                steps.file(facts, &file, root.as_ref());
             }
             self.hooks(&mut steps, name, facts);
             let mut block = Vec::new();

@@ -145,6 +145,8 @@ impl Bench {
             seed: self.seed.clone(),
             back: false,
             deep: self.deep,
+            rebalance: false,
+            throttle: None,
         };
         (flow, collected)
     }

@@ -1,0 +1,144 @@
+//! What drivers have to move as members of roles come and go, and what a run that was cut off left undone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Facts, Flow};
+use crate::catalogue::descriptor::Scale;
+use crate::driver::{Call, Driver, Spread};
+use crate::error::{Failure, Kind};
+use crate::event::Problem;
+use crate::id::InstanceId;
+use crate::inventory::Topic;
+use crate::plan::moves::{Moves, MovesOf, kept};
+use crate::plan::place::Placement;
+use crate::plan::{Member, RoleRef, View, planner};
+
+/// Copies of what a service keeps for itself, where it has so many members.
+const COPIES: usize = 3;
+
+impl Flow {
+    /// What has to be moved: asked of the services where their members change, or did in a run that was cut off.
+    ///
+    /// # Errors
+    /// When a service does not answer, or what it holds can't be where it should.
+    pub(super) async fn moves(
+        &self,
+        facts: &Facts,
+        placement: &Placement,
+    ) -> Result<MovesOf, Failure> {
+        let journal = kept(&self.cluster, facts);
+        let mut view = self.view(facts);
+        let leaving = std::mem::take(&mut view.leaving);
+        view.members.extend(leaving);
+        let mut moves = MovesOf::new();
+        for role in view.roles.iter().map(|role| &role.role) {
+            let Some((scale, action)) = self.scale(role).and_then(|s| Some((s, s.moves.as_ref()?)))
+            else {
+                continue;
+            };
+            let change = Changing::of(role, placement);
+            let begun = journal.get(role);
+            if change.is_none() && begun.is_none() && !self.rebalance {
+                continue;
+            }
+            let Some(driver) = self.drivers.get(&action.driver) else {
+                continue;
+            };
+            self.events.phase("moves");
+            let prober = self.prober(view.clone());
+            let call = prober.call(&action.action, &role.service, None);
+            let found = self
+                .spread(role, (scale, &change), (driver.as_ref(), call), facts)
+                .await;
+            let mut changes = found.map_err(|problem| Failure::new(Kind::Refused, problem))?;
+            // Limits that are still on go first: they would hold up what comes now.
+            let left = begun.and_then(|begun| driver.sweep(call, begun));
+            changes.splice(0..0, left);
+            let gone = change.leaving.iter().filter_map(|id| view.member(id));
+            let forget = gone
+                .filter_map(|member| driver.forget(call, member))
+                .collect();
+            moves.insert(role.clone(), Moves { changes, forget });
+        }
+        Ok(moves)
+    }
+
+    fn scale(&self, role: &RoleRef) -> Option<&Scale> {
+        let folder = self.catalogue.get(&role.service)?;
+        folder.descriptor.roles.get(&role.role)?.scale.as_ref()
+    }
+
+    async fn spread(
+        &self,
+        role: &RoleRef,
+        (scale, change): (&Scale, &Changing),
+        (driver, call): (&dyn Driver, Call<'_>),
+        facts: &Facts,
+    ) -> Result<Vec<crate::plan::ResourceChange>, Problem> {
+        let runs = |m: &&Member| facts.get(&m.id.host).is_some_and(|f| f.runs(&m.unit));
+        let view: &View = call.view;
+        if view.of_role(role).filter(runs).count() == 0 {
+            let cause = format!("none of {role} runs: nobody can say what they hold");
+            return Err(Problem::new(cause).help(format!(
+                "`sdtd start` first, with the inventory as it was (`--{}`)",
+                scale.flag
+            )));
+        }
+        let stay = view
+            .of_role(role)
+            .filter(|m| !change.leaving.contains(&m.id))
+            .count();
+        let rack = |m: &Member| {
+            let host = self.cluster.hosts.get(&m.id.host)?;
+            Some((m.id.clone(), host.rack.clone()?))
+        };
+        let copies = u16::try_from(stay.min(COPIES)).unwrap_or(1);
+        let copies_of = |(name, topic): (&String, &Topic)| {
+            Some((name.clone(), u16::try_from(topic.replication).ok()?))
+        };
+        let topics = self.cluster.topics.iter();
+        let wanted = Spread {
+            leaving: change.leaving.clone(),
+            joining: change.joining.clone(),
+            even: true,
+            replication: topics.filter_map(copies_of).collect(),
+            internal: Some(copies),
+            racks: view.of_role(role).filter_map(rack).collect(),
+            free: BTreeMap::new(),
+            throttle: self.throttle,
+        };
+        driver.spread(call, &wanted).await
+    }
+}
+
+/// The members of a role that come and go.
+struct Changing {
+    joining: BTreeSet<InstanceId>,
+    leaving: BTreeSet<InstanceId>,
+}
+
+impl Changing {
+    fn of(role: &RoleRef, placement: &Placement) -> Self {
+        let leaving = placement.leaving.iter().map(|(id, _)| id);
+        Self {
+            joining: placement
+                .joining
+                .iter()
+                .filter(|id| role.is_of(id))
+                .cloned()
+                .collect(),
+            leaving: leaving.filter(|id| role.is_of(id)).cloned().collect(),
+        }
+    }
+
+    fn is_none(&self) -> bool {
+        self.joining.is_empty() && self.leaving.is_empty()
+    }
+}
+
+impl Flow {
+    /// Where everything is, by the inventory and the hosts' records.
+    pub(super) fn placement(&self, facts: &Facts) -> Placement {
+        planner::placement(&self.cluster, &self.catalogue, facts)
+    }
+}
