@@ -1,7 +1,6 @@
 //! The driver that descriptors name: probes, gates and topics, answered through the thin client.
 
 use std::collections::BTreeMap;
-use std::net::ToSocketAddrs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +8,11 @@ use async_trait::async_trait;
 use kafka_protocol::ResponseError;
 
 use super::config::{Configs, Entry, Resource, Source};
-use super::exchange::Exchange;
 use super::health::{self, Readiness};
 use super::topics::{self, Leftovers, TopicChange, TopicSpec};
-use super::{Client, Endpoint, Error, Metadata, Thin, controllers, probe};
+use super::{Client, Endpoint, Error, Metadata, Thin, controllers, drill, probe, reach};
+#[cfg(feature = "rdkafka")]
+use crate::drill::{Check, Load, Loader, Verdict};
 use crate::driver::{Answer, Call, Driver, PartitionInfo, TopicInfo};
 use crate::event::Problem;
 use crate::inventory::Topic;
@@ -24,10 +24,8 @@ const REQUEST: Duration = Duration::from_secs(10);
 const REGISTERED: Duration = Duration::from_secs(60);
 /// How long a message may take to be written and read back.
 const MESSAGE: Duration = Duration::from_secs(20);
-/// How long a port is tried from here before it counts as out of reach.
-const DIRECT: Duration = Duration::from_millis(700);
 /// The name of the port that brokers have for their clients.
-const CLIENT: &str = "client";
+pub(super) const CLIENT: &str = "client";
 /// How many partitions are named in one line.
 const NAMED: usize = 3;
 
@@ -145,6 +143,16 @@ impl Driver for KafkaDriver {
         };
         made.map_err(|e| wrong(&e))
     }
+
+    #[cfg(feature = "rdkafka")]
+    async fn load(&self, call: Call<'_>, load: &Load) -> Result<Box<dyn Loader>, Problem> {
+        drill::prepare(call, load).await
+    }
+
+    #[cfg(feature = "rdkafka")]
+    async fn judge(&self, call: Call<'_>, check: &Check) -> Result<Verdict, Problem> {
+        drill::check(call, check).await
+    }
 }
 
 /// A client that knows all brokers of the service.
@@ -154,7 +162,7 @@ pub fn client(call: Call<'_>) -> Client {
 }
 
 /// The members that are brokers: those that clients may ask.
-fn brokers(call: Call<'_>) -> impl Iterator<Item = &Member> {
+pub(super) fn brokers(call: Call<'_>) -> impl Iterator<Item = &Member> {
     let all = call.view.of_service(call.service);
     all.filter(|member| is_broker(member))
 }
@@ -175,7 +183,7 @@ pub(super) fn client_of<'a>(call: Call<'_>, brokers: impl Iterator<Item = &'a Me
 }
 
 /// The ids that should be registered.
-fn expected(call: Call<'_>) -> Vec<i32> {
+pub(super) fn expected(call: Call<'_>) -> Vec<i32> {
     numbers(brokers(call))
 }
 
@@ -365,7 +373,7 @@ pub(super) fn no_number() -> Answer {
 
 /// One message written and read back in a partition led by each broker.
 async fn round_trip(client: &Client, call: Call<'_>) -> super::Result<Answer> {
-    let report = match direct(client, call).await? {
+    let report = match reach::direct(client, brokers(call)).await? {
         Some(exchange) => probe::round_trip(client, exchange.as_ref(), MESSAGE).await?,
         None => probe::round_trip(client, &Thin(client), MESSAGE).await?,
     };
@@ -392,51 +400,6 @@ async fn round_trip(client: &Client, call: Call<'_>) -> super::Result<Answer> {
         "through each of {} brokers",
         report.brokers.len()
     ))))
-}
-
-/// The C client, where every broker can be reached from here without a forward. On a cluster that had no
-/// consumer yet it only writes: reading, it would leave a topic behind ([`super::rd`]).
-#[cfg(feature = "rdkafka")]
-async fn direct<'a>(
-    client: &'a Client,
-    call: Call<'_>,
-) -> super::Result<Option<Box<dyn Exchange + 'a>>> {
-    let endpoints: Vec<(String, u16)> = brokers(call)
-        .filter_map(|m| Some((m.address.clone(), *m.ports.get(CLIENT)?)))
-        .collect();
-    let list: Vec<String> = endpoints
-        .iter()
-        .map(|(host, port)| format!("{host}:{port}"))
-        .collect();
-    let reach = move || {
-        endpoints.iter().all(|(host, port)| {
-            let mut addresses = (host.as_str(), *port)
-                .to_socket_addrs()
-                .into_iter()
-                .flatten();
-            addresses.any(|a| std::net::TcpStream::connect_timeout(&a, DIRECT).is_ok())
-        })
-    };
-    let reached = tokio::task::spawn_blocking(reach).await.unwrap_or(false);
-    if !reached {
-        return Ok(None);
-    }
-    let write = super::rd::Rdkafka::new(&list.join(","));
-    let had_consumers = client.metadata().await?.topic(super::rd::OFFSETS).is_some();
-    Ok(Some(if had_consumers {
-        Box::new(write)
-    } else {
-        let read = Thin(client);
-        Box::new(super::exchange::Both { write, read })
-    }))
-}
-
-#[cfg(not(feature = "rdkafka"))]
-async fn direct<'a>(
-    _client: &'a Client,
-    _call: Call<'_>,
-) -> super::Result<Option<Box<dyn Exchange + 'a>>> {
-    Ok(None)
 }
 
 async fn compare(client: &Client, specs: &[TopicSpec]) -> super::Result<Vec<TopicChange>> {

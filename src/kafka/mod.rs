@@ -14,6 +14,7 @@ pub mod config;
 pub mod connection;
 mod controller;
 mod controllers;
+pub mod drill;
 pub mod driver;
 mod endpoint;
 pub mod error;
@@ -25,6 +26,7 @@ pub mod probe;
 pub mod quorum;
 #[cfg(feature = "rdkafka")]
 pub mod rd;
+mod reach;
 pub mod reassign;
 pub mod topics;
 
