@@ -10,7 +10,7 @@ use kafka_protocol::ResponseError;
 use super::config::{Configs, Entry, Resource, Source};
 use super::health::{self, Readiness};
 use super::topics::{self, Leftovers, TopicChange, TopicSpec};
-use super::{Client, Endpoint, Error, Metadata, Thin, controllers, drill, probe, reach};
+use super::{Client, Endpoint, Error, Metadata, Thin, controllers, probe, reach};
 #[cfg(feature = "rdkafka")]
 use crate::drill::{Check, Load, Loader, Verdict};
 use crate::driver::{Answer, Call, Driver, PartitionInfo, TopicInfo};
@@ -146,12 +146,12 @@ impl Driver for KafkaDriver {
 
     #[cfg(feature = "rdkafka")]
     async fn load(&self, call: Call<'_>, load: &Load) -> Result<Box<dyn Loader>, Problem> {
-        drill::prepare(call, load).await
+        super::drill::prepare(call, load).await
     }
 
     #[cfg(feature = "rdkafka")]
     async fn judge(&self, call: Call<'_>, check: &Check) -> Result<Verdict, Problem> {
-        drill::check(call, check).await
+        super::drill::check(call, check).await
     }
 }
 

@@ -26,7 +26,7 @@ pub mod probe;
 pub mod quorum;
 #[cfg(feature = "rdkafka")]
 pub mod rd;
-mod reach;
+pub mod reach;
 pub mod reassign;
 pub mod topics;
 

@@ -8,13 +8,14 @@
 //! let verdict = load.done();           // all that was acknowledged is there, under every leader
 //! ```
 
-use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sdtd::drill::Verdict;
-use sdtd::kafka::drill::record::{Entry, Record};
+use sdtd::kafka::drill::record::{Entry, Header};
 
 use super::laptop::{Laptop, Ran, Running, text};
 
@@ -33,6 +34,10 @@ pub struct Load<'a> {
     laptop: &'a Laptop,
     inventory: PathBuf,
     record: PathBuf,
+    /// How far it was read, and what was found: partitions and times of acknowledgements.
+    place: u64,
+    partitions: i32,
+    acks: Vec<(i32, u64)>,
     running: Option<Running>,
     from: Option<u64>,
     to: Option<u64>,
@@ -70,6 +75,9 @@ impl<'a> Load<'a> {
             laptop,
             inventory,
             record,
+            place: 0,
+            partitions: 0,
+            acks: Vec::new(),
             running: Some(running),
             from: None,
             to: None,
@@ -110,20 +118,36 @@ impl<'a> Load<'a> {
     }
 
     /// How many messages were acknowledged since a moment, on the partition with the fewest.
-    pub fn acked(&self, since: u64) -> usize {
-        let Ok(record) = Record::load(&self.record) else {
-            return 0;
+    pub fn acked(&mut self, since: u64) -> usize {
+        self.read_on();
+        let partitions = 0..self.partitions;
+        let count = |p: i32| {
+            self.acks
+                .iter()
+                .filter(move |(of, at)| *of == p && *at >= since)
         };
-        let partitions = 0..record.header.partitions;
-        let mut counts: BTreeMap<i32, usize> = partitions.map(|p| (p, 0)).collect();
-        for entry in &record.entries {
-            if let Entry::Ack { p, at, .. } = entry
-                && *at >= since
-            {
-                *counts.entry(*p).or_default() += 1;
+        let counts = partitions.map(|p| count(p).count());
+        counts.min().unwrap_or_default()
+    }
+
+    /// Reads what has come to the record since the last time: it may have grown to many megabytes.
+    fn read_on(&mut self) {
+        let Ok(mut file) = File::open(&self.record) else {
+            return;
+        };
+        file.seek(SeekFrom::Start(self.place)).expect("a place");
+        let mut text = String::new();
+        file.read_to_string(&mut text).expect("the record");
+        let whole = text.rfind('\n').map_or(0, |at| at + 1);
+        for line in text[..whole].lines() {
+            if self.partitions == 0 {
+                let header: Header = serde_json::from_str(line).expect("a head");
+                self.partitions = header.partitions;
+            } else if let Ok(Entry::Ack { p, at, .. }) = serde_json::from_str(line) {
+                self.acks.push((p, at));
             }
         }
-        counts.into_values().min().unwrap_or_default()
+        self.place += u64::try_from(whole).expect("a length");
     }
 
     /// Waits until it goes on after the fault, ends the load, and gives its record.
