@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::drill::{Check, Load, Loader, Verdict};
 use crate::event::Problem;
 use crate::id::{InstanceId, ServiceName};
 use crate::inventory::Topic;
@@ -138,6 +139,27 @@ pub trait Driver: Send + Sync {
     /// # Errors
     /// When the service refuses it, or does not come to an end with it.
     async fn change(&self, call: Call<'_>, change: &ResourceChange) -> Result<(), Problem>;
+
+    /// Makes a drill's load ready: its topic, its record. It begins when it is told to run.
+    ///
+    /// # Errors
+    /// When the service can't be reached the way its users reach it, or the topic is of no use for a drill.
+    async fn load(&self, _call: Call<'_>, _load: &Load) -> Result<Box<dyn Loader>, Problem> {
+        Err(no_drills())
+    }
+
+    /// Judges a load by its record and by what the service holds now.
+    ///
+    /// # Errors
+    /// When there is nothing to judge: no record, or a service that does not answer. What is found to be wrong is in the verdict.
+    async fn judge(&self, _call: Call<'_>, _check: &Check) -> Result<Verdict, Problem> {
+        Err(no_drills())
+    }
+}
+
+fn no_drills() -> Problem {
+    Problem::new("this program was built without drills for this service")
+        .help("build it with all features, as `cargo build` does")
 }
 
 /// Where copies of data should be.

@@ -13,6 +13,7 @@ pub mod artifact;
 pub mod catalogue;
 pub mod cli;
 pub mod digest;
+pub mod drill;
 pub mod driver;
 pub mod error;
 pub mod event;

@@ -55,6 +55,9 @@ pub struct Descriptor {
     /// The driver action that brings about the inventory's `topics:`.
     #[serde(default)]
     pub topics: Option<DriverAction>,
+    /// The driver action that `drill` puts a load on and judges, where the inventory says `drills: allowed`.
+    #[serde(default)]
+    pub drills: Option<DriverAction>,
     /// Checks of the service as a whole, made by `verify` after those of its roles.
     #[serde(default)]
     pub verify: Vec<Probe>,

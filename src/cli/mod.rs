@@ -4,9 +4,11 @@ mod bundle;
 mod check;
 mod deploy;
 mod destroy;
+mod drill;
 mod exec;
 mod history;
 mod init;
+mod keeper;
 mod plan;
 mod power;
 mod rollback;
@@ -137,6 +139,8 @@ enum Command {
     Support(support::SupportArgs),
     /// Gather all packages that an inventory needs in one file, for a site without a network.
     Bundle(bundle::BundleArgs),
+    /// Put a steady load on a cluster that may be broken on purpose, and judge what became of it.
+    Drill(drill::DrillArgs),
     /// Take the cluster's lock away from a run that is dead.
     Unlock(unlock::UnlockArgs),
     /// Print the completions of a shell.
@@ -204,6 +208,7 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         Command::History(args) => history::run(global, args),
         Command::Support(args) => support::run(global, args).await,
         Command::Bundle(args) => bundle::run(global, args).await,
+        Command::Drill(args) => drill::run(global, args).await,
         Command::Unlock(args) => unlock::run(global, args).await,
         Command::Completions { shell } => {
             let mut text = Vec::new();

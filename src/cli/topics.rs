@@ -4,17 +4,15 @@ use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
 
+use super::keeper::Keeper;
 use super::setup::{self, Missing, Run};
 use super::{Global, InventoryArg};
-use crate::catalogue::descriptor::DriverAction;
-use crate::driver::{Driver, TopicInfo};
+use crate::driver::TopicInfo;
 use crate::error::{Failure, Kind};
 use crate::event::Problem;
-use crate::id::ServiceName;
 use crate::inventory::Topic;
 use crate::plan::ResourceChange;
 use crate::report::{self, Out, Secrets};
-use crate::verify::Prober;
 
 /// The words of `topics`.
 #[derive(Debug, Args)]
@@ -119,19 +117,7 @@ pub async fn run(global: &Global, args: &TopicsArgs) -> Result<(), Failure> {
     result
 }
 
-/// The service that keeps topics, and whom to ask about them.
-struct Keeper {
-    service: ServiceName,
-    action: DriverAction,
-    driver: std::sync::Arc<dyn Driver>,
-    prober: Prober,
-}
-
 impl Keeper {
-    fn call(&self) -> crate::driver::Call<'_> {
-        self.prober.call(&self.action.action, &self.service, None)
-    }
-
     async fn topics(&self) -> Result<Vec<TopicInfo>, Failure> {
         self.driver.topics(self.call()).await.map_err(failed)
     }
@@ -158,33 +144,8 @@ fn failed(problem: Problem) -> Failure {
     Failure::new(Kind::Failed, problem)
 }
 
-async fn keeper(run: &mut Run) -> Result<Keeper, Failure> {
-    let facts = run.flow.facts().await?;
-    let prober = run.flow.prober(run.flow.view(&facts));
-    for service in run.flow.cluster.services.keys() {
-        let folder = run.flow.catalogue.get(service);
-        let action = folder.and_then(|f| f.descriptor.topics.clone());
-        let driver = action
-            .as_ref()
-            .and_then(|a| run.flow.drivers.get(&a.driver))
-            .cloned();
-        if let (Some(action), Some(driver)) = (action, driver) {
-            return Ok(Keeper {
-                service: service.clone(),
-                action,
-                driver,
-                prober,
-            });
-        }
-    }
-    Err(Failure::of(
-        Kind::Usage,
-        "no service of this inventory keeps topics",
-    ))
-}
-
 async fn work(global: &Global, what: &What, run: &mut Run) -> Result<(), Failure> {
-    let keeper = keeper(run).await?;
+    let keeper = Keeper::find(run, |d| d.topics.as_ref(), "keeps topics").await?;
     match what {
         What::List { all, .. } => list(global, &keeper, *all).await,
         What::Describe { name, .. } => describe(global, &keeper.topic(name).await?),

@@ -172,12 +172,30 @@ fn cluster(reader: &mut Reader<'_>, root: &Node) -> Option<Cluster> {
     let hosts = hosts::read(reader, root);
     let services = services::read(reader, root, &hosts);
     let topics = topics::read(reader, root, &services);
+    let drills = drills(reader, root);
     Some(Cluster {
         name,
         hosts,
         services,
         topics,
+        drills,
     })
+}
+
+/// Whether drills may be made.
+fn drills(reader: &mut Reader<'_>, root: &Node) -> bool {
+    let Some(entry) = root.entry("drills") else {
+        return false;
+    };
+    let Some(text) = reader.text(&entry.node, "`drills`") else {
+        return false;
+    };
+    if !words::DRILLS.contains(&text) {
+        let help = "write `allowed`, on a cluster that may be broken on purpose, or `refused`";
+        let cause = format!("`drills` cannot be {}", written(&entry.node));
+        reader.push(Finding::error(entry.node.span, cause).help(help));
+    }
+    text == "allowed"
 }
 
 /// The cluster's name. Where it is wrong, a finding says so and any name will do to go on.

@@ -19,6 +19,9 @@ pub struct Cluster {
     pub services: IndexMap<ServiceName, Service>,
     /// Its topics.
     pub topics: BTreeMap<String, Topic>,
+    /// Whether drills may be made on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drills: bool,
 }
 
 /// A host.

@@ -52,6 +52,9 @@ pub(super) const CONFIG: &str = "config";
 /// The ways to reach a host.
 pub(super) const CONNECTIONS: &[&str] = &["ssh", "local"];
 
+/// Whether drills may be made.
+pub(super) const DRILLS: &[&str] = &["allowed", "refused"];
+
 /// At the top of the file.
 pub(super) const TOP: &[Word] = &[
     word("cluster", Takes::Name, "The cluster's name. Required."),
@@ -74,6 +77,11 @@ pub(super) const TOP: &[Word] = &[
         "topics",
         Takes::Topics,
         "The topics that are kept as written here; an empty value means all defaults.",
+    ),
+    word(
+        "drills",
+        Takes::OneOf(DRILLS),
+        "`allowed` where `drill` may put a load on the cluster and break it on purpose; `refused` if not given.",
     ),
     word(
         "x",

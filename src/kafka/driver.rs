@@ -11,6 +11,8 @@ use super::config::{Configs, Entry, Resource, Source};
 use super::health::{self, Readiness};
 use super::topics::{self, Leftovers, TopicChange, TopicSpec};
 use super::{Client, Endpoint, Error, Metadata, controllers, moves, through};
+#[cfg(feature = "rdkafka")]
+use crate::drill::{Check, Load, Loader, Verdict};
 use crate::driver::{Answer, Call, Driver, PartitionInfo, Spread, TopicInfo};
 use crate::event::Problem;
 use crate::inventory::Topic;
@@ -170,6 +172,16 @@ impl Driver for KafkaDriver {
             other => other,
         };
         made.map_err(|e| wrong(&e))
+    }
+
+    #[cfg(feature = "rdkafka")]
+    async fn load(&self, call: Call<'_>, load: &Load) -> Result<Box<dyn Loader>, Problem> {
+        super::drill::prepare(call, load).await
+    }
+
+    #[cfg(feature = "rdkafka")]
+    async fn judge(&self, call: Call<'_>, check: &Check) -> Result<Verdict, Problem> {
+        super::drill::check(call, check).await
     }
 }
 

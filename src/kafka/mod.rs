@@ -14,6 +14,7 @@ pub mod config;
 pub mod connection;
 mod controller;
 mod controllers;
+pub mod drill;
 pub mod driver;
 mod endpoint;
 pub mod error;
@@ -26,6 +27,7 @@ pub mod probe;
 pub mod quorum;
 #[cfg(feature = "rdkafka")]
 pub mod rd;
+pub mod reach;
 pub mod reassign;
 pub mod spread;
 mod through;

@@ -1,25 +1,17 @@
 //! A message written and read back on every broker, with the client that fits.
 
-#[cfg(feature = "rdkafka")]
-use std::net::ToSocketAddrs;
 use std::time::Duration;
 
-use super::driver::expected;
-#[cfg(feature = "rdkafka")]
-use super::driver::{CLIENT, brokers};
-use super::exchange::Exchange;
-use super::{Client, Thin, probe};
+use super::driver::{brokers, expected};
+use super::{Client, Thin, probe, reach};
 use crate::driver::{Answer, Call};
 
 /// How long a message may take to be written and read back.
 const MESSAGE: Duration = Duration::from_secs(20);
-/// How long a port is tried from here before it counts as out of reach.
-#[cfg(feature = "rdkafka")]
-const DIRECT: Duration = Duration::from_millis(700);
 
 /// One message written and read back in a partition led by each broker.
 pub(super) async fn round_trip(client: &Client, call: Call<'_>) -> super::Result<Answer> {
-    let report = match direct(client, call).await? {
+    let report = match reach::direct(client, brokers(call)).await? {
         Some(exchange) => probe::round_trip(client, exchange.as_ref(), MESSAGE).await?,
         None => probe::round_trip(client, &Thin(client), MESSAGE).await?,
     };
@@ -46,49 +38,4 @@ pub(super) async fn round_trip(client: &Client, call: Call<'_>) -> super::Result
         "through each of {} brokers",
         report.brokers.len()
     ))))
-}
-
-/// The C client, where every broker can be reached from here without a forward. On a cluster that had no
-/// consumer yet it only writes: reading, it would leave a topic behind ([`super::rd`]).
-#[cfg(feature = "rdkafka")]
-async fn direct<'a>(
-    client: &'a Client,
-    call: Call<'_>,
-) -> super::Result<Option<Box<dyn Exchange + 'a>>> {
-    let endpoints: Vec<(String, u16)> = brokers(call)
-        .filter_map(|m| Some((m.address.clone(), *m.ports.get(CLIENT)?)))
-        .collect();
-    let list: Vec<String> = endpoints
-        .iter()
-        .map(|(host, port)| format!("{host}:{port}"))
-        .collect();
-    let reach = move || {
-        endpoints.iter().all(|(host, port)| {
-            let mut addresses = (host.as_str(), *port)
-                .to_socket_addrs()
-                .into_iter()
-                .flatten();
-            addresses.any(|a| std::net::TcpStream::connect_timeout(&a, DIRECT).is_ok())
-        })
-    };
-    let reached = tokio::task::spawn_blocking(reach).await.unwrap_or(false);
-    if !reached {
-        return Ok(None);
-    }
-    let write = super::rd::Rdkafka::new(&list.join(","));
-    let had_consumers = client.metadata().await?.topic(super::rd::OFFSETS).is_some();
-    Ok(Some(if had_consumers {
-        Box::new(write)
-    } else {
-        let read = Thin(client);
-        Box::new(super::exchange::Both { write, read })
-    }))
-}
-
-#[cfg(not(feature = "rdkafka"))]
-async fn direct<'a>(
-    _client: &'a Client,
-    _call: Call<'_>,
-) -> super::Result<Option<Box<dyn Exchange + 'a>>> {
-    Ok(None)
 }

@@ -10,6 +10,7 @@ mod events;
 mod hosts;
 mod inventory;
 pub mod laptop;
+pub mod load;
 mod observer;
 pub mod pty;
 
