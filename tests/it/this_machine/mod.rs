@@ -1,6 +1,6 @@
 //! The real program and the real services on this machine: three hosts, each a folder and a loopback address.
 //!
-//! `SDTD_LOCAL_TESTS=1` runs it; it takes half a minute and needs Java packages (a cache, a JDK, or a network).
+//! `SDTD_LOCAL_TESTS=1` runs it; it takes some minutes and needs Java packages (a cache, a JDK, or a network).
 
 mod back;
 mod drill;
