@@ -87,6 +87,10 @@ fn host_is(bench: &mut Bench, words: &[&str], given: &str) -> String {
             world.hosts.insert(new, state.expect("there"));
         }
         ["old", host] => old_record(bench, host),
+        ["knows", host, name, at] => bench.on(host, |state| {
+            let at = (at != "not").then(|| at.to_owned());
+            state.names.insert(name.to_owned(), at);
+        }),
         ["nameless", host] => bench.on(host, |state| state.nameless = true),
         ["quiet", host] => bench.on(host, |state| state.listening.clear()),
         _ => return on_host(bench, words, given),
