@@ -88,6 +88,8 @@ pub struct FakeState {
     pub store: std::collections::BTreeSet<String>,
     /// Packages in the store that have a damaged file.
     pub damaged: std::collections::BTreeSet<String>,
+    /// Whether commands that take long are cut off.
+    pub cut_off: bool,
     /// Packages of the distribution.
     pub distribution: std::collections::BTreeSet<String>,
     /// Packages that arrived, by hash, with their sizes.
@@ -365,8 +367,18 @@ impl Fake {
     }
 
     /// See [`super::Remote::command`]: all it does is to tell of damaged packages that the script is about.
-    pub fn command(&self, script: &str, line: &mut (dyn FnMut(&str) + Send)) -> Option<i32> {
+    ///
+    /// # Errors
+    /// When the host is off, or its commands are cut off.
+    pub fn command(
+        &self,
+        script: &str,
+        line: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Option<i32>, RemoteError> {
         let world = self.world();
+        if alive(&world, &self.host)?.cut_off {
+            return Err(broken());
+        }
         let damaged = world
             .hosts
             .get(&self.host)
@@ -378,7 +390,7 @@ impl Fake {
         {
             line("lib/damaged");
         }
-        Some(0)
+        Ok(Some(0))
     }
 
     /// See [`super::Remote::tail`].

@@ -91,6 +91,7 @@ fn host_is(bench: &mut Bench, words: &[&str], given: &str) -> String {
             let at = (at != "not").then(|| at.to_owned());
             state.names.insert(name.to_owned(), at);
         }),
+        ["cut", host, yes] => bench.on(host, |state| state.cut_off = yes == "yes"),
         ["nameless", host] => bench.on(host, |state| state.nameless = true),
         ["quiet", host] => bench.on(host, |state| state.listening.clear()),
         _ => return on_host(bench, words, given),
