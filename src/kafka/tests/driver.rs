@@ -43,6 +43,7 @@ async fn planned(live: bool) -> Vec<String> {
         service: &service,
         member: None,
         dial: &dial,
+        shared: None,
     };
     let topic = Topic {
         partitions: 10,
