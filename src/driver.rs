@@ -107,6 +107,19 @@ pub trait Driver: Send + Sync {
         live: bool,
     ) -> Result<Vec<ResourceChange>, Problem>;
 
+    /// Compares settings that the inventory gives a service with what the service keeps of them by itself, which
+    /// counts more than its files.
+    ///
+    /// # Errors
+    /// When the service does not answer.
+    async fn settings(
+        &self,
+        _call: Call<'_>,
+        _wanted: &BTreeMap<String, String>,
+    ) -> Result<Vec<ResourceChange>, Problem> {
+        Ok(Vec::new())
+    }
+
     /// The topics that are there.
     ///
     /// # Errors

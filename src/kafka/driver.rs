@@ -1,7 +1,6 @@
 //! The driver that descriptors name: probes, gates and topics, answered through the thin client.
 
 use std::collections::BTreeMap;
-use std::net::ToSocketAddrs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +8,12 @@ use async_trait::async_trait;
 use kafka_protocol::ResponseError;
 
 use super::config::{Configs, Entry, Resource, Source};
-use super::exchange::Exchange;
 use super::health::{self, Readiness};
 use super::topics::{self, Leftovers, TopicChange, TopicSpec};
-use super::{Client, Endpoint, Error, Metadata, Thin, controllers, probe};
+use super::{Client, Endpoint, Error, Metadata, controllers, settings, through};
 use crate::driver::{Answer, Call, Driver, PartitionInfo, TopicInfo};
 use crate::event::Problem;
+use crate::id::ServiceName;
 use crate::inventory::Topic;
 use crate::plan::{Member, ResourceChange};
 
@@ -22,12 +21,8 @@ use crate::plan::{Member, ResourceChange};
 const REQUEST: Duration = Duration::from_secs(10);
 /// How long brokers that run may take to register before a topic is changed.
 const REGISTERED: Duration = Duration::from_secs(60);
-/// How long a message may take to be written and read back.
-const MESSAGE: Duration = Duration::from_secs(20);
-/// How long a port is tried from here before it counts as out of reach.
-const DIRECT: Duration = Duration::from_millis(700);
 /// The name of the port that brokers have for their clients.
-const CLIENT: &str = "client";
+pub(super) const CLIENT: &str = "client";
 /// How many partitions are named in one line.
 const NAMED: usize = 3;
 
@@ -49,7 +44,7 @@ impl Driver for KafkaDriver {
             "registered" => registered(&client, call).await,
             "role" => role(&client, call).await,
             "healthy" => healthy(call).await,
-            "round-trip" => round_trip(&client, call).await,
+            "round-trip" => through::round_trip(&client, call).await,
             other => Ok(Answer::Broken(format!(
                 "the driver has no action `{other}`"
             ))),
@@ -83,20 +78,32 @@ impl Driver for KafkaDriver {
                 Problem::new(refused.join("; ")).help("put the inventory's `topics:` right")
             );
         }
-        let resource = |change: TopicChange| ResourceChange {
-            service: call.service.clone(),
-            action: crate::catalogue::descriptor::DriverAction {
-                driver: "kafka".to_owned(),
-                action: call.action.to_owned(),
-            },
-            text: change.to_string(),
-            change: serde_json::to_value(&change).unwrap_or_default(),
+        let resource = |change: TopicChange| {
+            let value = serde_json::to_value(&change).unwrap_or_default();
+            resource(call.service, call.action, (change.to_string(), value))
         };
         Ok(changes
             .into_iter()
             .filter(TopicChange::is_change)
             .map(resource)
             .collect())
+    }
+
+    async fn settings(
+        &self,
+        call: Call<'_>,
+        wanted: &BTreeMap<String, String>,
+    ) -> Result<Vec<ResourceChange>, Problem> {
+        let changes = match settings::compare(&client(call), wanted).await {
+            // They run and do not serve yet: the next run compares them.
+            Err(e) if e.is_passing() => Vec::new(),
+            other => other.map_err(|e| Problem::new(format!("settings: {e}")))?,
+        };
+        let resource = |change: settings::Change| {
+            let value = serde_json::to_value(&change).unwrap_or_default();
+            resource(call.service, settings::ACTION, (change.to_string(), value))
+        };
+        Ok(changes.into_iter().map(resource).collect())
     }
 
     async fn topics(&self, call: Call<'_>) -> Result<Vec<TopicInfo>, Problem> {
@@ -129,9 +136,15 @@ impl Driver for KafkaDriver {
 
     async fn change(&self, call: Call<'_>, change: &ResourceChange) -> Result<(), Problem> {
         let wrong = |e: &dyn std::fmt::Display| Problem::new(format!("{}: {e}", change.text));
+        let client = client(call);
+        if call.action == settings::ACTION {
+            let what = serde_json::from_value(change.change.clone()).map_err(|e| wrong(&e))?;
+            wait_for_all(&client, call).await.map_err(|e| wrong(&e))?;
+            let made = settings::apply(&client, &what).await;
+            return made.map_err(|e| wrong(&e));
+        }
         let what: TopicChange =
             serde_json::from_value(change.change.clone()).map_err(|e| wrong(&e))?;
-        let client = client(call);
         wait_for_all(&client, call).await.map_err(|e| wrong(&e))?;
         let made = match topics::apply(&client, &what).await {
             // It was there all along, behind brokers that did not run when the plan was made.
@@ -147,6 +160,22 @@ impl Driver for KafkaDriver {
     }
 }
 
+fn resource(
+    service: &ServiceName,
+    action: &str,
+    (text, change): (String, serde_json::Value),
+) -> ResourceChange {
+    ResourceChange {
+        service: service.clone(),
+        action: crate::catalogue::descriptor::DriverAction {
+            driver: "kafka".to_owned(),
+            action: action.to_owned(),
+        },
+        text,
+        change,
+    }
+}
+
 /// A client that knows all brokers of the service.
 #[must_use]
 pub fn client(call: Call<'_>) -> Client {
@@ -154,7 +183,7 @@ pub fn client(call: Call<'_>) -> Client {
 }
 
 /// The members that are brokers: those that clients may ask.
-fn brokers(call: Call<'_>) -> impl Iterator<Item = &Member> {
+pub(super) fn brokers(call: Call<'_>) -> impl Iterator<Item = &Member> {
     let all = call.view.of_service(call.service);
     all.filter(|member| is_broker(member))
 }
@@ -175,7 +204,7 @@ pub(super) fn client_of<'a>(call: Call<'_>, brokers: impl Iterator<Item = &'a Me
 }
 
 /// The ids that should be registered.
-fn expected(call: Call<'_>) -> Vec<i32> {
+pub(super) fn expected(call: Call<'_>) -> Vec<i32> {
     numbers(brokers(call))
 }
 
@@ -361,82 +390,6 @@ async fn healthy(call: Call<'_>) -> super::Result<Answer> {
 
 pub(super) fn no_number() -> Answer {
     Answer::Broken("it has no number".to_owned())
-}
-
-/// One message written and read back in a partition led by each broker.
-async fn round_trip(client: &Client, call: Call<'_>) -> super::Result<Answer> {
-    let report = match direct(client, call).await? {
-        Some(exchange) => probe::round_trip(client, exchange.as_ref(), MESSAGE).await?,
-        None => probe::round_trip(client, &Thin(client), MESSAGE).await?,
-    };
-    let absent: Vec<String> = expected(call)
-        .into_iter()
-        .filter(|id| !report.brokers.contains_key(id))
-        .map(|id| format!("broker {id} is not registered"))
-        .collect();
-    let mut wrong: Vec<String> = report
-        .failures()
-        .map(|(id, e)| format!("broker {id}: {e}"))
-        .collect();
-    wrong.extend(absent);
-    wrong.extend(
-        report
-            .leftover
-            .iter()
-            .map(|e| format!("the probe topic was not removed: {e}")),
-    );
-    if !wrong.is_empty() {
-        return Ok(Answer::NotYet(wrong.join("; ")));
-    }
-    Ok(Answer::Yes(Some(format!(
-        "through each of {} brokers",
-        report.brokers.len()
-    ))))
-}
-
-/// The C client, where every broker can be reached from here without a forward. On a cluster that had no
-/// consumer yet it only writes: reading, it would leave a topic behind ([`super::rd`]).
-#[cfg(feature = "rdkafka")]
-async fn direct<'a>(
-    client: &'a Client,
-    call: Call<'_>,
-) -> super::Result<Option<Box<dyn Exchange + 'a>>> {
-    let endpoints: Vec<(String, u16)> = brokers(call)
-        .filter_map(|m| Some((m.address.clone(), *m.ports.get(CLIENT)?)))
-        .collect();
-    let list: Vec<String> = endpoints
-        .iter()
-        .map(|(host, port)| format!("{host}:{port}"))
-        .collect();
-    let reach = move || {
-        endpoints.iter().all(|(host, port)| {
-            let mut addresses = (host.as_str(), *port)
-                .to_socket_addrs()
-                .into_iter()
-                .flatten();
-            addresses.any(|a| std::net::TcpStream::connect_timeout(&a, DIRECT).is_ok())
-        })
-    };
-    let reached = tokio::task::spawn_blocking(reach).await.unwrap_or(false);
-    if !reached {
-        return Ok(None);
-    }
-    let write = super::rd::Rdkafka::new(&list.join(","));
-    let had_consumers = client.metadata().await?.topic(super::rd::OFFSETS).is_some();
-    Ok(Some(if had_consumers {
-        Box::new(write)
-    } else {
-        let read = Thin(client);
-        Box::new(super::exchange::Both { write, read })
-    }))
-}
-
-#[cfg(not(feature = "rdkafka"))]
-async fn direct<'a>(
-    _client: &'a Client,
-    _call: Call<'_>,
-) -> super::Result<Option<Box<dyn Exchange + 'a>>> {
-    Ok(None)
 }
 
 async fn compare(client: &Client, specs: &[TopicSpec]) -> super::Result<Vec<TopicChange>> {

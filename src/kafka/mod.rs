@@ -26,6 +26,8 @@ pub mod quorum;
 #[cfg(feature = "rdkafka")]
 pub mod rd;
 pub mod reassign;
+mod settings;
+mod through;
 pub mod topics;
 
 pub use admin::NewTopic;
