@@ -1,10 +1,12 @@
 //! Drivers: clients for protocols that a descriptor's probes can't speak. The engine knows them by name only.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 
 use crate::drill::{Check, Load, Loader, Verdict};
 use crate::event::Problem;
@@ -63,6 +65,29 @@ pub struct Call<'a> {
     pub member: Option<&'a Member>,
     /// Opens streams to the cluster's ports.
     pub dial: &'a Arc<dyn Dial>,
+    /// What one look at the cluster found out already; none where each answer has to be new, as in gates.
+    pub shared: Option<&'a Shared>,
+}
+
+/// Answers that many questions of one look at a cluster have in common, each asked for once.
+#[derive(Default)]
+pub struct Shared(Mutex<BTreeMap<String, Box<dyn Any + Send + Sync>>>);
+
+impl Shared {
+    /// The answer of this name: `ask` is only done by the first who wants it, and the others wait for it.
+    pub async fn once<T: Clone + Send + Sync + 'static>(
+        &self,
+        name: &str,
+        ask: impl Future<Output = T>,
+    ) -> T {
+        let mut all = self.0.lock().await;
+        if let Some(found) = all.get(name).and_then(|found| found.downcast_ref::<T>()) {
+            return found.clone();
+        }
+        let answer = ask.await;
+        all.insert(name.to_owned(), Box::new(answer.clone()));
+        answer
+    }
 }
 
 /// A client for a service's own protocol.
@@ -82,6 +107,19 @@ pub trait Driver: Send + Sync {
         topics: &BTreeMap<String, Topic>,
         live: bool,
     ) -> Result<Vec<ResourceChange>, Problem>;
+
+    /// Compares settings that the inventory gives a service with what the service keeps of them by itself, which
+    /// counts more than its files.
+    ///
+    /// # Errors
+    /// When the service does not answer.
+    async fn settings(
+        &self,
+        _call: Call<'_>,
+        _wanted: &BTreeMap<String, String>,
+    ) -> Result<Vec<ResourceChange>, Problem> {
+        Ok(Vec::new())
+    }
 
     /// The topics that are there.
     ///
@@ -227,5 +265,28 @@ impl Drivers {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Driver>> {
         self.0.get(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_shared_is_asked_once_and_by_its_name() {
+        let (shared, asked) = (Shared::default(), AtomicUsize::new(0));
+        let ask = |name: &'static str| {
+            shared.once(name, async {
+                tokio::task::yield_now().await;
+                asked.fetch_add(1, Ordering::Relaxed)
+            })
+        };
+        assert_eq!(join_all(["a", "a", "a"].map(ask)).await, [0, 0, 0]);
+        assert_eq!(ask("b").await, 1);
+        assert_eq!(ask("a").await, 0);
     }
 }

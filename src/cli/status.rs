@@ -80,7 +80,7 @@ pub async fn run(global: &Global, args: &StatusArgs) -> Result<(), Failure> {
 
 async fn once(global: &Global, args: &StatusArgs, run: &mut Run) -> Result<(), Failure> {
     let (facts, failed) = run.flow.ask_facts().await;
-    let prober = run.flow.prober(run.flow.view(&facts));
+    let prober = run.flow.prober(run.flow.view(&facts)).sharing();
     let rows = rows(&prober, &facts).await;
     let leaving = run.flow.told_leaving(&facts);
     let healthy = rows.iter().all(|row| row.healthy || row.leaving);
@@ -250,6 +250,7 @@ fn address(member: &Member) -> String {
 
 /// All instances as the sum of a run shows them.
 pub async fn instances(prober: &Prober) -> Vec<InstanceSummary> {
+    let prober = &prober.sharing();
     join_all(
         prober
             .view

@@ -232,6 +232,8 @@ mod tests {
     use std::fs;
     use std::process::Command;
 
+    use super::*;
+
     #[test]
     fn a_file_stays_as_it_was_where_there_is_no_room_for_its_new_text() {
         let dir = tempfile::tempdir().unwrap();
@@ -247,5 +249,49 @@ mod tests {
         };
         assert_eq!(put("printf() { return 1; }"), (false, before.to_owned()));
         assert_eq!(put(""), (true, "ours\n".to_owned()));
+    }
+
+    #[test]
+    fn what_does_not_stop_in_time_is_killed() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let tool = format!(
+            "#!/bin/sh\ncd '{}'\necho \"$1\" >>said\ncase $1 in\n  stop) [ -e killed ] || exec sleep 60 ;;\n  \
+             kill) : >killed ;;\n  is-active) exit 3 ;;\nesac\n",
+            dir.path().display()
+        );
+        std::fs::write(at("systemctl"), tool).unwrap();
+        std::fs::set_permissions(at("systemctl"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let places = Places {
+            state: "/nowhere".to_owned(),
+            incoming: "/nowhere".to_owned(),
+            pidfiles: false,
+        };
+        let step = Step::Unit {
+            unit: "vault-shard".to_owned(),
+            to: UnitChange::Stop,
+            within: 1,
+        };
+        let path = format!(
+            "{}:{}",
+            dir.path().display(),
+            std::env::var("PATH").unwrap()
+        );
+        let mut sh = std::process::Command::new("sh");
+        let out = sh
+            .arg("-c")
+            .arg(script(&places, 1, &[step]))
+            .env("PATH", path)
+            .output()
+            .unwrap();
+        let said = std::fs::read_to_string(at("said")).unwrap();
+        let words: Vec<&str> = said.lines().collect();
+        assert_eq!(
+            words,
+            ["stop", "kill", "stop", "reset-failed", "is-active"],
+            "{out:?}"
+        );
+        assert!(out.status.success(), "{out:?}");
     }
 }

@@ -160,11 +160,16 @@ systemd_unit() {
              systemctl enable --quiet "$2.service"; } && # which makes systemd read all unit files again
            { systemctl reset-failed "$2.service" 2>/dev/null; systemctl start --no-block "$2.service"; } ;;
     restart) systemctl enable --quiet "$2.service" && systemctl stop "$2.service" && systemctl start --no-block "$2.service" ;;
-    stop) systemctl stop "$2.service" && ! systemctl is-active --quiet "$2.service" ;;
+    stop) { timeout "$3" systemctl stop "$2.service" || end "$2" $?; } && ! systemctl is-active --quiet "$2.service" ;;
     reload) systemctl daemon-reload && systemctl reload "$2.service" && settled "$2" ;;
     enable) systemctl enable --quiet "$2.service" ;;
     disable) systemctl disable --quiet --now "$2.service" 2>/dev/null; return 0 ;;
   esac
+}
+
+end() { # unit code: what does not stop in time is killed
+  [ "$2" = 124 ] && systemctl kill -s KILL "$1.service" && systemctl stop "$1.service" &&
+    { systemctl reset-failed "$1.service" 2>/dev/null || :; }
 }
 
 pid_unit() {
@@ -172,7 +177,8 @@ pid_unit() {
   case $1 in
     start) "$ctl" start ;;
     restart) "$ctl" stop && "$ctl" start ;;
-    stop | disable) [ ! -x "$ctl" ] || "$ctl" stop ;;
+    stop) [ ! -x "$ctl" ] || timeout "$3" "$ctl" stop || { kill -KILL "$("$ctl" pid)" 2>/dev/null; "$ctl" stop; } ;;
+    disable) [ ! -x "$ctl" ] || "$ctl" stop ;;
     reload) "$ctl" reload && settled "$2" ;;
     enable) return 100 ;;
   esac

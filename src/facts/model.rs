@@ -54,6 +54,9 @@ pub struct HostFacts {
     pub listening: Vec<Listener>,
     /// The IPv4 addresses of the names that were looked up there, its own among them.
     pub resolves: BTreeMap<String, String>,
+    /// Whether names can be looked up there: one that is not among [`Self::resolves`] is not known to it.
+    #[serde(default)]
+    pub looks_up: bool,
     /// `vm.swappiness`, where it can be read.
     pub swappiness: Option<u32>,
     /// What sdtd wrote about this host.
@@ -85,6 +88,7 @@ impl HostFacts {
             markers: BTreeSet::new(),
             units: BTreeMap::new(),
             listening: Vec::new(),
+            looks_up: false,
             resolves: BTreeMap::from([(hostname.to_owned(), "127.0.1.1".to_owned())]),
             swappiness: None,
             record: None,

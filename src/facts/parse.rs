@@ -186,6 +186,7 @@ impl Reader {
             time: number("time").ok_or_else(|| missing("time"))?,
             user: text("user"),
             systemd: self.values.contains_key("systemd"),
+            looks_up: self.values.contains_key("looks-up"),
             record: self.record()?,
             disks: self.disks,
             users: self.users,

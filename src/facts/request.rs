@@ -116,4 +116,68 @@ mod tests {
             [&"a-1-y".to_owned()].into()
         );
     }
+
+    /// What a host with these lines in the place of its `getent` knows of these names.
+    fn looked_up(getent: &str, names: &[&str]) -> (bool, Vec<(String, String)>) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let tool = dir.path().join("getent");
+        fs::write(&tool, format!("#!/bin/sh\n{getent}\n")).unwrap();
+        fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let request = FactsRequest {
+            state: "/nowhere".to_owned(),
+            store: "/nowhere".to_owned(),
+            pidfiles: true,
+            names,
+            ..FactsRequest::default()
+        };
+        let path = format!(
+            "{}:{}",
+            dir.path().display(),
+            std::env::var("PATH").unwrap()
+        );
+        let mut sh = Command::new("sh");
+        let out = sh
+            .arg("-c")
+            .arg(request.script())
+            .env("PATH", path)
+            .output()
+            .unwrap();
+        let facts = parse(&String::from_utf8(out.stdout).unwrap()).unwrap();
+        let own = facts.hostname;
+        let others = facts.resolves.into_iter().filter(|(name, _)| *name != own);
+        (facts.looks_up, others.collect())
+    }
+
+    #[test]
+    fn names_that_are_all_known_cost_one_call_and_those_that_are_not_are_missing() {
+        // As glibc's: the first line of each has its canonical name, whatever it was asked for.
+        let getent = |unknown: &str| {
+            format!(
+                r#"[ "$1" = ahostsv4 ] || exit 2
+echo "$*" >>"$0.calls"; shift; i=0; code=0
+for n; do
+  i=$((i + 1))
+  [ "$n" != "{unknown}" ] || {{ code=2; continue; }}
+  printf '10.0.0.%s      STREAM canonical\n10.0.0.%s DGRAM  \n10.0.0.9 STREAM \n' $i $i
+done
+exit $code"#
+            )
+        };
+        let pairs = |all: &[(&str, &str)]| {
+            let pair = |(a, b): &(&str, &str)| ((*a).to_owned(), (*b).to_owned());
+            (true, all.iter().map(pair).collect::<Vec<_>>())
+        };
+        // The host's own name is the first.
+        assert_eq!(
+            looked_up(&getent(""), &["b1.local", "b2"]),
+            pairs(&[("b1.local", "10.0.0.2"), ("b2", "10.0.0.3")])
+        );
+        assert_eq!(
+            looked_up(&getent("b1.local"), &["b1.local", "b2"]),
+            pairs(&[("b2", "10.0.0.1")])
+        );
+        assert_eq!(looked_up("exit 2", &["b2"]), pairs(&[]));
+    }
 }

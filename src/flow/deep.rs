@@ -14,6 +14,7 @@ use crate::error::{Failure, Kind};
 use crate::facts::quote;
 use crate::plan::packages::{self, PackageKey};
 use crate::plan::planner;
+use crate::transport::RemoteError;
 
 /// The longest that a host may take to read a package's files.
 const WITHIN: Duration = Duration::from_secs(300);
@@ -48,11 +49,19 @@ impl Flow {
                 let mut line = |path: &str| _ = wrong.insert(path.to_owned());
                 let script = script(&home, &sums);
                 let ran = fleet.get(&host)?.command(&script, WITHIN, &mut line).await;
-                ran.ok()?;
-                Some((host, home, wrong))
+                Some((host, key.0, home, cut_off(ran).map_or(Ok(wrong), Err)))
             });
         }
-        for (host, home, wrong) in tasks.join_all().await.into_iter().flatten() {
+        for (host, service, home, looked) in tasks.join_all().await.into_iter().flatten() {
+            let wrong = match looked {
+                Ok(wrong) => wrong,
+                Err(why) => {
+                    let text = format!("{service} on {host} was not looked into: {why}");
+                    let help = "run the same command again; nothing is known of these files";
+                    self.events.warn(text, Some(help));
+                    continue;
+                }
+            };
             let tree = home.rsplit('/').next().unwrap_or_default().to_owned();
             if let (Some(facts), false) = (facts.get_mut(&host), wrong.is_empty()) {
                 facts.damaged.insert(tree, wrong);
@@ -77,6 +86,16 @@ impl Flow {
             archives.insert(key, archive?);
         }
         Ok(archives)
+    }
+}
+
+/// Why a look was not finished, where it was not.
+fn cut_off(ran: Result<Option<i32>, RemoteError>) -> Option<String> {
+    match ran {
+        Ok(Some(0)) => None,
+        Ok(Some(code)) => Some(format!("it ended with {code}")),
+        Ok(None) => Some("it was ended".to_owned()),
+        Err(error) => Some(error.to_string()),
     }
 }
 

@@ -347,14 +347,11 @@ impl Flow {
             .map_err(|e| Failure::of(Kind::Usage, e.to_string()))
     }
 
-    /// What must be done about the inventory's topics.
+    /// What must be done about the inventory's topics, and about settings that services keep by themselves.
     async fn resources(&self, facts: &Facts) -> Result<Vec<ResourceChange>, Failure> {
         let mut changes = Vec::new();
-        if self.cluster.topics.is_empty() {
-            return Ok(changes);
-        }
         let prober = self.prober(self.view(facts));
-        for service in self.cluster.services.keys() {
+        for (service, wanted) in &self.cluster.services {
             let folder = self.catalogue.get(service);
             let Some(action) = folder.and_then(|f| f.descriptor.topics.clone()) else {
                 continue;
@@ -367,8 +364,15 @@ impl Flow {
                 let facts = facts.get(&m.id.host);
                 facts.is_some_and(|f| f.runs(&m.unit))
             });
-            let found = driver.compare(call, &self.cluster.topics, live).await;
-            changes.extend(found.map_err(|problem| Failure::new(Kind::Refused, problem))?);
+            let refused = |problem| Failure::new(Kind::Refused, problem);
+            if live {
+                let found = driver.settings(call, &wanted.config).await;
+                changes.extend(found.map_err(refused)?);
+            }
+            if !self.cluster.topics.is_empty() {
+                let found = driver.compare(call, &self.cluster.topics, live).await;
+                changes.extend(found.map_err(refused)?);
+            }
         }
         Ok(changes)
     }

@@ -60,6 +60,15 @@ impl Cluster {
     }
 }
 
+impl Host {
+    /// Whether others reach it by a name, which they have to look up.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        let number = self.address.parse::<std::net::IpAddr>().is_ok();
+        matches!(self.connection, Connection::Ssh { .. }) && !number
+    }
+}
+
 /// How sdtd reaches a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

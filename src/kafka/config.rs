@@ -22,7 +22,7 @@ const BROKER: i8 = 4;
 const SET: i8 = 0;
 const DELETE: i8 = 1;
 /// The setting that says how many replicas must have a message before it is acknowledged.
-const MIN_ISR: &str = "min.insync.replicas";
+pub(super) const MIN_ISR: &str = "min.insync.replicas";
 
 /// What has settings.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,5 +1,7 @@
 //! What a cluster's own controllers (KRaft) are asked: who leads, and who has all that the leader has.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 
 use super::driver::{client_of, no_number, numbers, own_id};
@@ -25,20 +27,29 @@ pub fn is_one(member: &Member) -> bool {
     member.ports.contains_key(CONTROLLER)
 }
 
-/// The quorum, as the active controller tells it.
+/// The quorum, as the active controller tells it; asked once where a look at the cluster shares its answers.
 ///
 /// # Errors
 /// When no controller answers that it leads.
 pub async fn quorum(call: Call<'_>) -> Result<Quorum> {
+    let Some(shared) = call.shared else {
+        return ask(call).await;
+    };
+    let name = format!("{} quorum", call.service);
+    let answer = shared.once(&name, async { ask(call).await.map_err(Arc::new) });
+    answer.await.map_err(Error::Shared)
+}
+
+async fn ask(call: Call<'_>) -> Result<Quorum> {
     let client = client_of(call, std::iter::empty());
-    let ask = |member: &Member| {
+    let one = |member: &Member| {
         let port = member.ports.get(CONTROLLER).copied().unwrap_or_default();
         let (client, node) = (&client, Endpoint::new(&member.address, port));
         async move { client.describe_quorum_at(&node).await }
     };
     let within_reach = of(call).filter(|member| call.view.reaches(member));
     let (mut led, mut failures) = (Vec::new(), Vec::new());
-    for answer in join_all(within_reach.map(ask)).await {
+    for answer in join_all(within_reach.map(one)).await {
         match answer {
             Ok(quorum) if quorum.leader.is_some() => led.push(quorum),
             Ok(_) => {}

@@ -10,11 +10,12 @@ use kafka_protocol::ResponseError;
 use super::config::{Configs, Entry, Resource, Source};
 use super::health::{self, Readiness};
 use super::topics::{self, Leftovers, TopicChange, TopicSpec};
-use super::{Client, Endpoint, Error, Metadata, controllers, moves, through};
+use super::{Client, Endpoint, Error, Metadata, controllers, moves, settings, through};
 #[cfg(feature = "rdkafka")]
 use crate::drill::{Check, Load, Loader, Verdict};
 use crate::driver::{Answer, Call, Driver, PartitionInfo, Spread, TopicInfo};
 use crate::event::Problem;
+use crate::id::ServiceName;
 use crate::inventory::Topic;
 use crate::plan::{Member, ResourceChange};
 
@@ -80,20 +81,32 @@ impl Driver for KafkaDriver {
                 Problem::new(refused.join("; ")).help("put the inventory's `topics:` right")
             );
         }
-        let resource = |change: TopicChange| ResourceChange {
-            service: call.service.clone(),
-            action: crate::catalogue::descriptor::DriverAction {
-                driver: "kafka".to_owned(),
-                action: call.action.to_owned(),
-            },
-            text: change.to_string(),
-            change: serde_json::to_value(&change).unwrap_or_default(),
+        let resource = |change: TopicChange| {
+            let value = serde_json::to_value(&change).unwrap_or_default();
+            resource(call.service, call.action, (change.to_string(), value))
         };
         Ok(changes
             .into_iter()
             .filter(TopicChange::is_change)
             .map(resource)
             .collect())
+    }
+
+    async fn settings(
+        &self,
+        call: Call<'_>,
+        wanted: &BTreeMap<String, String>,
+    ) -> Result<Vec<ResourceChange>, Problem> {
+        let changes = match settings::compare(&client(call), wanted).await {
+            // They run and do not serve yet: the next run compares them.
+            Err(e) if e.is_passing() => Vec::new(),
+            other => other.map_err(|e| Problem::new(format!("settings: {e}")))?,
+        };
+        let resource = |change: settings::Change| {
+            let value = serde_json::to_value(&change).unwrap_or_default();
+            resource(call.service, settings::ACTION, (change.to_string(), value))
+        };
+        Ok(changes.into_iter().map(resource).collect())
     }
 
     async fn topics(&self, call: Call<'_>) -> Result<Vec<TopicInfo>, Problem> {
@@ -157,9 +170,15 @@ impl Driver for KafkaDriver {
             let done = moves::apply(&client(call), &moving).await;
             return done.map_err(|e| wrong(&e).help(moves::AGAIN));
         }
+        let client = client(call);
+        if call.action == settings::ACTION {
+            let what = serde_json::from_value(change.change.clone()).map_err(|e| wrong(&e))?;
+            wait_for_all(&client, call).await.map_err(|e| wrong(&e))?;
+            let made = settings::apply(&client, &what).await;
+            return made.map_err(|e| wrong(&e));
+        }
         let what: TopicChange =
             serde_json::from_value(change.change.clone()).map_err(|e| wrong(&e))?;
-        let client = client(call);
         wait_for_all(&client, call).await.map_err(|e| wrong(&e))?;
         let made = match topics::apply(&client, &what).await {
             // It was there all along, behind brokers that did not run when the plan was made.
@@ -182,6 +201,22 @@ impl Driver for KafkaDriver {
     #[cfg(feature = "rdkafka")]
     async fn judge(&self, call: Call<'_>, check: &Check) -> Result<Verdict, Problem> {
         super::drill::check(call, check).await
+    }
+}
+
+fn resource(
+    service: &ServiceName,
+    action: &str,
+    (text, change): (String, serde_json::Value),
+) -> ResourceChange {
+    ResourceChange {
+        service: service.clone(),
+        action: crate::catalogue::descriptor::DriverAction {
+            driver: "kafka".to_owned(),
+            action: action.to_owned(),
+        },
+        text,
+        change,
     }
 }
 

@@ -100,6 +100,9 @@ pub enum Error {
     /// A change that must not be made this way.
     #[error("not done: {0}")]
     Unsafe(String),
+    /// What several questions were answered with.
+    #[error("{0}")]
+    Shared(std::sync::Arc<Error>),
 }
 
 impl Error {

@@ -29,6 +29,7 @@ pub mod quorum;
 pub mod rd;
 pub mod reach;
 pub mod reassign;
+mod settings;
 pub mod spread;
 mod through;
 pub mod topics;

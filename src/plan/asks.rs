@@ -82,10 +82,12 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
         paths.previous(),
     ]);
     request.disks.insert(paths.store());
-    if let (Connection::Ssh { .. }, Err(_)) =
-        (&host.connection, host.address.parse::<std::net::Ipv4Addr>())
-    {
-        request.names.insert(host.address.clone());
+    if matches!(host.connection, Connection::Ssh { .. }) {
+        let staying = context.cluster.staying().map(|(_, host)| host);
+        let named = staying.filter(|other| other.is_named());
+        request
+            .names
+            .extend(named.map(|other| other.address.clone()));
     }
     for service in context.cluster.services.keys() {
         let folder = context.catalogue.get(service);

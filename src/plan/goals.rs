@@ -10,6 +10,9 @@ use crate::plan::packages;
 use crate::plan::paths::HostPaths;
 use crate::plan::planner::{Input, rolling_of, view_of};
 
+/// Seconds in which what is deleted with its data has to stop.
+const END_WITHIN: u64 = 30;
+
 /// Which instances a command is about: all, those of a service, of a role, or one.
 #[derive(Debug, Clone, Default)]
 pub struct Selection(pub Vec<String>);
@@ -118,6 +121,12 @@ pub fn destroy(input: Input<'_>, keep_data: bool) -> Plan {
     let view = view_of(input);
     let mut all = view.clone();
     all.members.extend(view.leaving.iter().cloned());
+    if !keep_data {
+        // What is written in a longer stop is deleted right after: who waits for others that are gone is ended.
+        for role in &mut all.roles {
+            role.stop_within = role.stop_within.min(END_WITHIN);
+        }
+    }
     let waves = stops(input, &all, &Selection::default());
     let mut plan = chained(input, view, waves);
     // Only the records of the inventory's hosts tell of the others: those are cleaned first, so that a run that

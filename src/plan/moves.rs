@@ -37,7 +37,11 @@ pub fn text(moves: &MovesOf) -> String {
         let (role, changes) = (role.clone(), moves.changes.clone());
         serde_json::to_string(&Line { role, changes }).unwrap_or_default() + "\n"
     };
-    moves.iter().map(line).collect()
+    moves
+        .iter()
+        .filter(|(_, moves)| !moves.changes.is_empty())
+        .map(line)
+        .collect()
 }
 
 /// What hosts keep of moves that were begun and are not known to be over, by role.

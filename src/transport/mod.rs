@@ -255,7 +255,7 @@ impl Remote {
     ) -> Result<Option<i32>, RemoteError> {
         match self {
             Self::Shell(shell) => shell.command(script, within, line).await,
-            Self::Fake(fake) => Ok(fake.command(script, line)),
+            Self::Fake(fake) => fake.command(script, line),
         }
     }
 

@@ -10,7 +10,7 @@ use regex_lite::Regex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::catalogue::Probe;
-use crate::driver::{Answer, Call, Drivers};
+use crate::driver::{Answer, Call, Drivers, Shared};
 use crate::id::{HostName, ServiceName};
 use crate::plan::{Member, View};
 use crate::transport::{BoxStream, Dial, Remote};
@@ -35,6 +35,7 @@ pub struct Prober {
     /// Clients for protocols that probes can't speak.
     pub drivers: Drivers,
     dial: Arc<dyn Dial>,
+    shared: Option<Arc<Shared>>,
 }
 
 impl Prober {
@@ -50,6 +51,16 @@ impl Prober {
             fleet,
             drivers,
             dial,
+            shared: None,
+        }
+    }
+
+    /// The same for one look at the cluster: what its questions have in common is asked once. Not for gates.
+    #[must_use]
+    pub fn sharing(&self) -> Self {
+        Self {
+            shared: Some(Arc::default()),
+            ..self.clone()
         }
     }
 
@@ -133,6 +144,7 @@ impl Prober {
             service,
             member,
             dial: &self.dial,
+            shared: self.shared.as_deref(),
         }
     }
 

@@ -6,6 +6,7 @@
 mod board;
 mod fleet;
 mod host;
+mod names;
 
 use serde::Serialize;
 
@@ -98,6 +99,7 @@ pub fn checks(context: &Context<'_>, desired: &[Desired]) -> Vec<Check> {
     for (name, host) in context.cluster.staying() {
         if let Some(facts) = context.facts.get(name) {
             all.extend(host::checks(context, (host, facts), desired));
+            all.extend(names::checks(context, (host, facts), desired));
             all.extend(board::ports(context, (host, facts), desired));
             all.push(board::memory(context, name, desired));
         }

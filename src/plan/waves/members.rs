@@ -11,6 +11,7 @@ use crate::plan::compare::Steps;
 use crate::plan::desired::Desired;
 use crate::plan::held::Held;
 use crate::plan::model::{Batch, RoleRef, Step, UnitChange, Wave};
+use crate::plan::moves;
 use crate::plan::packages;
 use crate::plan::paths::HostPaths;
 
@@ -142,6 +143,11 @@ impl Waves<'_> {
         self.push_role(role, wave, None);
     }
 
+    /// What hosts keep while something is moved.
+    pub(super) fn moving(&self) -> String {
+        moves::text(self.moves_of)
+    }
+
     /// Nothing is under way any more.
     pub fn moved(&mut self) {
         if self.stage.only.is_some() {
@@ -150,7 +156,7 @@ impl Waves<'_> {
         let mut batches = Vec::new();
         for (name, paths, facts) in self.context.asked() {
             let mut steps = Steps::default();
-            if facts.files.contains_key(&paths.moving()) || !self.moves_of.is_empty() {
+            if facts.files.contains_key(&paths.moving()) || !self.moving().is_empty() {
                 let (path, data) = (paths.moving(), false);
                 steps.steps.push(Step::Remove { path, data });
             }

@@ -16,7 +16,7 @@ use crate::plan::compare::Steps;
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
 use crate::plan::model::{Batch, ResourceChange, RoleRef, Step, UnitChange, Wave};
-use crate::plan::moves::{self, MovesOf};
+use crate::plan::moves::MovesOf;
 use crate::plan::paths::HostPaths;
 use crate::plan::planner::{PlanError, Trees};
 use crate::plan::stages::Stage;
@@ -155,8 +155,8 @@ impl<'a> Waves<'a> {
                 steps.file(facts, &file, root.as_ref());
                 self.recorded.insert(name.clone(), file.text);
             }
-            if self.stage.only.is_none() && !self.moves_of.is_empty() {
-                let file = own_file(paths.moving(), moves::text(self.moves_of));
+            if self.stage.only.is_none() && !self.moving().is_empty() {
+                let file = own_file(paths.moving(), self.moving());
                 steps.file(facts, &file, root.as_ref());
             }
             self.hooks(&mut steps, name, facts);

@@ -72,6 +72,8 @@ pub struct FakeState {
     pub swappiness: Option<u32>,
     /// Whether it does not know its own name, unless its /etc/hosts says it.
     pub nameless: bool,
+    /// What it takes the names of hosts for, where that is not what everybody does; none: it does not know them.
+    pub names: BTreeMap<String, Option<String>>,
     /// Its architecture; this machine's if not set.
     pub arch: Option<Arch>,
     /// Files.
@@ -86,6 +88,8 @@ pub struct FakeState {
     pub store: std::collections::BTreeSet<String>,
     /// Packages in the store that have a damaged file.
     pub damaged: std::collections::BTreeSet<String>,
+    /// Whether commands that take long are cut off.
+    pub cut_off: bool,
     /// Packages of the distribution.
     pub distribution: std::collections::BTreeSet<String>,
     /// Packages that arrived, by hash, with their sizes.
@@ -197,7 +201,8 @@ impl Fake {
                 .map(own)
                 .collect(),
             listening: state.listening.clone(),
-            resolves: own_name(state, &self.host),
+            resolves: known(state, &self.host, &request.names),
+            looks_up: true,
             swappiness: state.swappiness,
             record,
         })
@@ -362,8 +367,18 @@ impl Fake {
     }
 
     /// See [`super::Remote::command`]: all it does is to tell of damaged packages that the script is about.
-    pub fn command(&self, script: &str, line: &mut (dyn FnMut(&str) + Send)) -> Option<i32> {
+    ///
+    /// # Errors
+    /// When the host is off, or its commands are cut off.
+    pub fn command(
+        &self,
+        script: &str,
+        line: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Option<i32>, RemoteError> {
         let world = self.world();
+        if alive(&world, &self.host)?.cut_off {
+            return Err(broken());
+        }
         let damaged = world
             .hosts
             .get(&self.host)
@@ -375,7 +390,7 @@ impl Fake {
         {
             line("lib/damaged");
         }
-        Some(0)
+        Ok(Some(0))
     }
 
     /// See [`super::Remote::tail`].
@@ -399,6 +414,21 @@ fn own_name(state: &FakeState, host: &HostName) -> BTreeMap<String, String> {
     let known = !state.nameless || is_told;
     let pair = (host.to_string(), "127.0.1.1".to_owned());
     known.then_some(pair).into_iter().collect()
+}
+
+/// The names that it knows, with addresses.
+fn known(
+    state: &FakeState,
+    host: &HostName,
+    names: &std::collections::BTreeSet<String>,
+) -> BTreeMap<String, String> {
+    let mut all = own_name(state, host);
+    for name in names.iter().filter(|name| *name != host.as_str()) {
+        let usual = || Some("192.0.2.1".to_owned());
+        let at = state.names.get(name).cloned().unwrap_or_else(usual);
+        all.extend(at.map(|at| (name.clone(), at)));
+    }
+    all
 }
 
 fn own<K: Clone, V: Clone>((key, value): (&K, &V)) -> (K, V) {

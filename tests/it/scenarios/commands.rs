@@ -12,6 +12,7 @@ use sdtd::plan::mend::mend;
 use sdtd::plan::packages::Packages;
 use sdtd::plan::planner;
 use sdtd::plan::show::{Detail, masked, show};
+use sdtd::plan::{Plan, Step, UnitChange};
 use sdtd::transport::fake::{FakeState, FaultKind};
 
 use super::bench::Bench;
@@ -87,6 +88,11 @@ fn host_is(bench: &mut Bench, words: &[&str], given: &str) -> String {
             world.hosts.insert(new, state.expect("there"));
         }
         ["old", host] => old_record(bench, host),
+        ["knows", host, name, at] => bench.on(host, |state| {
+            let at = (at != "not").then(|| at.to_owned());
+            state.names.insert(name.to_owned(), at);
+        }),
+        ["cut", host, yes] => bench.on(host, |state| state.cut_off = yes == "yes"),
         ["nameless", host] => bench.on(host, |state| state.nameless = true),
         ["quiet", host] => bench.on(host, |state| state.listening.clear()),
         _ => return on_host(bench, words, given),
@@ -324,6 +330,12 @@ async fn power(bench: &mut Bench, words: &[&str]) -> String {
         _ => goals::destroy(input, words.contains(&"--keep-data")),
     };
     let lost: String = flow.told_lost().iter().map(problem_text).collect();
+    if words[0] == "destroy" && !words.contains(&"--keep-data") {
+        assert!(
+            stops(&plan).all(|within| within <= 30),
+            "nobody waits for what goes"
+        );
+    }
     if plan.is_empty() {
         return format!("nothing to do\n{lost}");
     }
@@ -331,6 +343,20 @@ async fn power(bench: &mut Bench, words: &[&str]) -> String {
     let ran = bench.apply(Planned::of(plan, facts)).await;
     bench.watch.lock().expect("whole").power = false;
     summary(&ran) + &lost
+}
+
+/// The seconds that each unit has to stop in.
+fn stops(plan: &Plan) -> impl Iterator<Item = u64> {
+    let batches = plan.waves.iter().flat_map(|wave| &wave.batches);
+    let steps = batches.flat_map(|batch| &batch.steps);
+    steps.filter_map(|step| match step {
+        Step::Unit {
+            to: UnitChange::Stop,
+            within,
+            ..
+        } => Some(*within),
+        _ => None,
+    })
 }
 
 /// What is known of hosts that the inventory no longer names.

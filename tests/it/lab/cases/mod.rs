@@ -7,6 +7,7 @@ mod end;
 mod faults;
 mod first;
 mod folder;
+mod grow;
 mod kraft;
 mod lost;
 mod reach;
@@ -36,6 +37,7 @@ pub const ALL: &[Case] = &[
     ("lost", lost::lost),
     ("keep-data", end::keep_data),
     ("removed-host", removed::removed),
+    ("grow", grow::grow),
     ("destroy", end::destroy),
     ("damaged", faults::damaged),
     ("disk-full", disk::full),
