@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::driver::{Call, Driver};
 use crate::event::{EventKind, Outcome, Problem};
 use crate::exec::{Executor, Report, Undone};
 use crate::id::{HostName, InstanceId};
-use crate::plan::{Batch, Member, Plan, Wave};
+use crate::plan::{Batch, Member, Plan, ResourceChange, Wave};
+
+/// How often it is told how far a driver's change is.
+const TELL: Duration = Duration::from_secs(10);
 
 /// How a wave or a batch stands: none while it is not over, then whether it was done.
 type State = watch::Receiver<Option<bool>>;
@@ -366,7 +371,7 @@ impl Executor {
                     let call = self
                         .prober
                         .call(&change.action.action, &change.service, None);
-                    driver.change(call, change).await
+                    self.told(wave, change, driver.as_ref(), call).await
                 }
                 None => Err(Problem::new(format!(
                     "there is no driver `{}`",
@@ -385,6 +390,33 @@ impl Executor {
             self.events.emit(EventKind::Checked { who, what, outcome });
         }
         problems
+    }
+}
+
+impl Executor {
+    /// Makes a driver's change, and tells now and then how far it is.
+    async fn told(
+        &self,
+        wave: &Wave,
+        change: &ResourceChange,
+        driver: &dyn Driver,
+        call: Call<'_>,
+    ) -> Result<(), Problem> {
+        let mut work = driver.change(call, change);
+        loop {
+            let how = async {
+                tokio::time::sleep(TELL).await;
+                driver.progress(call, change).await
+            };
+            let how = tokio::select! {
+                done = &mut work => return done,
+                how = how => how,
+            };
+            if let Some(why) = how {
+                let (wave, who) = (wave.title.clone(), change.service.to_string());
+                self.events.emit(EventKind::Waiting { wave, who, why });
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! `SDTD_LOCAL_TESTS=1` runs it; it takes half a minute and needs Java packages (a cache, a JDK, or a network).
 
 mod back;
+mod spread;
 mod walk;
 
 use std::collections::BTreeMap;
