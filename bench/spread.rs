@@ -48,8 +48,17 @@ fn assigned(
     copies: usize,
     brokers: usize,
 ) -> Vec<Vec<i32>> {
-    let start = chance.below(brokers);
-    let mut shift = chance.below(brokers);
+    let (start, shift) = (chance.below(brokers), chance.below(brokers));
+    assigned_from(start, shift, partitions, copies, brokers)
+}
+
+fn assigned_from(
+    start: usize,
+    mut shift: usize,
+    partitions: usize,
+    copies: usize,
+    brokers: usize,
+) -> Vec<Vec<i32>> {
     let id = |place: usize| i32::try_from(place % brokers + 1).unwrap_or(0);
     let mut all = Vec::new();
     for partition in 0..partitions {
@@ -65,16 +74,25 @@ fn assigned(
 }
 
 /// A cluster as the service itself lays it out on its first brokers.
+///
+/// With `racks`, copies are on neighbours: brokers are numbered so that these are in other racks.
 fn laid_out(
     chance: &mut Chance,
     topics: usize,
     each: usize,
     copies: usize,
     old: usize,
+    racks: bool,
 ) -> Vec<Partition> {
     let mut all = Vec::new();
     for topic in 0..topics {
-        let lists = assigned(chance, each, copies, old);
+        let lists = if racks {
+            (0..each)
+                .flat_map(|_| assigned_from(chance.below(old), 0, 1, copies, old))
+                .collect()
+        } else {
+            assigned(chance, each, copies, old)
+        };
         let size = 1 + chance.below(1 << 30) as u64;
         for (index, replicas) in (0..).zip(lists) {
             all.push(Partition {
@@ -112,7 +130,7 @@ fn compare(old: i32, new: i32, copies: usize) {
         usize::try_from(old).unwrap_or(1),
         usize::try_from(new).unwrap_or(1),
     );
-    let before = laid_out(&mut Chance(7), topics, each, copies, from);
+    let before = laid_out(&mut Chance(7), topics, each, copies, from, false);
     let ours = planned(&brokers(new, new, None), &before, true).0.replicas;
     let theirs = generated(&before, topics, copies, to);
     let total = before.len() * copies;
@@ -157,7 +175,8 @@ fn main() -> ExitCode {
     );
     println!("| change | replicas copied | GiB | ms | |");
     println!("|---|---|---|---|---|");
-    let lay = |old| laid_out(&mut Chance(1), 500, 40, 3, old);
+    let lay = |old| laid_out(&mut Chance(1), 500, 40, 3, old, false);
+    let apart = |old| laid_out(&mut Chance(1), 500, 40, 3, old, true);
     let mut more = lay(200);
     more.iter_mut()
         .take(2000)
@@ -173,21 +192,21 @@ fn main() -> ExitCode {
         timed(
             "190 -> 200, 10 racks",
             &brokers(200, 200, Some(10)),
-            &lay(190),
+            &apart(190),
             true,
         ),
         timed("100 -> 200", &brokers(200, 200, None), &lay(100), true),
         timed(
             "100 -> 200, 3 racks",
             &brokers(200, 200, Some(3)),
-            &lay(100),
+            &apart(100),
             true,
         ),
         timed("200 -> 190", &brokers(200, 190, None), &lay(200), true),
         timed(
             "200 -> 190, 10 racks",
             &brokers(200, 190, Some(10)),
-            &lay(200),
+            &apart(200),
             true,
         ),
         timed(
@@ -199,7 +218,7 @@ fn main() -> ExitCode {
         timed(
             "200 -> 100, 5 racks",
             &brokers(200, 100, Some(5)),
-            &lay(200),
+            &apart(200),
             true,
         ),
         timed(

@@ -16,7 +16,7 @@ use crate::plan::{Member, Step, UnitChange, Wave};
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(150);
 /// Between two lines that tell what is waited for.
-pub(super) const TELL_EVERY: Duration = Duration::from_secs(2);
+const TELL_EVERY: Duration = Duration::from_secs(2);
 /// A start that failed is called dead only after this: a broker that was killed finds its old
 /// registration in the way for one session time-out, dies of it, and comes up the next time.
 const DEAD_AFTER: Duration = Duration::from_secs(25);

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::driver::Driver;
+use crate::driver::{Call, Driver};
 use crate::event::{EventKind, Outcome, Problem};
-use crate::exec::ready::TELL_EVERY;
 use crate::exec::{Executor, Report, Undone};
 use crate::id::{HostName, InstanceId};
 use crate::plan::{Batch, Member, Plan, ResourceChange, Wave};
+
+/// How often it is told how far a driver's change is.
+const TELL: Duration = Duration::from_secs(5);
 
 /// How a wave or a batch stands: none while it is not over, then whether it was done.
 type State = watch::Receiver<Option<bool>>;
@@ -369,7 +372,12 @@ impl Executor {
         let mut problems = 0;
         for change in &wave.resources {
             let result = match self.prober.drivers.get(&change.action.driver) {
-                Some(driver) => self.change(wave, driver.as_ref(), change).await,
+                Some(driver) => {
+                    let call = self
+                        .prober
+                        .call(&change.action.action, &change.service, None);
+                    self.told(wave, change, driver.as_ref(), call).await
+                }
                 None => Err(Problem::new(format!(
                     "there is no driver `{}`",
                     change.action.driver
@@ -393,30 +401,27 @@ impl Executor {
         problems
     }
 
-    /// One change by a driver, telling how far it is.
-    async fn change(
+    /// Makes a driver's change, and tells now and then how far it is.
+    async fn told(
         &self,
         wave: &Wave,
-        driver: &dyn Driver,
         change: &ResourceChange,
+        driver: &dyn Driver,
+        call: Call<'_>,
     ) -> Result<(), Problem> {
-        let call = || {
-            let (action, service) = (&change.action.action, &change.service);
-            self.prober.call(action, service, None)
-        };
-        let done = driver.change(call(), change);
-        tokio::pin!(done);
+        let mut work = driver.change(call, change);
         loop {
-            tokio::select! {
-                done = &mut done => return done,
-                () = tokio::time::sleep(TELL_EVERY) => {}
-            }
-            if let Some(why) = driver.progress(call(), change).await {
-                self.events.emit(EventKind::Waiting {
-                    wave: wave.title.clone(),
-                    who: change.service.to_string(),
-                    why,
-                });
+            let how = async {
+                tokio::time::sleep(TELL).await;
+                driver.progress(call, change).await
+            };
+            let how = tokio::select! {
+                done = &mut work => return done,
+                how = how => how,
+            };
+            if let Some(why) = how {
+                let (wave, who) = (wave.title.clone(), change.service.to_string());
+                self.events.emit(EventKind::Waiting { wave, who, why });
             }
         }
     }

@@ -97,6 +97,17 @@ impl<'a> Board<'a> {
         self.ids.binary_search(&id).ok()
     }
 
+    /// Whether some brokers share a unit: else units are in nobody's way.
+    pub(super) fn units_matter(&self) -> bool {
+        self.units < self.ids.len()
+    }
+
+    /// How many replicas would be copied.
+    pub(super) fn copied(&self) -> usize {
+        let fresh = |p: &Part<'_>| p.chosen.iter().filter(|s| !p.had(**s)).count();
+        self.parts.iter().map(fresh).sum()
+    }
+
     /// How many replicas a broker shall hold.
     pub(super) fn load(&self, slot: usize) -> usize {
         self.held[slot].len()

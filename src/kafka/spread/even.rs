@@ -3,20 +3,30 @@
 use std::cmp::Reverse;
 
 use super::board::Board;
+use super::flow::{Edges, Shift};
+
+/// How many partitions are looked at before one is taken: with more, a sample of all serves as well.
+const SAMPLE: usize = 128;
 
 /// Evens loads out as far as single steps can. Where no units are in the way, no number of steps could do
 /// with fewer: each takes from a broker that has too many or gives to one that has too few, and a broker that
 /// holds more than another holds a partition that the other does not.
-pub(super) fn even(board: &mut Board<'_>) {
+pub(super) fn even(board: &mut Board<'_>, edges: &mut Option<Edges>) {
     let (least, most) = board.targets();
-    while let Some((n, from, to)) = step(board, least, most) {
-        board.take(n, from);
-        board.put(n, to);
+    while let Some(shift) = step(board, edges.as_ref(), least, most) {
+        match edges {
+            Some(edges) => edges.shift(board, shift),
+            None => {
+                let (n, from, to) = shift;
+                board.take(n, from);
+                board.put(n, to);
+            }
+        }
     }
 }
 
 /// The next step: between the two brokers whose loads differ most, or those next to them.
-fn step(board: &Board<'_>, least: usize, most: usize) -> Option<(usize, usize, usize)> {
+fn step(board: &Board<'_>, edges: Option<&Edges>, least: usize, most: usize) -> Option<Shift> {
     let mut order: Vec<usize> = (0..board.ids.len()).collect();
     order.sort_by_key(|slot| {
         (
@@ -31,6 +41,9 @@ fn step(board: &Board<'_>, least: usize, most: usize) -> Option<(usize, usize, u
             let helps = full > most && empty < most || full > least && empty < least;
             if !helps || full < empty + 2 {
                 break;
+            }
+            if edges.is_some_and(|edges| edges.cheapest(*from, *to).is_none()) {
+                continue;
             }
             if let Some(n) = best(board, *from, *to, None) {
                 return Some((n, *from, *to));
@@ -64,6 +77,12 @@ pub(super) fn best(
         let worse = i64::from(topic[to]) - i64::from(topic[from]);
         Some((cost, !parted, worse, part.given.bytes.abs_diff(ideal), n))
     };
-    let all = board.held[from].iter().filter_map(|n| key(*n));
-    all.min().map(|(.., n)| n)
+    let held = &board.held[from];
+    if at.is_none() && held.len() > SAMPLE {
+        let sample = held.iter().step_by(held.len().div_ceil(SAMPLE));
+        if let Some((.., n)) = sample.filter_map(|n| key(*n)).min() {
+            return Some(n);
+        }
+    }
+    held.iter().filter_map(|n| key(*n)).min().map(|(.., n)| n)
 }

@@ -6,6 +6,8 @@ mod frames;
 mod health;
 #[cfg(feature = "rdkafka")]
 mod mock;
+mod moves;
+mod moving;
 mod probe;
 mod routing;
 mod topics;

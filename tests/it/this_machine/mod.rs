@@ -4,6 +4,7 @@
 
 mod back;
 mod drill;
+mod spread;
 mod walk;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,275 @@
+//! Changes of where replicas are, made on a cluster that is hand-made as well.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use super::fake::Fake;
+use super::moving::{Sim, behaviour};
+use crate::driver::{Answer, Call, Driver, Spread};
+use crate::kafka::driver::KafkaDriver;
+use crate::plan::{Member, ResourceChange, View};
+use crate::transport::Dial;
+
+const SENDING: &str = "leader.replication.throttled.replicas";
+const FETCHING: &str = "follower.replication.throttled.replicas";
+const SENDING_RATE: &str = "leader.replication.throttled.rate";
+
+/// Three brokers of the driver's own cluster, on the ports of their numbers.
+struct Bench {
+    view: View,
+    dial: Arc<dyn Dial>,
+    sim: Arc<Mutex<Sim>>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let member = |n: i32| {
+            let member = serde_json::json!({
+                "id": format!("log.broker@pi{n}"), "number": n, "address": "b", "local_address": "b",
+                "ports": {"client": n}, "version": "3.9.1", "unit": "log-broker", "user": null,
+                "log": "/l", "hooks": "/h", "env": {},
+            });
+            serde_json::from_value::<Member>(member).unwrap()
+        };
+        let view = View {
+            cluster: "c".parse().unwrap(),
+            members: (1..=3).map(member).collect(),
+            roles: Vec::new(),
+            absent: BTreeSet::new(),
+            roots: BTreeMap::new(),
+            verify: Vec::new(),
+        };
+        let sim = Arc::new(Mutex::new(Sim::new()));
+        let dial = Arc::new(Fake::new(behaviour(Arc::clone(&sim))));
+        Self { view, dial, sim }
+    }
+
+    async fn with<T>(&self, action: &str, f: impl AsyncFnOnce(Call<'_>) -> T) -> T {
+        let service = "log".parse().unwrap();
+        f(Call {
+            action,
+            view: &self.view,
+            service: &service,
+            member: Some(&self.view.members[2]),
+            dial: &self.dial,
+        })
+        .await
+    }
+
+    /// Broker 3 leaves, at so many bytes a second.
+    async fn planned(&self, throttle: Option<u64>) -> Vec<ResourceChange> {
+        let wanted = Spread {
+            leaving: BTreeSet::from([self.view.members[2].id.clone()]),
+            throttle,
+            ..Spread::default()
+        };
+        self.with("spread", async |call| {
+            KafkaDriver.spread(call, &wanted).await
+        })
+        .await
+        .unwrap()
+    }
+
+    async fn make(&self, change: &ResourceChange) -> Result<(), String> {
+        let made = self.with("spread", async |call| {
+            KafkaDriver.change(call, change).await
+        });
+        made.await.map_err(|problem| problem.cause)
+    }
+
+    async fn empty(&self) -> Answer {
+        self.with("empty", async |call| KafkaDriver.ask(call).await)
+            .await
+    }
+
+    fn did(&self) -> Vec<String> {
+        std::mem::take(&mut self.sim.lock().unwrap().did)
+    }
+
+    fn limits(&self) -> BTreeMap<String, String> {
+        self.sim.lock().unwrap().limits()
+    }
+
+    fn set(&self, resource: &str, key: &str, value: &str) {
+        let mut sim = self.sim.lock().unwrap();
+        let of = sim.configs.entry(resource.to_owned()).or_default();
+        of.insert(key.to_owned(), value.to_owned());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leaving_broker_is_emptied() {
+    let bench = Bench::new();
+    let changes = bench.planned(None).await;
+    let told: Vec<&str> = changes.iter().map(|c| c.text.as_str()).collect();
+    assert_eq!(
+        told,
+        [
+            "move 2 partitions, 1500 B: velib-2 [3] -> [1], velib-1 [2,3] -> [2,1]",
+            "put the leaders of 2 partitions back",
+        ]
+    );
+    assert_eq!(
+        bench.empty().await,
+        Answer::NotYet("broker 3 holds velib-1 and 1 more partitions".to_owned())
+    );
+    for change in &changes {
+        bench.make(change).await.unwrap();
+    }
+    assert_eq!(
+        bench.did(),
+        ["move velib-2 [1]", "move velib-1 [2, 1]", "elect"]
+    );
+    assert!(bench.empty().await.is_yes());
+    assert!(bench.planned(None).await.is_empty());
+    // Made again: there is nothing to do but the election, which changes nothing.
+    for change in &changes {
+        bench.make(change).await.unwrap();
+    }
+    assert_eq!(bench.did(), ["elect"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_are_put_on_before_and_taken_off_after() {
+    let bench = Bench::new();
+    let changes = bench.planned(Some(1 << 20)).await;
+    assert!(
+        changes[0].text.contains("at most 1024 KiB/s"),
+        "{}",
+        changes[0].text
+    );
+    bench.make(&changes[0]).await.unwrap();
+    let did = bench.did();
+    let at = |word: &str| did.iter().position(|line| line.contains(word)).unwrap();
+    assert!(
+        at("broker 1: leader.replication.throttled.rate=1048576") < at("move velib-1"),
+        "{did:?}"
+    );
+    assert!(
+        at(&format!("velib: {SENDING}=1:2,1:3,2:3")) < at("move velib-1"),
+        "{did:?}"
+    );
+    assert!(
+        at(&format!("velib: {FETCHING}=1:1,2:1")) < at("move velib-1"),
+        "{did:?}"
+    );
+    assert!(
+        at("move velib-1") < at(&format!("velib: no {SENDING}")),
+        "{did:?}"
+    );
+    assert_eq!(bench.limits(), BTreeMap::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_of_others_stay_and_are_obeyed() {
+    let bench = Bench::new();
+    bench.set("topic velib", SENDING, "0:1");
+    bench.set("topic velib", FETCHING, "*");
+    bench.set("broker 1", SENDING_RATE, "77");
+    let before = bench.limits();
+    let changes = bench.planned(Some(1 << 20)).await;
+    bench.make(&changes[0]).await.unwrap();
+    assert_eq!(bench.limits(), before);
+    let did = bench.did();
+    assert!(
+        did.contains(&format!("topic velib: {SENDING}=0:1,1:2,1:3,2:3")),
+        "{did:?}"
+    );
+    assert!(
+        !did.iter().any(|line| line.starts_with("broker 1: leader")),
+        "{did:?}"
+    );
+    assert!(!did.iter().any(|line| line.contains(FETCHING)), "{did:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_half_done_goes_on() {
+    let bench = Bench::new();
+    let changes = bench.planned(Some(1 << 20)).await;
+    {
+        let mut sim = bench.sim.lock().unwrap();
+        sim.replicas.insert(("velib".to_owned(), 1), vec![2, 1]);
+        sim.start(("velib".to_owned(), 2), vec![1]);
+    }
+    // Limits of the run that was cut off.
+    bench.set("topic velib", SENDING, "1:2,1:3,2:3");
+    bench.set("broker 2", SENDING_RATE, "1048576");
+    // What is under way counts as decided, and is waited for.
+    let again = bench.planned(None).await;
+    assert!(
+        again[0].text.contains("velib-2 [3] -> [1]"),
+        "{}",
+        again[0].text
+    );
+    bench.make(&changes[0]).await.unwrap();
+    assert!(!bench.did().iter().any(|line| line.starts_with("move")));
+    assert_eq!(bench.limits(), BTreeMap::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_goes_on_partitions_are_named() {
+    let bench = Bench::new();
+    bench.sim.lock().unwrap().stuck = true;
+    let changes = bench.planned(None).await;
+    let error = bench.make(&changes[0]).await.unwrap_err();
+    assert!(
+        error.contains("nothing goes on any more: velib-2"),
+        "{error}"
+    );
+    assert!(error.contains("still copied to broker 1"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_under_way_is_called_off_and_swept() {
+    let bench = Bench::new();
+    let changes = bench.planned(Some(1 << 20)).await;
+    bench.set("topic velib", SENDING, "0:1,1:2,1:3,2:3");
+    bench.set("broker 2", SENDING_RATE, "1048576");
+    bench.set("broker 1", SENDING_RATE, "77");
+    let mut left = bench.limits();
+    left.insert(format!("topic velib {SENDING}"), "0:1".to_owned());
+    left.remove(&format!("broker 2 {SENDING_RATE}"));
+    bench
+        .sim
+        .lock()
+        .unwrap()
+        .start(("velib".to_owned(), 2), vec![1]);
+    let off = bench
+        .with("spread", async |call| KafkaDriver.call_off(call, &changes))
+        .await;
+    bench.make(&off.unwrap()).await.unwrap();
+    assert_eq!(bench.limits(), left);
+    assert!(bench.did().contains(&"call off velib-2".to_owned()));
+    let sim = bench.sim.lock().unwrap();
+    assert!(sim.moving.is_empty());
+    assert_eq!(sim.replicas[&("velib".to_owned(), 2)], [3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sweeping_takes_off_what_the_changes_name() {
+    let bench = Bench::new();
+    let without = bench.planned(None).await;
+    let none = bench
+        .with("spread", async |call| KafkaDriver.sweep(call, &without))
+        .await;
+    assert_eq!(none, None);
+    let changes = bench.planned(Some(1 << 20)).await;
+    let sweep = bench
+        .with("spread", async |call| KafkaDriver.sweep(call, &changes))
+        .await;
+    bench.set("topic velib", FETCHING, "1:1,2:1");
+    bench.set("broker 1", SENDING_RATE, "1048576");
+    bench.make(&sweep.unwrap()).await.unwrap();
+    assert_eq!(bench.limits(), BTreeMap::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_keeps_no_list_of_brokers_forgets_one_without_a_word() {
+    let bench = Bench::new();
+    let forget = bench.with("spread", async |call| {
+        KafkaDriver.forget(call, &bench.view.members[2])
+    });
+    let forget = forget.await.unwrap();
+    assert_eq!(forget.text, "forget broker 3");
+    bench.make(&forget).await.unwrap();
+}
