@@ -34,6 +34,7 @@ impl Bench {
         let view = View {
             cluster: "c".parse().unwrap(),
             members: (1..=3).map(member).collect(),
+            leaving: Vec::new(),
             roles: Vec::new(),
             absent: BTreeSet::new(),
             roots: BTreeMap::new(),
@@ -52,6 +53,7 @@ impl Bench {
             service: &service,
             member: Some(&self.view.members[2]),
             dial: &self.dial,
+            shared: None,
         })
         .await
     }
