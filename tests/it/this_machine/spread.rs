@@ -53,6 +53,7 @@ impl Brokers {
             serde_json::from_value::<Member>(member).expect("a member")
         };
         let view = View {
+            leaving: Vec::new(),
             cluster: "tried".parse().expect("a name"),
             members: brokers.iter().map(member).collect(),
             roles: Vec::new(),
@@ -71,6 +72,7 @@ impl Brokers {
     ) -> T {
         let service = "kafka".parse().expect("a name");
         let call = Call {
+            shared: None,
             action,
             view: &self.view,
             service: &service,
