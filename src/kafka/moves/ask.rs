@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 
 use super::look::Place;
-use super::{Batch, Change, batched, by_topic};
+use super::{Change, batched, by_topic};
 use crate::driver::{Answer, Call, Spread};
 use crate::event::Problem;
 use crate::id::InstanceId;
@@ -297,10 +297,4 @@ pub async fn empty(client: &Client, call: Call<'_>) -> Result<Answer> {
         )),
         None => Answer::Yes(Some(format!("broker {id} holds nothing"))),
     })
-}
-
-impl From<Batch> for Change {
-    fn from(batch: Batch) -> Self {
-        Self::Move(batch)
-    }
 }
