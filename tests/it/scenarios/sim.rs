@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sdtd::catalogue::Catalogue;
-use sdtd::id::HostName;
+use sdtd::id::{HostName, InstanceId};
 use sdtd::inventory::{Amount, Cluster, Topic};
 use sdtd::transport::fake::World;
 
@@ -53,6 +53,8 @@ pub struct Sim {
     pub moves: BTreeMap<(String, HostName), HostName>,
     /// Units that run and never answer.
     pub mute: BTreeSet<(HostName, String)>,
+    /// Members that hold a share of the data, once that was asked.
+    pub holders: BTreeSet<InstanceId>,
     /// The topics that were made.
     pub topics: BTreeMap<String, Topic>,
     started: BTreeMap<(HostName, String), (Option<u32>, u32)>,
