@@ -175,7 +175,9 @@ impl Sim {
     /// Who leads; whoever led goes on as long as it is up, else the last of those that are.
     pub fn leader(&mut self, world: &World, role: &Role) -> Option<HostName> {
         if let Some(lists) = self.ensemble(world, &role.unit) {
-            let leader = ensemble::leader(&lists, self.leaders.get(&role.unit))?;
+            // Whoever can't lead for a moment is no longer preferred.
+            let before = self.leaders.remove(&role.unit);
+            let leader = ensemble::leader(&lists, before.as_ref())?;
             self.leaders.insert(role.unit.clone(), leader.clone());
             return Some(leader);
         }
