@@ -48,7 +48,18 @@ impl Waves<'_> {
     /// What must hold before a member of a role is restarted.
     pub(super) fn before(&self, role: &RoleRef, words: &Role) -> Vec<Probe> {
         if !self.is_guarded(role, words) {
-            Vec::new()
+            // A restart ends the service for a moment; the other must be there to go on with.
+            let one_by_one = words
+                .scale
+                .as_ref()
+                .and_then(|scale| scale.one_by_one.as_ref());
+            let second = one_by_one
+                .map(|words| words.second.clone())
+                .unwrap_or_default();
+            second
+                .into_iter()
+                .map(|probe| Probe::Others(Box::new(probe)))
+                .collect()
         } else if self.is_third(role) {
             vec![Probe::QuorumOthers]
         } else {
