@@ -47,6 +47,8 @@ pub enum Probe {
     QuorumLeader,
     /// The same holds of all other members of the instance's role.
     Others(Box<Probe>),
+    /// One of these holds.
+    AnyOf(Vec<Probe>),
     /// An action of a driver, `<driver>/<action>`.
     Driver(DriverAction),
 }
@@ -108,6 +110,10 @@ impl std::fmt::Display for Probe {
             Self::QuorumOthers => f.write_str("quorum of the others"),
             Self::QuorumLeader => f.write_str("leads"),
             Self::Others(probe) => write!(f, "{probe} of the others"),
+            Self::AnyOf(probes) => {
+                let all: Vec<String> = probes.iter().map(ToString::to_string).collect();
+                f.write_str(&all.join(" or "))
+            }
             Self::Driver(action) => write!(f, "{}", action.action),
         }
     }

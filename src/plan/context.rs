@@ -159,12 +159,19 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// All members of the cluster.
+    /// All members of the cluster, as it is expected.
     #[must_use]
     pub fn members(&self) -> Vec<Member> {
         let stays = |(id, _): &&(InstanceId, Option<u32>)| self.cluster.stays(&id.host);
         let there = self.placement.instances.iter().filter(stays);
         there.filter_map(|one| self.member_of(one)).collect()
+    }
+
+    /// All that are there, those on hosts that the inventory no longer names among them: whoever lists the members
+    /// has to list these as long as they are some.
+    fn there(&self) -> impl Iterator<Item = Member> {
+        let there = self.placement.instances.iter();
+        there.filter_map(|one| self.member_of(one))
     }
 
     /// Instances that are there and shall go.
@@ -298,11 +305,7 @@ impl<'a> Context<'a> {
                 "rack": rack.unwrap_or_default(), "ports": m.ports, "at": at, "client": client,
             })
         };
-        self.members()
-            .into_iter()
-            .filter(of_role)
-            .map(value)
-            .collect()
+        self.there().filter(of_role).map(value).collect()
     }
 
     fn services_values(&self, host: &HostName) -> serde_json::Value {

@@ -360,8 +360,7 @@ fn in_context<T>(
 fn desired(input: Input<'_>, context: &Context<'_>) -> Result<Vec<Desired>, PlanError> {
     let mut desired = Vec::new();
     let all = context.placement.instances.iter();
-    let asked = |host: &HostName| input.facts.contains_key(host) && input.cluster.stays(host);
-    for (id, _) in all.filter(|(id, _)| asked(&id.host)) {
+    for (id, _) in all.filter(|(id, _)| input.facts.contains_key(&id.host)) {
         desired.extend(context.desired(id)?);
     }
     Ok(desired)

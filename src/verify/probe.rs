@@ -98,11 +98,25 @@ impl Prober {
             Probe::QuorumOthers => self.quorum_of_others(member).await,
             Probe::QuorumLeader => self.quorum_leader(member).await,
             Probe::Others(probe) => self.others(probe, member).await,
+            Probe::AnyOf(probes) => self.any_of(probes, member).await,
             Probe::Driver(_) => {
                 self.ask_driver(probe, &member.id.service, Some(member))
                     .await
             }
         }
+    }
+
+    /// Asks one after another until one says yes; else the first answers for them.
+    async fn any_of(&self, probes: &[Probe], member: &Member) -> Answer {
+        let mut first = None;
+        for probe in probes {
+            let answer = Box::pin(self.ask(probe, member)).await;
+            if answer.is_yes() {
+                return answer;
+            }
+            first.get_or_insert(answer);
+        }
+        first.unwrap_or(Answer::Yes(None))
     }
 
     /// Asks all other members of an instance's role; the first that does not say yes answers for them.

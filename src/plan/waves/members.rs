@@ -61,7 +61,8 @@ impl Waves<'_> {
                 .map(|probe| Probe::Others(Box::new(probe)))
                 .collect()
         } else if self.is_third(role) {
-            vec![Probe::QuorumOthers]
+            // All of them, or the others, led by one whom it does not know.
+            vec![Probe::AnyOf(vec![Probe::Quorum, Probe::QuorumOthers])]
         } else {
             words.rolling.before.clone()
         }

@@ -147,7 +147,9 @@ fn the_words_of_every_service_hold_together() {
                         );
                         continue;
                     }
-                    Probe::Driver(_) | Probe::Exec { .. } | Probe::Others(_) => continue,
+                    Probe::Driver(_) | Probe::Exec { .. } | Probe::Others(_) | Probe::AnyOf(_) => {
+                        continue;
+                    }
                 };
                 assert!(role.ports.contains_key(port), "{who} asks port `{port}`");
             }

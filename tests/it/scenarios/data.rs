@@ -20,8 +20,10 @@ pub fn starter(cluster: &Cluster, catalogue: &Catalogue) -> Starter {
                 else {
                     continue;
                 };
-                let root = match &cluster.hosts[host].connection {
-                    Connection::Local { root: Some(root) } => root.display().to_string(),
+                // One that the inventory no longer names is a real one.
+                let connection = cluster.hosts.get(host).map(|host| &host.connection);
+                let root = match connection {
+                    Some(Connection::Local { root: Some(root) }) => root.display().to_string(),
                     _ => String::new(),
                 };
                 let usual = [format!("/var/lib/{name}/{role}")];

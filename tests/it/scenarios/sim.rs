@@ -70,7 +70,7 @@ impl Sim {
         let address = |(name, host): (&HostName, &sdtd::inventory::Host)| {
             (host.address.clone(), name.clone())
         };
-        self.addresses = cluster.hosts.iter().map(address).collect();
+        self.addresses.extend(cluster.hosts.iter().map(address));
         for (name, service) in &cluster.services {
             let Some(folder) = catalogue.get(name) else {
                 continue;
