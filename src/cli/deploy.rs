@@ -176,7 +176,7 @@ pub async fn carry_out(
         };
         return Err(run.end(Some(failure), "nothing was changed").await);
     }
-    let view = plan.view.clone();
+    let (view, left) = (plan.view.clone(), plan.left.clone());
     let lock = match run.lock(global).await {
         Ok(lock) => lock,
         Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),
@@ -206,6 +206,9 @@ pub async fn carry_out(
         };
         headline.clone_into(&mut summary.headline);
         summary.next = vec![format!("{next} {}", run.path.display())];
+        if goal == Goal::Deploy {
+            summary.next.splice(0..0, left.into_iter().map(in_a_line));
+        }
         if goal == Goal::Back {
             let again = "put the inventory right first: `sdtd deploy` does again what it says";
             summary.next.insert(0, again.to_owned());
@@ -223,6 +226,14 @@ pub async fn carry_out(
 fn told(edit: Option<&Edit>, plan: &str) -> String {
     let before = |edit: &Edit| format!("{}\n{}\n", edit.path.display(), edit.shown);
     format!("{}{plan}", edit.map(before).unwrap_or_default())
+}
+
+/// What is left to be done, with how.
+fn in_a_line(left: Problem) -> String {
+    match left.help {
+        Some(help) => format!("{}; {help}", left.cause),
+        None => left.cause,
+    }
 }
 
 /// Why some hosts were left as they are.

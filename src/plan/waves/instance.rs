@@ -31,6 +31,7 @@ impl Waves<'_> {
         }
         let (path, text) = one.wanted.clone();
         steps.file(facts, &own_file(path, text), root.as_ref());
+        self.outdated(one, facts, &mut steps);
         self.once(one, facts, &mut steps);
         let kind = self.unit_steps(one, facts, &mut steps, &mut because);
         if self.anew.contains(&one.member.id) {
@@ -38,6 +39,30 @@ impl Waves<'_> {
             return (Kind::Anew, steps, because);
         }
         (kind, steps, because)
+    }
+
+    /// Files that another version had and that nothing on the host has any more.
+    fn outdated(&self, one: &Desired, facts: &HostFacts, steps: &mut Steps) {
+        let here = |other: &&Desired| other.member.id.host == one.member.id.host;
+        let wanted = |path: &String| {
+            let mut files = self
+                .desired
+                .iter()
+                .filter(here)
+                .flat_map(|other| &other.files);
+            files.any(|file| &file.path == path)
+        };
+        let there = one
+            .others
+            .iter()
+            .filter(|path| facts.files.contains_key(*path));
+        let remove = |path: &String| Step::Remove {
+            path: path.clone(),
+            data: false,
+        };
+        steps
+            .steps
+            .extend(there.filter(|path| !wanted(path)).map(remove));
     }
 
     fn once(&self, one: &Desired, facts: &HostFacts, steps: &mut Steps) {
