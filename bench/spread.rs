@@ -78,8 +78,7 @@ fn assigned_from(
 /// With `racks`, copies are on neighbours: brokers are numbered so that these are in other racks.
 fn laid_out(
     chance: &mut Chance,
-    topics: usize,
-    each: usize,
+    (topics, each): (usize, usize),
     copies: usize,
     old: usize,
     racks: bool,
@@ -130,7 +129,7 @@ fn compare(old: i32, new: i32, copies: usize) {
         usize::try_from(old).unwrap_or(1),
         usize::try_from(new).unwrap_or(1),
     );
-    let before = laid_out(&mut Chance(7), topics, each, copies, from, false);
+    let before = laid_out(&mut Chance(7), (topics, each), copies, from, false);
     let ours = planned(&brokers(new, new, None), &before, true).0.replicas;
     let theirs = generated(&before, topics, copies, to);
     let total = before.len() * copies;
@@ -175,15 +174,15 @@ fn main() -> ExitCode {
     );
     println!("| change | replicas copied | GiB | ms | |");
     println!("|---|---|---|---|---|");
-    let lay = |old| laid_out(&mut Chance(1), 500, 40, 3, old, false);
-    let apart = |old| laid_out(&mut Chance(1), 500, 40, 3, old, true);
+    let lay = |old| laid_out(&mut Chance(1), (500, 40), 3, old, false);
+    let apart = |old| laid_out(&mut Chance(1), (500, 40), 3, old, true);
     let mut more = lay(200);
     more.iter_mut()
         .take(2000)
         .for_each(|p| p.replicas.truncate(1));
     let good = [
         timed(
-            "nothing joins or leaves",
+            "nothing joins or leaves, evened out",
             &brokers(200, 200, None),
             &lay(200),
             true,

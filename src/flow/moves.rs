@@ -100,7 +100,7 @@ impl Flow {
         let wanted = Spread {
             leaving: change.leaving.clone(),
             joining: change.joining.clone(),
-            even: true,
+            even: change.leaving.is_empty(),
             replication: topics.filter_map(copies_of).collect(),
             internal: Some(copies),
             racks: view.of_role(role).filter_map(rack).collect(),

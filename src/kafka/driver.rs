@@ -180,6 +180,9 @@ impl Driver for KafkaDriver {
         let what: TopicChange =
             serde_json::from_value(change.change.clone()).map_err(|e| wrong(&e))?;
         wait_for_all(&client, call).await.map_err(|e| wrong(&e))?;
+        if let TopicChange::Copies { topic, to, .. } = &what {
+            return moves::with_copies(call, topic, *to).await;
+        }
         let made = match topics::apply(&client, &what).await {
             // It was there all along, behind brokers that did not run when the plan was made.
             Err(e) if e.all_refused_with(&[ResponseError::TopicAlreadyExists]) => {

@@ -26,7 +26,7 @@ impl Prober {
         if members.len() <= absent.len() {
             return Answer::Broken("no majority is within reach".to_owned());
         }
-        self.agree(quorum, &members).await
+        self.agree(quorum, &members, 0).await
     }
 
     /// Whether the other members are a majority, and whole by themselves.
@@ -39,11 +39,14 @@ impl Prober {
         if others.len() <= (others.len() + own.len()) / 2 {
             return Answer::Broken("the others are no majority".to_owned());
         }
-        self.agree(quorum, &others).await
+        // Their leader counts it too, as long as it follows.
+        let mode = Box::pin(self.ask(&quorum.mode, member)).await;
+        let follows = mode.value() == Some(quorum.follower.as_str());
+        self.agree(quorum, &others, usize::from(follows)).await
     }
 
-    /// Whether these members have one leader among them, and all others follow it in sync.
-    async fn agree(&self, quorum: &Quorum, members: &[&Member]) -> Answer {
+    /// Whether these members have one leader among them, and all others follow it in sync, and so many more.
+    async fn agree(&self, quorum: &Quorum, members: &[&Member], more: usize) -> Answer {
         let modes = members
             .iter()
             .map(|one| Box::pin(self.ask(&quorum.mode, one)));
@@ -67,7 +70,7 @@ impl Prober {
         let Some(leader) = leader else {
             return Answer::NotYet("no member leads".to_owned());
         };
-        let followers = members.len() - 1;
+        let followers = members.len() - 1 + more;
         if let Some(probe) = &quorum.synced {
             let answer = Box::pin(self.ask(probe, leader)).await;
             let synced = answer

@@ -7,9 +7,11 @@ use kafka_protocol::ResponseError;
 use tokio::time::{Instant, sleep};
 
 use super::look::{arrived, look};
-use super::{Batch, Change, Throttle};
+use super::{Batch, Change, MIN_IN_SYNC, Throttle};
+use crate::driver::{Call, Spread};
+use crate::event::Problem;
 use crate::kafka::config::{Alteration, Resource};
-use crate::kafka::driver::REGISTERED;
+use crate::kafka::driver::{REGISTERED, client};
 use crate::kafka::metadata::Partition;
 use crate::kafka::reassign::Move;
 use crate::kafka::{Client, Error, Result};
@@ -23,7 +25,6 @@ const SETTLED: Duration = Duration::from_secs(60);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// How often brokers are asked for the bytes they have: the answer lists all that lies on their disks.
 const BYTES: Duration = Duration::from_secs(5);
-const MIN_IN_SYNC: &str = "min.insync.replicas";
 
 /// Makes a change and waits until it is so. Made twice it finds nothing to do; half made it goes on.
 ///
@@ -46,6 +47,25 @@ pub async fn apply(client: &Client, change: &Change) -> Result<()> {
         } => called_off(client, partitions, throttle).await,
         Change::Unregister { broker } => client.unregister_broker(*broker).await,
     }
+}
+
+/// Gives a topic another number of copies.
+///
+/// # Errors
+/// When the cluster refuses, or something stands against it.
+pub async fn with_copies(call: Call<'_>, topic: &str, to: u16) -> std::result::Result<(), Problem> {
+    let replication = [(topic.to_owned(), to)].into();
+    let wanted = Spread {
+        replication,
+        ..Spread::default()
+    };
+    let client = client(call);
+    for change in super::spread(call, &wanted).await? {
+        if let Some(change) = Change::of(&change) {
+            apply(&client, &change).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn moved(client: &Client, batch: &Batch) -> Result<()> {

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 
 use super::look::Place;
-use super::{Batch, Change, batched, by_topic};
+use super::{Change, MIN_IN_SYNC, batched, by_topic};
 use crate::driver::{Answer, Call, Spread};
 use crate::event::Problem;
 use crate::id::InstanceId;
+use crate::kafka::config::{Resource, Source};
 use crate::kafka::driver::{brokers, client, no_number, numbers, own_client, own_id};
 use crate::kafka::log_dirs::LogDir;
 use crate::kafka::metadata::{Metadata, Topic};
@@ -19,6 +20,8 @@ use crate::plan::{Member, ResourceChange};
 
 /// Transactions are kept here. The topic keeps the min ISR that it was made with, as its own setting.
 const TRANSACTIONS: &str = "__transaction_state";
+/// With so many copies one alone must have a message before it is acknowledged: any of them may be down.
+const FEW: usize = 2;
 /// How brokers of 3.x keep the metadata log of a node that is a controller as well; no partition of theirs.
 const METADATA_LOG: &str = "__cluster_metadata";
 
@@ -58,7 +61,13 @@ pub async fn spread(
     let partitions = partitions(&known, wanted);
     let outcome = planner::plan(&all_brokers(call, wanted, &known), &partitions, wanted.even)
         .map_err(|obstacles| problem(&obstacles))?;
-    let (before, after) = min_in_sync(&client, &known.metadata, &partitions).await?;
+    let (mut before, after) = min_in_sync(&client, &known.metadata, &partitions).await?;
+    if wanted
+        .internal
+        .is_some_and(|copies| usize::from(copies) > FEW)
+    {
+        before.extend(pinned(&client, &known.metadata, &partitions).await?);
+    }
     let moves = with_those_under_way(outcome.moves, &known);
     let settle = by_topic(moves.iter());
     let batches = batched(moves, wanted.throttle)
@@ -88,7 +97,8 @@ async fn known(client: &Client) -> Result<Known> {
 fn all_brokers(call: Call<'_>, wanted: &Spread, known: &Known) -> Vec<Broker> {
     let of_member = |member: &Member| {
         let id = numbers(std::iter::once(member)).into_iter().next()?;
-        let rack = wanted.racks.get(&member.id).cloned();
+        let told = || known.metadata.broker(id)?.rack.clone();
+        let rack = wanted.racks.get(&member.id).cloned().or_else(told);
         Some(Broker {
             id,
             unit: Some(rack.unwrap_or_else(|| member.id.host.to_string())),
@@ -250,6 +260,40 @@ async fn min_in_sync(
     Ok((before, after))
 }
 
+/// Topics of few copies keep the min ISR that these bear as their own setting, since the brokers' default rises as
+/// they become many: else every write with acks=all to them would fail, or fail with one broker down.
+async fn pinned(
+    client: &Client,
+    metadata: &Metadata,
+    partitions: &[Partition],
+) -> Result<Vec<Change>> {
+    let copies = |topic: &str| {
+        let own = partitions.iter().filter(|p| p.topic == topic);
+        own.map(|p| p.wanted).min()
+    };
+    let few = |t: &&Topic| copies(&t.name).is_some_and(|copies| copies <= FEW);
+    let few: Vec<Resource> = metadata
+        .topics
+        .iter()
+        .filter(few)
+        .map(|t| Resource::Topic(t.name.clone()))
+        .collect();
+    if few.is_empty() {
+        return Ok(Vec::new());
+    }
+    let configs = client.describe_configs(&few, &[MIN_IN_SYNC]).await?;
+    let mut changes = Vec::new();
+    for (resource, entries) in configs {
+        let own = entries
+            .iter()
+            .any(|e| e.name == MIN_IN_SYNC && e.source == Source::Topic);
+        if let (false, Resource::Topic(topic)) = (own, resource) {
+            changes.push(Change::MinInSync { topic, to: 1 });
+        }
+    }
+    Ok(changes)
+}
+
 /// Whether the broker in question holds no replica: the metadata names it nowhere, nothing is being moved to it,
 /// and its own disks have none. One that does not run is not asked for its disks.
 ///
@@ -297,10 +341,4 @@ pub async fn empty(client: &Client, call: Call<'_>) -> Result<Answer> {
         )),
         None => Answer::Yes(Some(format!("broker {id} holds nothing"))),
     })
-}
-
-impl From<Batch> for Change {
-    fn from(batch: Batch) -> Self {
-        Self::Move(batch)
-    }
 }

@@ -15,7 +15,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use apply::apply;
+pub use apply::{apply, with_copies};
 pub use ask::{empty, spread};
 pub use look::progress;
 pub use throttle::Throttle;
@@ -28,6 +28,8 @@ use crate::plan::ResourceChange;
 
 /// What to do when a change was not made.
 pub const AGAIN: &str = "run the same command again: it goes on where it stopped";
+/// How many replicas must have a message before it is acknowledged to those who ask for all.
+const MIN_IN_SYNC: &str = "min.insync.replicas";
 /// The word by which such changes are told from others.
 const SPREAD: &str = "spread";
 /// How many partitions are named in one line.

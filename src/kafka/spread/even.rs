@@ -6,7 +6,7 @@ use super::board::Board;
 use super::flow::{Edges, Shift};
 
 /// How many partitions are looked at before one is taken: with more, a sample of all serves as well.
-const SAMPLE: usize = 128;
+const SAMPLE: usize = 64;
 
 /// Evens loads out as far as single steps can. Where no units are in the way, no number of steps could do
 /// with fewer: each takes from a broker that has too many or gives to one that has too few, and a broker that
@@ -27,14 +27,26 @@ pub(super) fn even(board: &mut Board<'_>, edges: &mut Option<Edges>) {
 
 /// The next step: between the two brokers whose loads differ most, or those next to them.
 fn step(board: &Board<'_>, edges: Option<&Edges>, least: usize, most: usize) -> Option<Shift> {
+    let key = |slot: &usize| {
+        let (load, bytes) = (board.load(*slot), board.bytes[*slot]);
+        (Reverse(load), Reverse(bytes), *slot)
+    };
+    let may = |from: usize, to: usize| edges.is_none_or(|e| e.cheapest(from, to).is_some());
+    // Nearly always the first and the last do: they are found without sorting.
     let mut order: Vec<usize> = (0..board.ids.len()).collect();
-    order.sort_by_key(|slot| {
-        (
-            Reverse(board.load(*slot)),
-            Reverse(board.bytes[*slot]),
-            *slot,
-        )
-    });
+    let first = order.iter().copied().min_by_key(key)?;
+    let last = order.iter().copied().max_by_key(key)?;
+    let (full, empty) = (board.load(first), board.load(last));
+    if full <= most && empty >= least {
+        return None;
+    }
+    if full >= empty + 2
+        && may(first, last)
+        && let Some(n) = best(board, first, last, None)
+    {
+        return Some((n, first, last));
+    }
+    order.sort_by_key(key);
     for from in &order {
         for to in order.iter().rev() {
             let (full, empty) = (board.load(*from), board.load(*to));
@@ -42,7 +54,7 @@ fn step(board: &Board<'_>, edges: Option<&Edges>, least: usize, most: usize) -> 
             if !helps || full < empty + 2 {
                 break;
             }
-            if edges.is_some_and(|edges| edges.cheapest(*from, *to).is_none()) {
+            if !may(*from, *to) {
                 continue;
             }
             if let Some(n) = best(board, *from, *to, None) {

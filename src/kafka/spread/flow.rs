@@ -22,7 +22,16 @@ const WORK: usize = 10_000_000;
 pub(super) struct Edges {
     brokers: usize,
     counts: Vec<u32>,
+    /// For the partition at hand, by slot: whether it is there now, and whether it shall be.
+    marks: Vec<u8>,
+    /// For the partition at hand, by unit: whether a copy is there that stays.
+    others: Vec<bool>,
 }
+
+/// The partition is there now.
+const HAD: u8 = 1;
+/// The partition shall be there.
+const CHOSEN: u8 = 2;
 
 impl Edges {
     /// Of all partitions.
@@ -31,6 +40,8 @@ impl Edges {
         let mut edges = Self {
             brokers,
             counts: vec![0; brokers * brokers * COSTS],
+            marks: vec![0; brokers],
+            others: vec![false; board.units],
         };
         for n in 0..board.parts.len() {
             edges.count(board, n, true);
@@ -46,25 +57,40 @@ impl Edges {
             return;
         }
         let tight = part.units > 1 && board.spread(n) <= part.units;
+        part.old
+            .iter()
+            .flatten()
+            .for_each(|slot| self.marks[*slot] |= HAD);
+        part.chosen
+            .iter()
+            .for_each(|slot| self.marks[*slot] |= CHOSEN);
         for from in &part.chosen {
-            let others = part.chosen.iter().filter(|s| *s != from);
-            let others: Vec<usize> = others.map(|s| board.unit[*s]).collect();
+            self.mark_others(board, n, *from, true);
             let own = board.unit[*from];
-            let bound = tight && !others.contains(&own);
+            let bound = tight && !self.others[own];
             let saved = usize::from(!part.had(*from));
             let base = self.at(*from, 0);
-            for (to, unit) in board.unit.iter().enumerate() {
-                if part.chosen.contains(&to) || bound && *unit != own && others.contains(unit) {
+            let slots = board.unit.iter().zip(&self.marks).enumerate();
+            for (to, (unit, mark)) in slots {
+                if mark & CHOSEN != 0 || bound && *unit != own && self.others[*unit] {
                     continue;
                 }
-                let at = base + to * COSTS + usize::from(!part.had(to)) + 1 - saved;
+                let at = base + to * COSTS + usize::from(mark & HAD == 0) + 1 - saved;
                 if more {
                     self.counts[at] += 1;
                 } else {
                     self.counts[at] -= 1;
                 }
             }
+            self.mark_others(board, n, *from, false);
         }
+        let marked = part.old.iter().flatten().chain(&part.chosen);
+        marked.for_each(|slot| self.marks[*slot] = 0);
+    }
+
+    fn mark_others(&mut self, board: &Board<'_>, n: usize, from: usize, on: bool) {
+        let others = board.parts[n].chosen.iter().filter(|s| **s != from);
+        others.for_each(|slot| self.others[board.unit[*slot]] = on);
     }
 
     fn at(&self, from: usize, to: usize) -> usize {

@@ -48,9 +48,10 @@ pub async fn apply(client: &Client, change: &TopicChange) -> Result<()> {
         TopicChange::RemoveConfig { topic, key, .. } => {
             alter(client, topic, Alteration::Delete(key.clone())).await
         }
-        told @ (TopicChange::Leftover { .. } | TopicChange::Refused { .. }) => {
-            Err(Error::Unsafe(told.to_string()))
-        }
+        // It takes the members' places to say where they go: the driver does it.
+        told @ (TopicChange::Copies { .. }
+        | TopicChange::Leftover { .. }
+        | TopicChange::Refused { .. }) => Err(Error::Unsafe(told.to_string())),
     }
 }
 

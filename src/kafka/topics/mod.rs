@@ -58,6 +58,15 @@ pub enum TopicChange {
         /// How many it should have.
         to: i32,
     },
+    /// It has another number of copies: they are made or dropped (KIP-455).
+    Copies {
+        /// The topic.
+        topic: String,
+        /// How many it has.
+        from: usize,
+        /// How many it should have.
+        to: u16,
+    },
     /// A setting is not as it should be.
     SetConfig {
         /// The topic.
@@ -107,13 +116,6 @@ pub enum Why {
         /// How many are wanted.
         to: i32,
     },
-    /// Another number of copies is a reassignment.
-    Replication {
-        /// How many copies there are.
-        from: usize,
-        /// How many are wanted.
-        to: usize,
-    },
 }
 
 impl TopicChange {
@@ -122,6 +124,7 @@ impl TopicChange {
         match self {
             Self::Create(spec) | Self::Ensure(spec) => &spec.name,
             Self::AddPartitions { topic, .. }
+            | Self::Copies { topic, .. }
             | Self::SetConfig { topic, .. }
             | Self::RemoveConfig { topic, .. }
             | Self::Leftover { topic, .. }
@@ -153,6 +156,7 @@ impl fmt::Display for TopicChange {
                 write!(f, "compare with the inventory once the brokers answer")
             }
             Self::AddPartitions { from, to, .. } => write!(f, "partitions {from} -> {to}"),
+            Self::Copies { from, to, .. } => write!(f, "copies {from} -> {to}"),
             Self::SetConfig {
                 key,
                 from: Some((from, Source::Topic)),
@@ -194,12 +198,6 @@ impl fmt::Display for Why {
                 write!(
                     f,
                     "partitions {from} -> {to} is refused: partitions can only grow"
-                )
-            }
-            Self::Replication { from, to } => {
-                write!(
-                    f,
-                    "copies {from} -> {to} is refused: that is a reassignment of its replicas"
                 )
             }
         }
@@ -255,12 +253,17 @@ fn partitions(spec: &TopicSpec, topic: &Topic) -> Option<TopicChange> {
 }
 
 fn replication(spec: &TopicSpec, topic: &Topic) -> Option<TopicChange> {
-    let to = usize::try_from(spec.replication).unwrap_or(0);
+    let to = u16::try_from(spec.replication).unwrap_or(0);
     let (least, most) = topic.replication()?;
-    let from = if least == to { most } else { least };
-    (from != to).then(|| TopicChange::Refused {
+    let from = if least == usize::from(to) {
+        most
+    } else {
+        least
+    };
+    (from != usize::from(to)).then(|| TopicChange::Copies {
         topic: spec.name.clone(),
-        why: Why::Replication { from, to },
+        from,
+        to,
     })
 }
 

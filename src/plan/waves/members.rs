@@ -38,6 +38,31 @@ impl Waves<'_> {
         listed.is_none() || self.count(role) + self.leaving_of(role).len() >= GUARDED
     }
 
+    /// Whether a role is becoming three members of two that both must vote: as soon as one of the two is
+    /// restarted, it and the third have a majority and may choose the third, which the other does not know yet.
+    fn is_third(&self, role: &RoleRef) -> bool {
+        let joins = !self.stage.placement.joining.is_empty();
+        self.stage.only.as_ref() == Some(role) && joins && self.count(role) == GUARDED
+    }
+
+    /// What must hold before a member of a role is restarted.
+    pub(super) fn before(&self, role: &RoleRef, words: &Role) -> Vec<Probe> {
+        if !self.is_guarded(role, words) {
+            Vec::new()
+        } else if self.is_third(role) {
+            vec![Probe::QuorumOthers]
+        } else {
+            words.rolling.before.clone()
+        }
+    }
+
+    /// What must hold after it.
+    pub(super) fn ready(&self, role: &RoleRef, words: &Role) -> Vec<Probe> {
+        let mut ready = words.rolling.ready.clone();
+        ready.retain(|probe| !self.is_third(role) || *probe != Probe::Quorum);
+        ready
+    }
+
     fn count(&self, role: &RoleRef) -> usize {
         let all = self.context.placement.instances.iter();
         all.filter(|(id, _)| role.is_of(id)).count()

@@ -417,12 +417,8 @@ impl<'a> Waves<'a> {
             },
             Kind::Restart => Wave {
                 width: Some(rolling.width),
-                before: if self.is_guarded(role, words) {
-                    rolling.before
-                } else {
-                    Vec::new()
-                },
-                ready: rolling.ready,
+                before: self.before(role, words),
+                ready: self.ready(role, words),
                 last: rolling.last,
                 within: rolling.within,
                 ..wave

@@ -32,7 +32,8 @@ const END: u64 = 200;
 /// A load under way, as a process of its own on the operator's machine.
 pub struct Load<'a> {
     laptop: &'a Laptop,
-    inventory: PathBuf,
+    /// The inventory, as it is by now.
+    of: PathBuf,
     record: PathBuf,
     /// How far it was read, and what was found: partitions and times of acknowledgements.
     place: u64,
@@ -64,7 +65,7 @@ fn allowing(laptop: &Laptop, inventory: &Path) -> PathBuf {
 impl<'a> Load<'a> {
     /// Begins a load on a topic of its own, and waits until each partition has acknowledged some of it.
     pub fn start(laptop: &'a Laptop, inventory: &Path, topic: &str) -> Self {
-        let inventory = allowing(laptop, inventory);
+        let (of, inventory) = (inventory.to_owned(), allowing(laptop, inventory));
         let record = laptop.path(&format!("{topic}.record"));
         let words = ["drill", "load", text(&inventory), "--topic", topic];
         let how = ["--rate", RATE, "--partitions", PARTITIONS];
@@ -73,7 +74,7 @@ impl<'a> Load<'a> {
         let running = Running::start(&mut command);
         let mut load = Self {
             laptop,
-            inventory,
+            of,
             record,
             place: 0,
             partitions: 0,
@@ -167,7 +168,8 @@ impl<'a> Load<'a> {
     /// `drill check` on a record of this load.
     pub fn check(&self, record: &Path, more: &[&str]) -> Ran {
         let least = LEAST.to_string();
-        let words = ["drill", "check", text(&self.inventory), "--json"];
+        let inventory = allowing(self.laptop, &self.of);
+        let words = ["drill", "check", text(&inventory), "--json"];
         let on = ["--record", text(record), "--least", &least];
         let (from, to) = (self.from.unwrap_or_default(), self.to.unwrap_or_default());
         let (from, to) = (from.to_string(), to.to_string());

@@ -265,6 +265,16 @@ impl Bench {
             "the next plan is not empty:\n{}",
             sdtd::plan::show::show(&next.plan, sdtd::plan::show::Detail::Full)
         );
+        let holders = self.sim.lock().expect("whole").holders.clone();
+        let members = next.plan.view.members.iter();
+        let brokers: BTreeSet<_> = members
+            .filter(|m| m.id.service.as_str() == "kafka")
+            .map(|m| m.id.clone())
+            .collect();
+        assert!(
+            holders.is_empty() || holders == brokers,
+            "{holders:?} hold the data of {brokers:?}"
+        );
         let good = verify(&flow.prober(next.plan.view), &flow.events).await;
         let kinds = collected.kinds();
         self.tell(&kinds);

@@ -216,6 +216,26 @@ fn members(from: &str, to: &str, cut: Cut, some: Sample) {
     });
 }
 
+/// Members that hold data become more or fewer.
+fn holders(from: &str, to: &str, cut: Cut, some: Sample) {
+    let mut bench = Bench::new();
+    let text = |n: &str| USUAL.replace("brokers: 3", &format!("brokers: {n}"));
+    bench.inventory = text(from);
+    in_no_time(async {
+        let first = bench.deploy_at_once().await.expect("a plan");
+        assert!(first.report.is_done());
+        bench.inventory = text(to);
+        assert!(at_steps(&mut bench, cut, some).await > 20);
+    });
+}
+
+#[test]
+fn shares_go_where_they_should_after_the_run_is_killed_at_any_step() {
+    holders("1", "3", Cut::Killed, Sample(3, 1));
+    holders("3", "1", Cut::Killed, Sample(3, 2));
+    holders("3", "2", Cut::One(FaultKind::LostAfter), Sample(4, 0));
+}
+
 #[test]
 fn growth_converges_after_the_run_is_killed_at_any_step() {
     members("[a]", "[a, b, c]", Cut::Killed, Sample(3, 0));

@@ -1,12 +1,13 @@
 //! A driver whose answers follow from the fake world.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use sdtd::catalogue::descriptor::DriverAction;
-use sdtd::driver::{Answer, Call, Driver, TopicInfo};
+use sdtd::driver::{Answer, Call, Driver, Spread, TopicInfo};
 use sdtd::event::Problem;
+use sdtd::id::InstanceId;
 use sdtd::inventory::Topic;
 use sdtd::plan::{Member, ResourceChange};
 use sdtd::transport::fake::World;
@@ -51,6 +52,28 @@ impl FakeDriver {
         }
     }
 
+    fn empty(&self, member: &Member) -> Answer {
+        let holders = &self.sim.lock().expect("whole").holders;
+        match holders.contains(&member.id) {
+            true => Answer::NotYet(format!("{} still holds something", member.id)),
+            false => Answer::Yes(None),
+        }
+    }
+
+    fn resource(call: Call<'_>, text: String, change: serde_json::Value) -> ResourceChange {
+        let action = DriverAction {
+            driver: "kafka".to_owned(),
+            action: call.action.to_owned(),
+        };
+        let service = call.service.clone();
+        ResourceChange {
+            service,
+            action,
+            text,
+            change,
+        }
+    }
+
     fn whole_without(&self, call: Call<'_>, one: &Member) -> Answer {
         let mut others = call.view.peers(one).filter(|m| m.id != one.id);
         match others.find(|member| self.health(member) != Health::Up) {
@@ -79,7 +102,7 @@ impl Driver for FakeDriver {
             false => Answer::NotYet(format!("no {why}")),
         };
         match (call.action, call.member) {
-            ("empty", _) => Answer::Yes(None),
+            ("empty", Some(member)) => self.empty(member),
             ("whole" | "round-trip", _) => self.whole(call, "client"),
             ("quorum", _) => self.whole(call, "controller"),
             ("replaceable", Some(member)) => self.whole_without(call, member),
@@ -131,6 +154,35 @@ impl Driver for FakeDriver {
         Ok(changes)
     }
 
+    /// All members hold something in the end, but those that leave; one after another gets it or gives it away.
+    async fn spread(
+        &self,
+        call: Call<'_>,
+        wanted: &Spread,
+    ) -> Result<Vec<ResourceChange>, Problem> {
+        let all = call.view.of_service(call.service).map(|m| m.id.clone());
+        let stay: BTreeSet<InstanceId> = all.filter(|id| !wanted.leaving.contains(id)).collect();
+        let mut sim = self.sim.lock().expect("whole");
+        if sim.holders.is_empty() {
+            sim.holders = stay.difference(&wanted.joining).cloned().collect();
+            sim.holders.extend(wanted.leaving.iter().cloned());
+        }
+        let gets = stay.difference(&sim.holders).map(|id| (id, true));
+        let gives = sim.holders.difference(&stay).map(|id| (id, false));
+        let change = |(id, gets): (&InstanceId, bool)| {
+            let text = format!(
+                "{id} {}",
+                if gets {
+                    "gets its share"
+                } else {
+                    "gives all away"
+                }
+            );
+            Self::resource(call, text, serde_json::json!({ "share": (id, gets) }))
+        };
+        Ok(gets.chain(gives).map(change).collect())
+    }
+
     async fn topics(&self, _: Call<'_>) -> Result<Vec<TopicInfo>, Problem> {
         Ok(Vec::new())
     }
@@ -142,6 +194,17 @@ impl Driver for FakeDriver {
     async fn change(&self, call: Call<'_>, change: &ResourceChange) -> Result<(), Problem> {
         if let Answer::NotYet(why) = self.whole(call, "client") {
             return Err(Problem::new(why));
+        }
+        if let Some(share) = change.change.get("share") {
+            let share = serde_json::from_value::<(InstanceId, bool)>(share.clone());
+            let (id, gets) = share.map_err(|e| Problem::new(e.to_string()))?;
+            let holders = &mut self.sim.lock().expect("whole").holders;
+            _ = if gets {
+                holders.insert(id)
+            } else {
+                holders.remove(&id)
+            };
+            return Ok(());
         }
         let parsed = serde_json::from_value::<(String, Topic)>(change.change.clone());
         let (name, topic) = parsed.map_err(|e| Problem::new(e.to_string()))?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sdtd::catalogue::Catalogue;
-use sdtd::id::HostName;
+use sdtd::id::{HostName, InstanceId};
 use sdtd::inventory::{Amount, Cluster, Topic};
 use sdtd::transport::fake::World;
 
@@ -53,6 +53,8 @@ pub struct Sim {
     pub moves: BTreeMap<(String, HostName), HostName>,
     /// Units that run and never answer.
     pub mute: BTreeSet<(HostName, String)>,
+    /// Members that hold a share of the data, once that was asked.
+    pub holders: BTreeSet<InstanceId>,
     /// The topics that were made.
     pub topics: BTreeMap<String, Topic>,
     started: BTreeMap<(HostName, String), (Option<u32>, u32)>,
@@ -173,7 +175,9 @@ impl Sim {
     /// Who leads; whoever led goes on as long as it is up, else the last of those that are.
     pub fn leader(&mut self, world: &World, role: &Role) -> Option<HostName> {
         if let Some(lists) = self.ensemble(world, &role.unit) {
-            let leader = ensemble::leader(&lists, self.leaders.get(&role.unit))?;
+            // Whoever can't lead for a moment is no longer preferred.
+            let before = self.leaders.remove(&role.unit);
+            let leader = ensemble::leader(&lists, before.as_ref())?;
             self.leaders.insert(role.unit.clone(), leader.clone());
             return Some(leader);
         }

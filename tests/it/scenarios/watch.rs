@@ -55,6 +55,12 @@ impl Watch {
         let served = ensemble::leader(&lists, None).is_some();
         lists.remove(host);
         let serves = ensemble::leader(&lists, None).is_some();
+        let leads = sim.leaders.get(unit).cloned();
+        // They choose anew at once, or as soon as enough are there, and then without regard to who led.
+        match ensemble::leader(&lists, leads.as_ref()) {
+            Some(next) => _ = sim.leaders.insert(unit.to_owned(), next),
+            None => _ = sim.leaders.remove(unit),
+        }
         if served && !serves && known.unwrap_or(0) > 2 {
             self.wrong
                 .push(format!("{unit} of {host} goes down, and no leader is left"));

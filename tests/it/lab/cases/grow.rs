@@ -52,6 +52,14 @@ pub fn grow(lab: &mut Lab) -> Done {
         }
     }
     laptop.expect_settled(&inventory);
+
+    if std::env::var("SDTD_FULL").as_deref() == Ok("1") {
+        for servers in ["5", "3", "1"] {
+            let load = Load::start(&laptop, &inventory, &format!("servers-{servers}"));
+            scale(&laptop, &inventory, load, &["--zookeepers", servers]);
+            laptop.expect_settled(&inventory);
+        }
+    }
     Done::Passed
 }
 
