@@ -205,14 +205,8 @@ pub async fn carry_out(
             _ => ("deployed and verified", "sdtd status"),
         };
         headline.clone_into(&mut summary.headline);
-        summary.next = vec![format!("{next} {}", run.path.display())];
-        if goal == Goal::Deploy {
-            summary.next.splice(0..0, left.into_iter().map(in_a_line));
-        }
-        if goal == Goal::Back {
-            let again = "put the inventory right first: `sdtd deploy` does again what it says";
-            summary.next.insert(0, again.to_owned());
-        }
+        summary.next = before_next(goal, left);
+        summary.next.push(format!("{next} {}", run.path.display()));
     } else {
         "done".clone_into(&mut summary.headline);
     }
@@ -228,12 +222,17 @@ fn told(edit: Option<&Edit>, plan: &str) -> String {
     format!("{}{plan}", edit.map(before).unwrap_or_default())
 }
 
-/// What is left to be done, with how.
-fn in_a_line(left: Problem) -> String {
-    match left.help {
+/// What is left to be done, and how.
+fn before_next(goal: Goal, left: Vec<Problem>) -> Vec<String> {
+    if goal == Goal::Back {
+        let again = "put the inventory right first: `sdtd deploy` does again what it says";
+        return vec![again.to_owned()];
+    }
+    let line = |left: Problem| match left.help {
         Some(help) => format!("{}; {help}", left.cause),
         None => left.cause,
-    }
+    };
+    left.into_iter().map(line).collect()
 }
 
 /// Why some hosts were left as they are.

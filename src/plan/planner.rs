@@ -103,7 +103,7 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
             .map(Problem::new),
     );
     if refused.is_empty() {
-        refused.extend(not_rolled(input)?);
+        refused.extend(versions::not_rolled(input)?);
     }
     let stages = stages(&placement, input.catalogue);
     let mut plan = Plan {
@@ -136,30 +136,6 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
     }
     plan.warnings.extend(warnings);
     Ok(plan)
-}
-
-/// Services that are to be finalized before all that comes first is done: a member of the version before would be
-/// cut off from those that no longer speak its protocol.
-fn not_rolled(input: Input<'_>) -> Result<Vec<Problem>, PlanError> {
-    let first = Input {
-        finalize: &BTreeSet::new(),
-        ..input
-    };
-    let held = versions::unfinished(first);
-    let held: Vec<&ServiceName> = held
-        .keys()
-        .filter(|name| input.finalize.contains(*name))
-        .collect();
-    if held.is_empty() || plan(first)?.is_empty() {
-        return Ok(Vec::new());
-    }
-    let problem = |name: &&ServiceName| {
-        Problem::new(format!(
-            "{name} can't be finalized yet: not everything is as the inventory says"
-        ))
-        .help("`sdtd deploy` first: all members must run the new version, and be well")
-    };
-    Ok(held.iter().map(problem).collect())
 }
 
 /// What is to be known of a change between few members: two can't do without each other, and three of which one

@@ -10,7 +10,7 @@ use crate::facts::Record;
 use crate::id::ServiceName;
 use crate::inventory::Service;
 use crate::plan::place::Placement;
-use crate::plan::planner::Input;
+use crate::plan::planner::{self, Input, PlanError};
 
 /// The versions of a service that a host's record knows of: what it runs, and what is finalized.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -184,6 +184,33 @@ fn out_of_reach(input: Input<'_>) -> Vec<Problem> {
         .help("bring all hosts back first: members that differ would be cut off from each other")
     };
     services.filter(last).map(problem).collect()
+}
+
+/// Services that are to be finalized before all that comes first is done: a member of the version before would be
+/// cut off from those that no longer speak its protocol.
+///
+/// # Errors
+/// When there is no plan for what comes first.
+pub fn not_rolled(input: Input<'_>) -> Result<Vec<Problem>, PlanError> {
+    let first = Input {
+        finalize: &BTreeSet::new(),
+        ..input
+    };
+    let held = unfinished(first);
+    let held: Vec<&ServiceName> = held
+        .keys()
+        .filter(|name| input.finalize.contains(*name))
+        .collect();
+    if held.is_empty() || planner::plan(first)?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let problem = |name: &&ServiceName| {
+        Problem::new(format!(
+            "{name} can't be finalized yet: not everything is as the inventory says"
+        ))
+        .help("`sdtd deploy` first: all members must run the new version, and be well")
+    };
+    Ok(held.iter().map(problem).collect())
 }
 
 /// What is to be known of services that are not finalized, once a plan is done.
