@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use super::probe::{DriverAction, Probe};
 pub use super::role::{
     Count, Data, FileSpec, HeapRule, IdRule, Memory, OnChange, Once, OnceOn, Quorum, Role, Rolling,
-    Run, Status,
+    Run, Settle, Status,
 };
 pub use super::scale::{OneByOne, Scale};
 pub use super::version::{Finalize, Version};

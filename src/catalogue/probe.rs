@@ -45,6 +45,8 @@ pub enum Probe {
     QuorumOthers,
     /// The instance leads its quorum.
     QuorumLeader,
+    /// The same holds of all other members of the instance's role.
+    Others(Box<Probe>),
     /// An action of a driver, `<driver>/<action>`.
     Driver(DriverAction),
 }
@@ -105,6 +107,7 @@ impl std::fmt::Display for Probe {
             Self::Quorum => f.write_str("quorum"),
             Self::QuorumOthers => f.write_str("quorum of the others"),
             Self::QuorumLeader => f.write_str("leads"),
+            Self::Others(probe) => write!(f, "{probe} of the others"),
             Self::Driver(action) => write!(f, "{}", action.action),
         }
     }

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::probe::Probe;
+use super::probe::{DriverAction, Probe};
 use super::scale::Scale;
 use super::when::When;
 
@@ -324,9 +324,22 @@ pub struct Rolling {
     /// What must hold after it was started.
     #[serde(default)]
     pub ready: Vec<Probe>,
+    /// What a driver does once all were started again.
+    #[serde(default)]
+    pub settle: Option<Settle>,
     /// Seconds that `before` and `ready` are waited for.
     #[serde(default = "ten_minutes")]
     pub within: u64,
+}
+
+/// What a driver does at the end of a roll.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settle {
+    /// The driver's action.
+    pub action: DriverAction,
+    /// What it does, for people.
+    pub text: String,
 }
 
 fn ten_minutes() -> u64 {
@@ -340,6 +353,7 @@ impl Default for Rolling {
             last: None,
             before: Vec::new(),
             ready: Vec::new(),
+            settle: None,
             within: ten_minutes(),
         }
     }

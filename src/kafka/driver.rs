@@ -23,6 +23,8 @@ use crate::plan::{Member, ResourceChange};
 const REQUEST: Duration = Duration::from_secs(10);
 /// How long brokers that run may take to register before a topic is changed.
 pub(super) const REGISTERED: Duration = Duration::from_secs(60);
+/// The action that puts leaders back at the end of a roll.
+const LEADERS: &str = "leaders";
 /// The name of the port that brokers have for their clients.
 pub(super) const CLIENT: &str = "client";
 /// How many partitions are named in one line.
@@ -171,6 +173,9 @@ impl Driver for KafkaDriver {
             return done.map_err(|e| wrong(&e).help(moves::AGAIN));
         }
         let client = client(call);
+        if call.action == LEADERS {
+            return moves::settle_all(&client).await.map_err(|e| wrong(&e));
+        }
         if call.action == settings::ACTION {
             let what = serde_json::from_value(change.change.clone()).map_err(|e| wrong(&e))?;
             wait_for_all(&client, call).await.map_err(|e| wrong(&e))?;

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use crate::facts::HostFacts;
 use crate::inventory::{Connection, Host};
 use crate::plan::compare::block_in;
-use crate::plan::model::{Batch, FORMAT, Member, Plan, RoleView, Step, UnitChange, View, Wave};
+use crate::plan::model::{
+    Batch, FORMAT, Member, Plan, ResourceChange, RoleView, Step, UnitChange, View, Wave,
+};
 use crate::plan::packages;
 use crate::plan::paths::HostPaths;
 use crate::plan::planner::{Input, rolling_of, view_of};
@@ -108,6 +110,9 @@ pub fn restart(input: Input<'_>, selection: &Selection) -> Plan {
             wave.before = rolling.before;
             wave.ready = rolling.ready;
             wave.last = rolling.last;
+            let settle = rolling.settle.as_ref();
+            wave.resources
+                .extend(settle.map(|settle| ResourceChange::settle(&role.role, settle)));
             wave.within = rolling.within;
         }
     }

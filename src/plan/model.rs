@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::descriptor::{DriverAction, Probe, Quorum, Status};
+use crate::catalogue::descriptor::{DriverAction, Probe, Quorum, Settle, Status};
 use crate::event::Problem;
 use crate::id::{ClusterName, HostName, InstanceId, RoleName, ServiceName};
 
@@ -149,6 +149,19 @@ pub struct ResourceChange {
     pub text: String,
     /// What it changes, for the driver.
     pub change: serde_json::Value,
+}
+
+impl ResourceChange {
+    /// What a role's driver does at the end of a roll.
+    #[must_use]
+    pub fn settle(role: &RoleRef, settle: &Settle) -> Self {
+        Self {
+            service: role.service.clone(),
+            action: settle.action.clone(),
+            text: settle.text.clone(),
+            change: serde_json::Value::Null,
+        }
+    }
 }
 
 /// One change on a host. Each is idempotent, and checks that what it starts from still holds.

@@ -240,7 +240,15 @@ fn staged(
         return Err(PlanError::Blocked(blocked));
     }
     let everybody: Vec<Desired> = desired.iter().chain(&leaving).cloned().collect();
-    let previous = previous::after(context, &desired, trees);
+    // Files that name members which are others by now must not come back.
+    let stays = stage.only.is_none()
+        && context.placement.joining.is_empty()
+        && context.placement.leaving.is_empty();
+    let previous = if stays {
+        previous::after(context, &desired, trees)
+    } else {
+        BTreeMap::new()
+    };
     let aim = Aim {
         stage,
         leaving: &leaving,
@@ -250,7 +258,11 @@ fn staged(
     let mut waves = Waves::new(context, &desired, trees, aim);
     let known = input.cluster.hosts.iter();
     waves.prepare(&records(input, context.placement, &everybody, known))?;
-    waves.keep(&previous);
+    if stays {
+        waves.keep(&previous);
+    } else {
+        waves.end_the_way_back();
+    }
     waves.install()?;
     for role in roles(input) {
         waves.role(&role)?;
@@ -346,9 +358,12 @@ fn in_context<T>(
         cluster: &cluster,
         ..input
     };
+    let own = trees(input, placement);
+    if placement.leaving.is_empty() {
+        return work(input, &context(input, placement, &own), &own);
+    }
     let all = trees(input, &placement.with_leaving());
-    let trees = trees(input, placement);
-    work(input, &context(input, placement, &all), &trees)
+    work(input, &context(input, placement, &all), &own)
 }
 
 /// What should be on the hosts that were asked; what is on one out of reach is left as it is.

@@ -97,11 +97,28 @@ impl Prober {
             Probe::Quorum => self.quorum_whole(member).await,
             Probe::QuorumOthers => self.quorum_of_others(member).await,
             Probe::QuorumLeader => self.quorum_leader(member).await,
+            Probe::Others(probe) => self.others(probe, member).await,
             Probe::Driver(_) => {
                 self.ask_driver(probe, &member.id.service, Some(member))
                     .await
             }
         }
+    }
+
+    /// Asks all other members of an instance's role; the first that does not say yes answers for them.
+    async fn others(&self, probe: &Probe, member: &Member) -> Answer {
+        let others = self
+            .view
+            .peers(member)
+            .filter(|other| other.id != member.id);
+        for other in others {
+            match Box::pin(self.ask(probe, other)).await {
+                Answer::Yes(_) => {}
+                Answer::NotYet(why) => return Answer::NotYet(format!("{}: {why}", other.id)),
+                Answer::Broken(why) => return Answer::Broken(format!("{}: {why}", other.id)),
+            }
+        }
+        Answer::Yes(None)
     }
 
     /// Asks a service as a whole.

@@ -49,6 +49,23 @@ pub async fn apply(client: &Client, change: &Change) -> Result<()> {
     }
 }
 
+/// Waits until all partitions are whole, and has each led by its first replica.
+///
+/// # Errors
+/// When the cluster refuses, or is not whole in time.
+pub async fn settle_all(client: &Client) -> Result<()> {
+    let metadata = client.metadata().await?;
+    let mut all: BTreeMap<String, Vec<i32>> = BTreeMap::new();
+    for (topic, partition) in metadata.partitions() {
+        let of_topic = all.entry(topic.to_owned()).or_default();
+        of_topic.push(partition.index);
+    }
+    if all.is_empty() {
+        return Ok(());
+    }
+    settled(client, &all).await
+}
+
 /// Gives a topic another number of copies.
 ///
 /// # Errors
@@ -132,7 +149,7 @@ async fn wait_for_all(client: &Client, batch: &Batch) -> Result<()> {
     })
 }
 
-/// Each partition whole and led by its first replica.
+/// Each partition whole, and led by its first replica.
 async fn settled(client: &Client, partitions: &BTreeMap<String, Vec<i32>>) -> Result<()> {
     let topics: Vec<&str> = partitions.keys().map(String::as_str).collect();
     let all = |good: fn(&Partition) -> bool| {

@@ -15,7 +15,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use apply::{apply, with_copies};
+pub use apply::{apply, settle_all, with_copies};
 pub use ask::{empty, spread};
 pub use look::progress;
 pub use throttle::Throttle;

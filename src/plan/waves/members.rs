@@ -35,7 +35,7 @@ impl Waves<'_> {
             .scale
             .as_ref()
             .and_then(|scale| scale.one_by_one.as_ref());
-        listed.is_none() || self.count(role) + self.leaving_of(role).len() >= GUARDED
+        listed.is_none() || self.count(role) >= GUARDED
     }
 
     /// Whether a role is becoming three members of two that both must vote: as soon as one of the two is
@@ -48,7 +48,18 @@ impl Waves<'_> {
     /// What must hold before a member of a role is restarted.
     pub(super) fn before(&self, role: &RoleRef, words: &Role) -> Vec<Probe> {
         if !self.is_guarded(role, words) {
-            Vec::new()
+            // A restart ends the service for a moment; the other must be there to go on with.
+            let one_by_one = words
+                .scale
+                .as_ref()
+                .and_then(|scale| scale.one_by_one.as_ref());
+            let second = one_by_one
+                .map(|words| words.second.clone())
+                .unwrap_or_default();
+            second
+                .into_iter()
+                .map(|probe| Probe::Others(Box::new(probe)))
+                .collect()
         } else if self.is_third(role) {
             vec![Probe::QuorumOthers]
         } else {
@@ -58,6 +69,17 @@ impl Waves<'_> {
 
     /// What must hold after it.
     pub(super) fn ready(&self, role: &RoleRef, words: &Role) -> Vec<Probe> {
+        let one_by_one = words
+            .scale
+            .as_ref()
+            .and_then(|scale| scale.one_by_one.as_ref());
+        if let Some(words) = one_by_one
+            && !self.leaving_of(role).is_empty()
+            && self.count(role) + 1 == GUARDED
+        {
+            // One of two that knows the other only finds the old three agreed without it.
+            return words.second.clone();
+        }
         let mut ready = words.rolling.ready.clone();
         ready.retain(|probe| !self.is_third(role) || *probe != Probe::Quorum);
         ready
@@ -95,6 +117,12 @@ impl Waves<'_> {
             *kind = Kind::Join;
             batch.because = vec!["it joins the others".to_owned()];
         }
+    }
+
+    /// Whether there are others who can be asked to be whole before one joins them: it follows only if all of
+    /// those do whom it needs for a majority of its own list.
+    pub(super) fn joins_alone(&self, role: &RoleRef, wave: &Wave) -> bool {
+        self.stage.only.is_some() && wave.batches.len() == 1 && self.count(role) >= GUARDED
     }
 
     /// Members of a list that leave and happen to lead it give that up before the others forget them.
@@ -209,10 +237,17 @@ impl Waves<'_> {
             batch.steps.extend(self.taken_off(one));
             batches.push(batch);
         }
-        let before = words.scale.as_ref().map(|scale| scale.leaves.clone());
+        let scale = words.scale.as_ref();
+        let before = match scale.and_then(|scale| scale.one_by_one.as_ref()) {
+            None => scale.map(|scale| scale.leaves.clone()),
+            // The others agree without it.
+            Some(_) if self.count(role) == 1 => Some(vec![Probe::Quorum]),
+            Some(_) => Some(vec![Probe::QuorumOthers]),
+        };
         let wave = self.role_wave(role, words, Kind::Tidy, batches);
         let wave = Wave {
             title: format!("take {role} off"),
+            members: self.members(role, Kind::Restart),
             resources: self
                 .moves_of
                 .get(role)

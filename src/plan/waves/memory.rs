@@ -67,6 +67,29 @@ impl Waves<'_> {
         self.prepared.extend(index);
     }
 
+    /// What hosts had is no way back any more, once other members come and go.
+    pub fn end_the_way_back(&mut self) {
+        let mut batches = Vec::new();
+        for (name, paths, facts) in self.context.asked() {
+            let kept = facts.files.contains_key(&paths.previous());
+            let (path, data) = (paths.previous(), false);
+            let steps = kept.then_some(Step::Remove { path, data });
+            let steps = Steps {
+                steps: steps.into_iter().collect(),
+                ..Steps::default()
+            };
+            batches.extend(self.batch(name, steps));
+        }
+        let wave = Wave {
+            title: "there is no way back over this".to_owned(),
+            after_on_host: self.prepared.clone(),
+            batches,
+            ..Wave::default()
+        };
+        let index = self.push(wave);
+        self.prepared.extend(index);
+    }
+
     /// Takes package trees off the hosts that nothing runs from, neither now nor before the last change, and no
     /// other cluster either.
     pub fn clean(&mut self, previous: &BTreeMap<HostName, Previous>) {

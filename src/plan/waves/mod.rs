@@ -8,7 +8,7 @@ mod memory;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalogue::Role;
-use crate::catalogue::descriptor::OnChange;
+use crate::catalogue::descriptor::{OnChange, Probe};
 use crate::facts::{HostFacts, Record};
 use crate::id::{HostName, InstanceId, ServiceName};
 use crate::plan::asks::is_hook;
@@ -396,9 +396,17 @@ impl<'a> Waves<'a> {
             ..Wave::default()
         };
         let rolling = words.rolling.clone();
+        let settle = rolling.settle.as_ref();
+        let settle = settle.map(|settle| ResourceChange::settle(role, settle));
         match kind {
             Kind::Tidy | Kind::Reload => wave,
             Kind::Join => Wave {
+                width: self.joins_alone(role, &wave).then_some(1),
+                before: if self.joins_alone(role, &wave) {
+                    vec![Probe::QuorumOthers]
+                } else {
+                    Vec::new()
+                },
                 ready: self.joined(role, words).unwrap_or_default(),
                 within: words.run.ready_within,
                 ..wave
@@ -417,6 +425,10 @@ impl<'a> Waves<'a> {
             },
             Kind::Restart => Wave {
                 width: Some(rolling.width),
+                resources: settle
+                    .filter(|_| !wave.batches.is_empty())
+                    .into_iter()
+                    .collect(),
                 before: self.before(role, words),
                 ready: self.ready(role, words),
                 last: rolling.last,

@@ -132,6 +132,10 @@ fn the_words_of_every_service_hold_together() {
                 "{who} reloads without a command"
             );
             for probe in probes(role) {
+                let probe = match probe {
+                    Probe::Others(inner) => inner.as_ref(),
+                    own => own,
+                };
                 let port = match probe {
                     Probe::Tcp(port)
                     | Probe::Http { port, .. }
@@ -143,7 +147,7 @@ fn the_words_of_every_service_hold_together() {
                         );
                         continue;
                     }
-                    Probe::Driver(_) | Probe::Exec { .. } => continue,
+                    Probe::Driver(_) | Probe::Exec { .. } | Probe::Others(_) => continue,
                 };
                 assert!(role.ports.contains_key(port), "{who} asks port `{port}`");
             }

@@ -46,11 +46,16 @@ pub fn leader(lists: &Lists, now: Option<&HostName>) -> Option<HostName> {
     goes_on.or_else(|| lists.keys().rfind(may)).cloned()
 }
 
-/// Whether one follows the leader: a majority of those that it knows do.
+/// Whether one follows the leader: a majority of those that it knows do. Its own vote is none of these where the
+/// leader does without it: then it finds an election that is over (`FastLeaderElection`).
 pub fn follows(lists: &Lists, one: &HostName, leader: &HostName) -> bool {
     let Some(list) = lists.get(one) else {
         return false;
     };
-    let with_it = list.iter().filter(|other| accepts(lists, other, leader));
+    let mut without = lists.clone();
+    without.remove(one);
+    let over = without.contains_key(leader) && may_lead(&without, leader);
+    let counts = |other: &&HostName| (!over || *other != one) && accepts(lists, other, leader);
+    let with_it = list.iter().filter(counts);
     one != leader && list.contains(leader) && with_it.count() >= majority(list)
 }
