@@ -129,3 +129,44 @@ fn shown(before: &str, after: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn words(words: &str) -> Result<(Option<String>, Option<PathBuf>), Failure> {
+        let all = format!("sdtd upgrade {words}");
+        let cli = Cli::try_parse_from(all.split(' ')).expect("known words");
+        let Command::Upgrade(args) = cli.command else {
+            panic!("another command");
+        };
+        asked(&args).map(|(aim, inventory)| match aim {
+            Aim::Version(version) => (Some(version), inventory),
+            Aim::Finalized => (None, inventory),
+        })
+    }
+
+    #[test]
+    fn a_version_or_the_end_of_a_change_is_asked_for_and_never_both() {
+        let file = || Some(PathBuf::from("my.yaml"));
+        let version = || Some("3.9".to_owned());
+        assert_eq!(words("db 3.9").unwrap(), (version(), None));
+        assert_eq!(words("db 3.9 my.yaml").unwrap(), (version(), file()));
+        assert_eq!(words("db --finalize").unwrap(), (None, None));
+        assert_eq!(words("db --finalize my.yaml").unwrap(), (None, file()));
+        assert_eq!(words("db my.yaml --finalize").unwrap(), (None, file()));
+        assert!(words("db 3.9 my.yaml --finalize").is_err());
+        assert!(Cli::try_parse_from(["sdtd", "upgrade", "db"]).is_err());
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_version_is_written_where_there_is_none_yet() {
+        let text = "services: { db: { nodes: 3 } }\n";
+        let edited = edited(text, "db", "3.9.1").unwrap();
+        assert_eq!(edited, "services: { db: { version: 3.9.1, nodes: 3 } }\n");
+    }
+}

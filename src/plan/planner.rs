@@ -112,7 +112,7 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
         view: view(input, &placement),
         waves: Vec::new(),
         unchanged: 0,
-        warnings: versions::told_finalized(input),
+        warnings: versions::warnings(input),
         left: versions::told(input),
     };
     let mut facts = Cow::Borrowed(input.facts);

@@ -250,9 +250,32 @@ fn tell(catalogue: &Catalogue, service: &Service, (new, old): (&str, &str)) -> P
     ))
 }
 
-/// What ends the way back, as a plan brings it about.
+/// What is to be known of versions before a plan is done.
 #[must_use]
-pub fn told_finalized(input: Input<'_>) -> Vec<Problem> {
+pub fn warnings(input: Input<'_>) -> Vec<Problem> {
+    let mut all = told_changes(input);
+    all.extend(told_finalized(input));
+    all
+}
+
+/// Which versions a plan changes: an inventory that names none follows the newest that this sdtd knows.
+fn told_changes(input: Input<'_>) -> Vec<Problem> {
+    let mut all = Vec::new();
+    for (name, service) in &input.cluster.services {
+        let known = recorded(input, name);
+        let one = known.iter().find(|one| one.runs != service.version);
+        all.extend(one.map(|one| {
+            let (from, to) = (one.runs, &service.version);
+            Problem::new(format!("{name} goes from {from} to {to}")).help(format!(
+                "write `{name}: {{ version: {from} }}` if it is not to"
+            ))
+        }));
+    }
+    all
+}
+
+/// What ends the way back, as a plan brings it about.
+fn told_finalized(input: Input<'_>) -> Vec<Problem> {
     let waits = unfinished(Input {
         finalize: &BTreeSet::new(),
         ..input
