@@ -16,6 +16,7 @@ pub use super::role::{
     Run, Settle, Status,
 };
 pub use super::scale::{OneByOne, Scale};
+pub use super::version::{Finalize, Version};
 pub use super::when::{Need, When};
 use crate::id::{RoleName, ServiceName};
 
@@ -34,6 +35,10 @@ pub struct Descriptor {
     pub needs: Vec<Need>,
     /// Upstream versions that this folder supports; the first is the default.
     pub versions: IndexMap<String, Version>,
+    /// What a new version does not do before it is finalized; with a service that has no such word, a version
+    /// that all members run is all there is to it. The first whose settings are given counts.
+    #[serde(default)]
+    pub finalize: Vec<Finalize>,
     /// What is installed on the hosts; none for a service that runs what the system has.
     #[serde(default)]
     pub package: Option<Package>,
@@ -89,6 +94,16 @@ impl Descriptor {
         settings
     }
 
+    /// What a new version does not do before it is finalized, with these settings.
+    #[must_use]
+    pub fn finalize_with(
+        &self,
+        settings: &BTreeMap<String, serde_json::Value>,
+    ) -> Option<&Finalize> {
+        let mut all = self.finalize.iter();
+        all.find(|finalize| finalize.when.holds(settings))
+    }
+
     /// The roles that there are with these settings, in starting order.
     pub fn roles_with<'a>(
         &'a self,
@@ -121,22 +136,6 @@ impl Descriptor {
         let needs = self.needs.iter().filter(wanted);
         needs.map(|need| need.service().clone()).collect()
     }
-}
-
-/// One upstream version.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Version {
-    /// Values that templates and sources read as `release.<name>`.
-    #[serde(default)]
-    pub values: BTreeMap<String, String>,
-    /// The least version of services that it needs, where not any of theirs will do.
-    #[serde(default)]
-    pub least: BTreeMap<ServiceName, String>,
-    /// The only values that this version takes of some settings.
-    #[serde(default)]
-    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
-    pub settings: BTreeMap<String, serde_json::Value>,
 }
 
 /// What is installed, and where it may come from.

@@ -7,6 +7,7 @@ mod reference;
 pub mod render;
 mod role;
 mod scale;
+mod version;
 mod when;
 
 pub use descriptor::{Descriptor, Probe, Role};

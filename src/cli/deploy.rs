@@ -176,7 +176,7 @@ pub async fn carry_out(
         };
         return Err(run.end(Some(failure), "nothing was changed").await);
     }
-    let view = plan.view.clone();
+    let (view, left) = (plan.view.clone(), plan.left.clone());
     let lock = match run.lock(global).await {
         Ok(lock) => lock,
         Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),
@@ -205,11 +205,8 @@ pub async fn carry_out(
             _ => ("deployed and verified", "sdtd status"),
         };
         headline.clone_into(&mut summary.headline);
-        summary.next = vec![format!("{next} {}", run.path.display())];
-        if goal == Goal::Back {
-            let again = "put the inventory right first: `sdtd deploy` does again what it says";
-            summary.next.insert(0, again.to_owned());
-        }
+        summary.next = before_next(goal, left);
+        summary.next.push(format!("{next} {}", run.path.display()));
     } else {
         "done".clone_into(&mut summary.headline);
     }
@@ -223,6 +220,19 @@ pub async fn carry_out(
 fn told(edit: Option<&Edit>, plan: &str) -> String {
     let before = |edit: &Edit| format!("{}\n{}\n", edit.path.display(), edit.shown);
     format!("{}{plan}", edit.map(before).unwrap_or_default())
+}
+
+/// What is left to be done, and how.
+fn before_next(goal: Goal, left: Vec<Problem>) -> Vec<String> {
+    if goal == Goal::Back {
+        let again = "put the inventory right first: `sdtd deploy` does again what it says";
+        return vec![again.to_owned()];
+    }
+    let line = |left: Problem| match left.help {
+        Some(help) => format!("{}; {help}", left.cause),
+        None => left.cause,
+    };
+    left.into_iter().map(line).collect()
 }
 
 /// Why some hosts were left as they are.

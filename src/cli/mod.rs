@@ -18,6 +18,7 @@ mod status;
 mod support;
 mod topics;
 mod unlock;
+mod upgrade;
 pub mod verify;
 
 use std::path::PathBuf;
@@ -125,6 +126,8 @@ enum Command {
     Scale(scale::ScaleArgs),
     /// Even out what members hold.
     Rebalance(scale::RebalanceArgs),
+    /// Change a service's version while the cluster runs; `--finalize` ends it, with no way back.
+    Upgrade(upgrade::UpgradeArgs),
     /// Bring back what each host had before its last change, behind the same gates.
     Rollback(rollback::RollbackArgs),
     /// Take the cluster off the hosts; what will be deleted is listed first.
@@ -201,6 +204,7 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Restart(args) => power::run(global, args, power::Power::Restart).await,
         Command::Scale(args) => scale::run(global, args).await,
         Command::Rebalance(args) => scale::rebalance(global, args).await,
+        Command::Upgrade(args) => upgrade::run(global, args).await,
         Command::Rollback(args) => rollback::run(global, args).await,
         Command::Destroy(args) => destroy::run(global, args).await,
         Command::Logs(args) => exec::logs(global, args).await,

@@ -157,6 +157,7 @@ pub fn offline(opened: &Opened) -> Result<Plan, Failure> {
         anew: &BTreeSet::new(),
         seed: "",
         back: false,
+        finalize: &BTreeSet::new(),
     };
     planner::plan(input).map_err(plan_failure)
 }

@@ -309,6 +309,7 @@ pub async fn begin(
         anew: BTreeSet::new(),
         seed: uuid::Uuid::new_v4().to_string(),
         back: false,
+        finalize: BTreeSet::new(),
         deep: false,
         rebalance: false,
         throttle: None,

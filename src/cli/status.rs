@@ -13,7 +13,8 @@ use crate::error::{Failure, Kind};
 use crate::event::InstanceSummary;
 use crate::facts::UnitFact;
 use crate::flow::Facts;
-use crate::plan::Member;
+use crate::plan::packages::Packages;
+use crate::plan::{Member, versions};
 use crate::report::{Mark, Out, Secrets, took};
 use crate::verify::Prober;
 
@@ -59,6 +60,9 @@ struct Document<'a> {
     unreachable: Vec<String>,
     /// What is known of hosts that the inventory no longer names.
     leaving: Vec<String>,
+    /// Services whose version is not finalized.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unfinished: Vec<String>,
 }
 
 /// Runs `sdtd status`.
@@ -83,6 +87,7 @@ async fn once(global: &Global, args: &StatusArgs, run: &mut Run) -> Result<(), F
     let prober = run.flow.prober(run.flow.view(&facts)).sharing();
     let rows = rows(&prober, &facts).await;
     let leaving = run.flow.told_leaving(&facts);
+    let unfinished = versions::under_way(run.flow.input(&facts, &Packages::new(), &[]));
     let healthy = rows.iter().all(|row| row.healthy || row.leaving);
     let mut out = Out::stdout(Secrets::default());
     let wrong = |e: std::io::Error| Failure::of(Kind::Failed, e.to_string());
@@ -94,6 +99,7 @@ async fn once(global: &Global, args: &StatusArgs, run: &mut Run) -> Result<(), F
             instances: &rows,
             unreachable: failed.iter().map(|(host, _)| host.to_string()).collect(),
             leaving: leaving.into_iter().map(|told| told.cause).collect(),
+            unfinished: unfinished.into_iter().map(|told| told.cause).collect(),
         };
         out.json(&document).map_err(wrong)?;
     } else {
@@ -105,7 +111,7 @@ async fn once(global: &Global, args: &StatusArgs, run: &mut Run) -> Result<(), F
             "Instance", "State", "Role", "Version", "Up", "Memory", "Address", "Health",
         ];
         out.table(&headers, &table).map_err(wrong)?;
-        for told in leaving {
+        for told in leaving.into_iter().chain(unfinished) {
             out.marked(Mark::Warning, &told.cause, 0, "")
                 .map_err(wrong)?;
             if let Some(help) = told.help {

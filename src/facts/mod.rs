@@ -5,7 +5,8 @@ mod parse;
 mod request;
 
 pub use model::{
-    DirFact, Disk, FileFact, HostFacts, Listener, RECORD_FORMAT, Reach, Record, UnitFact,
+    DirFact, Disk, FINALIZED_FORMAT, FileFact, HostFacts, Listener, RECORD_FORMAT, Reach, Record,
+    UnitFact,
 };
 pub(crate) use parse::read_record;
 pub use parse::{FactsError, parse};

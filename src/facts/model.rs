@@ -181,7 +181,9 @@ pub struct Listener {
 }
 
 /// The version of the record's format: a newer one is refused.
-pub const RECORD_FORMAT: u32 = 1;
+pub const RECORD_FORMAT: u32 = 2;
+/// The format of a record in which every service is finalized: what wrote nothing else can read it.
+pub const FINALIZED_FORMAT: u32 = 1;
 
 /// What sdtd wrote about a host: with those of the other hosts, the truth about the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,6 +200,9 @@ pub struct Record {
     pub numbers: BTreeMap<String, u32>,
     /// The version of each service.
     pub versions: BTreeMap<String, String>,
+    /// The version of services that are held at an older one until the new one is finalized.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub finalized: BTreeMap<String, String>,
     /// Values fixed at the first deploy, by `<service>.<word>`.
     #[serde(default)]
     pub fixed: BTreeMap<String, String>,

@@ -26,7 +26,7 @@ use crate::event::{EventKind, Problem};
 use crate::exec::script::Places;
 use crate::exec::{Executor, Report, Stop};
 use crate::facts::{FactsError, HostFacts};
-use crate::id::{HostName, InstanceId};
+use crate::id::{HostName, InstanceId, ServiceName};
 use crate::inventory::{Cluster, Connection, Host};
 use crate::plan::asks;
 use crate::plan::moves::MovesOf;
@@ -101,6 +101,8 @@ pub struct Flow {
     pub seed: String,
     /// Whether hosts go back to what they had before their last change.
     pub back: bool,
+    /// Services whose new version is finalized.
+    pub finalize: BTreeSet<ServiceName>,
     /// Whether every file of the packages on the hosts is looked at.
     pub deep: bool,
     /// Whether what members hold is evened out though none comes or goes.
@@ -243,6 +245,7 @@ impl Flow {
             anew: &self.anew,
             seed: &self.seed,
             back: self.back,
+            finalize: &self.finalize,
         }
     }
 

@@ -54,6 +54,7 @@ pub fn requests(cluster: &Cluster, catalogue: &Catalogue) -> BTreeMap<HostName, 
                     .map(|s| ((h.clone(), s.clone()), "-".to_owned()))
             })
             .collect(),
+        unfinished: BTreeMap::new(),
         renderer: Renderer::new(),
     };
     cluster
@@ -115,6 +116,7 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
             request
                 .paths
                 .extend(desired.files.iter().map(|f| f.path.clone()));
+            request.paths.extend(desired.others);
             request
                 .paths
                 .extend(desired.dirs.iter().map(|(path, _)| path.clone()));

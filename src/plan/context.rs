@@ -14,6 +14,7 @@ use crate::plan::model::Member;
 use crate::plan::packages;
 use crate::plan::paths::HostPaths;
 use crate::plan::place::Placement;
+use crate::plan::versions::held;
 /// The largest heap, in MiB, that is chosen where programs have 32 bits: indexes are mapped into the same 3 GiB.
 const NARROW: u64 = 1024;
 
@@ -29,11 +30,14 @@ pub struct Context<'a> {
     pub placement: &'a Placement,
     /// The tree each host runs each service from, as a path.
     pub homes: BTreeMap<(HostName, ServiceName), String>,
+    /// The versions at which services are held that are not finalized.
+    pub unfinished: BTreeMap<ServiceName, String>,
     /// The template engine.
     pub renderer: Renderer,
 }
 
 /// A service's folder with what the inventory says of it.
+#[derive(Clone, Copy)]
 pub(super) struct Words<'a> {
     pub(super) name: &'a ServiceName,
     pub(super) folder: &'a Folder,
@@ -274,6 +278,7 @@ impl<'a> Context<'a> {
             },
             "service": service,
             "release": self.catalogue.release(words.service),
+            "held": held(self.catalogue, words.service, self.unfinished.get(words.name)),
             "instance": instance,
             "paths": {
                 "root": paths.root, "home": home.cloned().unwrap_or_default(),

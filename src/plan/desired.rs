@@ -1,5 +1,7 @@
 //! What an instance should be: its files, its unit and its fingerprint, rendered from the catalogue.
 
+use std::collections::BTreeSet;
+
 use minijinja::value::{Serde, Value};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -8,7 +10,7 @@ use crate::catalogue::RenderError;
 use crate::catalogue::descriptor::{FileSpec, OnChange, OnceOn, Role};
 use crate::digest::hex;
 use crate::id::{InstanceId, ServiceName};
-use crate::inventory::Connection;
+use crate::inventory::{Connection, Service};
 use crate::plan::context::{Context, Words};
 use crate::plan::held::Guard;
 use crate::plan::model::Member;
@@ -63,6 +65,8 @@ pub struct Desired {
     pub guards: Vec<Guard>,
     /// Its files.
     pub files: Vec<DesiredFile>,
+    /// Where other versions of it have files.
+    pub others: BTreeSet<String>,
     /// The file by which its supervisor runs it.
     pub unit: DesiredFile,
     /// Steps done once.
@@ -109,6 +113,7 @@ impl Context<'_> {
             once: self.once(role, id, &member, &state),
             guards,
             data,
+            others: self.other_paths(id)?,
             files,
             unit,
             wanted,
@@ -149,6 +154,45 @@ impl Context<'_> {
             own: false,
             bootstrap: spec.bootstrap,
         }))
+    }
+
+    /// Where files of an instance are in other versions of its service, besides those of its own.
+    ///
+    /// # Errors
+    /// When a template can't be rendered.
+    pub fn other_paths(&self, id: &InstanceId) -> Result<BTreeSet<String>, RenderError> {
+        let (service, host) = (
+            &self.cluster.services[&id.service],
+            &self.cluster.hosts[&id.host],
+        );
+        let Some(words) = self.words(&service.name) else {
+            return Ok(BTreeSet::new());
+        };
+        let descriptor = &words.folder.descriptor;
+        let Some(role) = descriptor.roles.get(&id.role) else {
+            return Ok(BTreeSet::new());
+        };
+        let place = format!("{}/service.yaml (to)", words.folder.origin);
+        let mut paths = BTreeSet::new();
+        let others = descriptor.versions.keys();
+        for version in others.filter(|version| **version != service.version) {
+            let version = version.clone();
+            let other = Service {
+                version,
+                ..service.clone()
+            };
+            let words = Words {
+                service: &other,
+                ..words
+            };
+            let member = self.member(id, &words, role, host);
+            let values = self.values(id, &words, host, &member);
+            for file in role.files.iter().filter(|file| !file.bootstrap) {
+                paths.insert(self.renderer.render(&place, &file.to, &values)?);
+            }
+        }
+        paths.remove("");
+        Ok(paths)
     }
 
     fn unit(

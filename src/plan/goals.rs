@@ -383,5 +383,6 @@ pub(super) fn chained(input: Input<'_>, view: View, mut waves: Vec<Wave>) -> Pla
         waves,
         unchanged: 0,
         warnings: Vec::new(),
+        left: Vec::new(),
     }
 }

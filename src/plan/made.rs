@@ -111,6 +111,7 @@ mod tests {
         let mut facts = HostFacts::bare(name, Arch::X86_64, 1024);
         facts.record = Some(Record {
             format: RECORD_FORMAT,
+            finalized: BTreeMap::new(),
             cluster: "c".to_owned(),
             host: name.parse().unwrap(),
             placement: BTreeMap::new(),

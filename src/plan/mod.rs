@@ -21,6 +21,7 @@ mod records;
 mod shell;
 pub mod show;
 mod stages;
+pub mod versions;
 mod waves;
 
 pub use model::{

@@ -28,6 +28,9 @@ pub struct Plan {
     /// What stands in no way and should be known.
     #[serde(default)]
     pub warnings: Vec<Problem>,
+    /// What is left to be done by other commands once it is done, or where there is nothing to do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Problem>,
 }
 
 impl Plan {

@@ -27,6 +27,7 @@ use crate::plan::place::{Placement, place};
 use crate::plan::previous;
 use crate::plan::records::{records, refused as refused_changes};
 use crate::plan::stages::{Stage, stages};
+use crate::plan::versions;
 use crate::plan::waves::{Aim, Waves};
 
 /// Everything a plan is made from.
@@ -50,6 +51,8 @@ pub struct Input<'a> {
     pub seed: &'a str,
     /// Whether hosts go back to what they had before their last change, whatever the inventory says by now.
     pub back: bool,
+    /// Services whose new version is finalized by this.
+    pub finalize: &'a BTreeSet<ServiceName>,
 }
 
 /// Why there is no plan.
@@ -93,10 +96,15 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
     if !refused.is_empty() {
         return Err(PlanError::Refused(refused));
     }
-    let refused = refused_changes(input, &placement)
-        .into_iter()
-        .map(Problem::new);
-    let refused: Vec<Problem> = refused.collect();
+    let mut refused = versions::refused(input, &placement);
+    refused.extend(
+        refused_changes(input, &placement)
+            .into_iter()
+            .map(Problem::new),
+    );
+    if refused.is_empty() {
+        refused.extend(versions::not_rolled(input)?);
+    }
     let stages = stages(&placement, input.catalogue);
     let mut plan = Plan {
         format: FORMAT,
@@ -104,7 +112,8 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
         view: view(input, &placement),
         waves: Vec::new(),
         unchanged: 0,
-        warnings: Vec::new(),
+        warnings: versions::warnings(input),
+        left: versions::told(input),
     };
     let mut facts = Cow::Borrowed(input.facts);
     let mut warnings = Vec::new();
@@ -209,6 +218,7 @@ fn staged(
     let leaving = leaving(context)?;
     if input.back {
         previous::go_back(context, &mut desired);
+        refused.extend(previous::no_return(context, &desired, trees));
     }
     let mut held = Held::read(input.cluster, input.facts);
     if input.back {
@@ -373,6 +383,7 @@ fn context<'a>(input: Input<'a>, placement: &'a Placement, trees: &Trees) -> Con
         facts: input.facts,
         placement,
         homes: homes(trees),
+        unfinished: versions::unfinished(input),
         renderer: Renderer::new(),
     }
 }
@@ -539,5 +550,6 @@ pub(super) fn basis(input: Input<'_>) -> String {
     let moves: Vec<_> = input.moves.iter().collect();
     add(serde_json::to_vec(&moves));
     add(serde_json::to_vec(input.anew));
+    add(serde_json::to_vec(input.finalize));
     hex(&sum.finalize())
 }

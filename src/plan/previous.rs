@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use crate::digest::sha256;
 use crate::event::Problem;
 use crate::facts::HostFacts;
-use crate::id::HostName;
+use crate::id::{HostName, ServiceName};
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile, fingerprint};
 use crate::plan::held::Held;
 use crate::plan::packages;
 use crate::plan::paths::HostPaths;
 use crate::plan::planner::Trees;
+use crate::plan::versions::held_keys;
 
 const HEAD: &str = "# What this host had before its last change; `sdtd rollback` brings it back.\n";
 
@@ -182,6 +183,51 @@ pub fn left_out(context: &Context<'_>, desired: &[Desired], held: &Held) -> Vec<
         }
     }
     problems
+}
+
+/// What going back would undo though there is no way back from it: another version, or what was finalized.
+#[must_use]
+pub fn no_return(context: &Context<'_>, desired: &[Desired], trees: &Trees) -> Vec<Problem> {
+    let mut problems: BTreeMap<&ServiceName, Problem> = BTreeMap::new();
+    for ((host, service), tree) in trees {
+        let (Some(wanted), Some(facts)) = (
+            context.cluster.services.get(service),
+            context.facts.get(host),
+        ) else {
+            continue;
+        };
+        let own = packages::distribution(context.catalogue, wanted, facts.arch);
+        let stored = tree.home.rsplit('/').next().unwrap_or_default();
+        let same = stored.starts_with(&format!("{service}-{}-", wanted.version))
+            || own.is_some_and(|(_, home)| home == tree.home);
+        if !same {
+            let cause = format!(
+                "{service} ran another version than {} before the last change",
+                wanted.version
+            );
+            let help =
+                format!("`sdtd upgrade {service} VERSION` goes back to it, where that is possible");
+            problems.insert(service, Problem::new(cause).help(help));
+        }
+    }
+    for one in desired {
+        let service = &one.member.id.service;
+        let held = |key: &String| {
+            let line = format!("{key}=");
+            let mut lines = one.files.iter().flat_map(|file| file.text.lines());
+            lines.any(|text| text.starts_with(&line))
+        };
+        let finalized = !context.unfinished.contains_key(service);
+        let keys = held_keys(context.catalogue, &context.cluster.services[service]);
+        if finalized && keys.into_iter().any(held) {
+            let version = &context.cluster.services[service].version;
+            let cause =
+                format!("{service} is finalized at {version}: what was before can't come back");
+            let help = "change the inventory instead, and `sdtd deploy`";
+            problems.insert(service, Problem::new(cause).help(help));
+        }
+    }
+    problems.into_values().collect()
 }
 
 /// The tree that a host's link pointed at before, or else does now.

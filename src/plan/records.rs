@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalogue::Renderer;
-use crate::facts::{RECORD_FORMAT, Reach, Record};
+use crate::facts::{FINALIZED_FORMAT, RECORD_FORMAT, Reach, Record};
 use crate::id::HostName;
 use crate::inventory::{Connection, Host};
 use crate::plan::context::Context;
@@ -11,22 +11,13 @@ use crate::plan::desired::Desired;
 use crate::plan::made::fixed;
 use crate::plan::place::Placement;
 use crate::plan::planner::Input;
+use crate::plan::versions::unfinished;
 
-/// Changes of versions and of values fixed at the first deploy.
+/// Changes of values that were fixed at the first deploy.
 pub(super) fn refused(input: Input<'_>, placement: &Placement) -> Vec<String> {
     let mut refused = BTreeSet::new();
     let fixed = fixed_now(input, placement);
     for record in input.facts.values().filter_map(|f| f.record.as_ref()) {
-        for (name, service) in &input.cluster.services {
-            let old = record
-                .versions
-                .get(name.as_str())
-                .filter(|old| **old != service.version);
-            refused.extend(old.map(|old| {
-                let new = &service.version;
-                format!("{name} runs {old} and the inventory wants {new}: changing the version of a live cluster is not offered yet")
-            }));
-        }
         for (word, new) in &fixed {
             let old = record.fixed.get(word).filter(|old| *old != new);
             refused.extend(old.map(|old| {
@@ -47,6 +38,7 @@ fn fixed_now(input: Input<'_>, placement: &Placement) -> BTreeMap<String, String
         facts: &nowhere,
         placement,
         homes: BTreeMap::new(),
+        unfinished: BTreeMap::new(),
         renderer: Renderer::new(),
     };
     for member in context.members() {
@@ -84,6 +76,16 @@ pub(super) fn records<'a>(
 ) -> BTreeMap<HostName, Record> {
     let mut records = BTreeMap::new();
     let fixed = fixed_now(input, placement);
+    let finalized: BTreeMap<String, String> = unfinished(input)
+        .into_iter()
+        .map(|(name, version)| (name.to_string(), version))
+        .collect();
+    // An older sdtd does not know what is held, and would raise it.
+    let format = if finalized.is_empty() {
+        FINALIZED_FORMAT
+    } else {
+        RECORD_FORMAT
+    };
     let there = placement.instances.iter().chain(&placement.leaving);
     let reach = |(name, host): (&HostName, &Host)| (name.clone(), reach(host));
     let hosts: BTreeMap<HostName, Reach> = hosts.map(reach).collect();
@@ -95,7 +97,7 @@ pub(super) fn records<'a>(
             .collect();
         owns.extend(here().map(|d| d.unit.path.clone()));
         let record = Record {
-            format: RECORD_FORMAT,
+            format,
             cluster: input.cluster.name.to_string(),
             host: host.clone(),
             placement: there.clone().cloned().collect(),
@@ -106,6 +108,7 @@ pub(super) fn records<'a>(
                 .iter()
                 .map(|(name, service)| (name.to_string(), service.version.clone()))
                 .collect(),
+            finalized: finalized.clone(),
             fixed: fixed.clone(),
             owns,
             data: here().flat_map(|d| d.data.iter().cloned()).collect(),

@@ -69,6 +69,10 @@ pub fn show(plan: &Plan, detail: Detail) -> String {
         let help = warning.help.as_deref().unwrap_or_default();
         let _ = writeln!(out, "! {}\n    help: {help}", warning.cause);
     }
+    for left in &plan.left {
+        let help = left.help.as_deref().unwrap_or_default();
+        let _ = writeln!(out, "! {}\n    help: {help}", left.cause);
+    }
     let steps = plan.steps();
     let summary = match (steps, plan.unchanged) {
         (0, n) => format!("No change: {n} things looked at, all as they should be."),

@@ -63,5 +63,6 @@ pub fn bare_plan(
         anew: &BTreeSet::new(),
         seed: "",
         back: false,
+        finalize: &BTreeSet::new(),
     })
 }

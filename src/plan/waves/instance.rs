@@ -4,9 +4,10 @@ use super::{Kind, Waves, own_file, root_owner};
 use crate::catalogue::descriptor::OnChange;
 use crate::facts::HostFacts;
 use crate::plan::compare::Steps;
-use crate::plan::desired::Desired;
+use crate::plan::desired::{Desired, DesiredFile};
 use crate::plan::model::{Step, UnitChange};
 use crate::plan::paths::HostPaths;
+use crate::plan::versions::held_keys;
 
 impl Waves<'_> {
     pub(super) fn instance(&self, one: &Desired, facts: &HostFacts) -> (Kind, Steps, Vec<String>) {
@@ -21,16 +22,24 @@ impl Waves<'_> {
         for (path, mode) in &one.dirs {
             steps.dir(facts, path, user, mode);
         }
-        for file in &one.files {
+        let (last, first): (Vec<_>, Vec<_>) = one
+            .files
+            .iter()
+            .partition(|file| self.lets_go(one, file, facts));
+        let mut written = |steps: &mut Steps, file: &DesiredFile| {
             if steps.file(facts, file, user) {
                 because.push(file.path.rsplit('/').next().unwrap_or_default().to_owned());
             }
-        }
-        if steps.file(facts, &one.unit, root.as_ref()) {
+        };
+        first.iter().for_each(|file| written(&mut steps, file));
+        let run = steps.file(facts, &one.unit, root.as_ref());
+        last.iter().for_each(|file| written(&mut steps, file));
+        if run {
             because.push("how it is run".to_owned());
         }
         let (path, text) = one.wanted.clone();
         steps.file(facts, &own_file(path, text), root.as_ref());
+        self.outdated(one, facts, &mut steps);
         self.once(one, facts, &mut steps);
         let kind = self.unit_steps(one, facts, &mut steps, &mut because);
         if self.anew.contains(&one.member.id) {
@@ -38,6 +47,45 @@ impl Waves<'_> {
             return (Kind::Anew, steps, because);
         }
         (kind, steps, because)
+    }
+
+    /// Whether a file no longer holds what it holds now. Such a one is written once the unit runs the version that
+    /// is to read it: a newer one that starts by itself in between would do what the others can't yet.
+    fn lets_go(&self, one: &Desired, file: &DesiredFile, facts: &HostFacts) -> bool {
+        let service = &self.context.cluster.services[&one.member.id.service];
+        let now = facts.files.get(&file.path).map(|now| now.text.as_str());
+        let mut keys = held_keys(self.context.catalogue, service).into_iter();
+        keys.any(|key| {
+            let held = |text: &str| {
+                text.lines()
+                    .any(|line| line.starts_with(&format!("{key}=")))
+            };
+            now.is_some_and(held) && !held(&file.text)
+        })
+    }
+
+    /// Files that another version had and that nothing on the host has any more.
+    fn outdated(&self, one: &Desired, facts: &HostFacts, steps: &mut Steps) {
+        let here = |other: &&Desired| other.member.id.host == one.member.id.host;
+        let wanted = |path: &String| {
+            let mut files = self
+                .desired
+                .iter()
+                .filter(here)
+                .flat_map(|other| &other.files);
+            files.any(|file| &file.path == path)
+        };
+        let there = one
+            .others
+            .iter()
+            .filter(|path| facts.files.contains_key(*path));
+        let remove = |path: &String| Step::Remove {
+            path: path.clone(),
+            data: false,
+        };
+        steps
+            .steps
+            .extend(there.filter(|path| !wanted(path)).map(remove));
     }
 
     fn once(&self, one: &Desired, facts: &HostFacts, steps: &mut Steps) {

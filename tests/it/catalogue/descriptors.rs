@@ -161,6 +161,32 @@ fn the_words_of_every_service_hold_together() {
     });
 }
 
+#[test]
+fn ways_between_versions_are_known_and_have_what_is_held() {
+    each(|name, folder| {
+        let versions = &folder.descriptor.versions;
+        for (version, words) in versions {
+            for from in words.from.iter().chain(words.not_from.keys()) {
+                assert!(versions.contains_key(from), "{name} {version} names {from}");
+                assert!(from != version, "{name} {version} follows itself");
+            }
+            let both = |from: &&String| words.not_from.contains_key(*from);
+            assert_eq!(words.from.iter().find(both), None, "{name} {version}");
+            let values = folder
+                .descriptor
+                .finalize
+                .iter()
+                .flat_map(|f| f.holds.values());
+            for value in values {
+                assert!(
+                    words.values.contains_key(value),
+                    "{name} {version} has no {value}"
+                );
+            }
+        }
+    });
+}
+
 /// All clusters of the cases.
 fn clusters(catalogue: &Catalogue) -> Vec<Cluster> {
     let cases = services()

@@ -13,7 +13,7 @@ use sdtd::error::Failure;
 use sdtd::event::EventKind;
 use sdtd::exec::Report;
 use sdtd::flow::{Flow, Joiner, Planned};
-use sdtd::id::{HostName, InstanceId};
+use sdtd::id::{HostName, InstanceId, ServiceName};
 use sdtd::inventory::{Cluster, Host};
 use sdtd::plan::Plan;
 use sdtd::report::Collected;
@@ -46,6 +46,8 @@ pub struct Bench {
     pub done: Vec<String>,
     /// Instances that shall start empty.
     pub anew: BTreeSet<InstanceId>,
+    /// Services whose new version is finalized.
+    pub finalize: BTreeSet<ServiceName>,
     /// What values are made of at a first deploy.
     pub seed: String,
     /// Whether every file of a package is looked at.
@@ -80,6 +82,7 @@ impl Bench {
             events: Vec::new(),
             done: Vec::new(),
             anew: BTreeSet::new(),
+            finalize: BTreeSet::new(),
             seed: "bench".to_owned(),
             deep: false,
             catalogue,
@@ -144,6 +147,7 @@ impl Bench {
             anew: self.anew.clone(),
             seed: self.seed.clone(),
             back: false,
+            finalize: self.finalize.clone(),
             deep: self.deep,
             rebalance: false,
             throttle: None,

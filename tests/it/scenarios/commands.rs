@@ -41,6 +41,12 @@ pub async fn run(bench: &mut Bench, command: &Command) -> String {
             bench.anew.clear();
             return shown;
         }
+        ["finalize", service] => {
+            bench.finalize.insert(service.parse().expect("a service"));
+            let shown = deploy(bench).await;
+            bench.finalize.clear();
+            return shown;
+        }
         ["stop" | "start" | "restart" | "rollback" | "destroy", ..] => {
             return power(bench, &words).await;
         }

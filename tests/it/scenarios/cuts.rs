@@ -262,3 +262,136 @@ fn shrinking_converges_after_a_link_is_lost_after_any_step() {
         Sample(3, 0),
     );
 }
+
+/// Brokers of an older version, whose protocol is held until the new one is finalized.
+const OLDER: &str = "\
+cluster: older
+hosts: { a: 10.0.0.1, b: 10.0.0.2, c: 10.0.0.3 }
+services:
+  zookeeper: { version: 3.6.2, servers: 3 }
+  kafka: { version: 2.7.0, brokers: 3 }
+";
+const HELD: &str = "inter.broker.protocol.version=2.7";
+
+/// Nobody speaks what the old version does not, as long as anybody has that.
+fn all_understand_each_other(bench: &Bench) {
+    let world = bench.world.lock().expect("whole");
+    let text = |state: &FakeState, path: &str| state.files[path].text.clone();
+    let (old, new): (Vec<_>, Vec<_>) = world.hosts.values().partition(|state| {
+        text(state, "/etc/systemd/system/kafka-broker.service").contains("kafka-2.7.0")
+    });
+    let holds = |state: &&FakeState| text(state, "/etc/kafka/server.properties").contains(HELD);
+    assert!(old.is_empty() || new.iter().all(holds));
+}
+
+/// A cluster on its way: what was deployed, and what is wanted now.
+fn upgrading(wanted: &[&str], finalize: bool) -> Bench {
+    let mut bench = Bench::new();
+    OLDER.clone_into(&mut bench.inventory);
+    in_no_time(async {
+        assert!(
+            bench
+                .deploy_at_once()
+                .await
+                .expect("a plan")
+                .report
+                .is_done()
+        );
+        for (n, version) in wanted.iter().enumerate() {
+            bench.inventory = OLDER.replace("2.7.0", version);
+            if n + 1 < wanted.len() || finalize {
+                assert!(
+                    bench
+                        .deploy_at_once()
+                        .await
+                        .expect("a plan")
+                        .report
+                        .is_done()
+                );
+            }
+        }
+    });
+    if finalize {
+        bench.finalize.insert("kafka".parse().expect("a service"));
+    }
+    bench
+}
+
+fn upgrade(wanted: &[&str], finalize: bool, cut: Cut, some: Sample) {
+    let mut bench = upgrading(wanted, finalize);
+    assert!(in_no_time(at_steps(&mut bench, cut, some)) > 6);
+}
+
+#[test]
+fn a_new_version_converges_after_the_run_is_killed_at_any_step() {
+    upgrade(&["3.9.1"], false, Cut::Killed, Sample(2, 0));
+    upgrade(
+        &["3.9.1"],
+        false,
+        Cut::One(FaultKind::LostAfter),
+        Sample(4, 1),
+    );
+}
+
+#[test]
+fn going_back_converges_after_the_run_is_killed_at_any_step() {
+    upgrade(&["3.9.1", "2.7.0"], false, Cut::Killed, Sample(3, 0));
+}
+
+#[test]
+fn finalizing_converges_after_the_run_is_killed_at_any_step() {
+    upgrade(&["3.9.1"], true, Cut::Killed, ALL);
+    upgrade(&["3.9.1"], true, Cut::One(FaultKind::Fails), Sample(3, 1));
+}
+
+/// Whatever was done before the run was killed, the next one may go the other way.
+#[test]
+fn a_new_version_that_is_killed_at_any_step_can_go_back() {
+    let mut bench = upgrading(&["3.9.1"], false);
+    in_no_time(async {
+        let before = Before::of(&bench);
+        let steps = bench.plan().await.expect("a plan").plan.steps();
+        for at in Sample(3, 1).steps(steps) {
+            before.restore(&bench);
+            bench.inventory = OLDER.replace("2.7.0", "3.9.1");
+            rules(&bench, vec![Rule::From(at, FaultKind::LostBefore)]);
+            let ran = bench.deploy_at_once().await.expect("a plan");
+            assert!(!ran.report.is_done(), "step {at}");
+            all_understand_each_other(&bench);
+            rules(&bench, Vec::new());
+            OLDER.clone_into(&mut bench.inventory);
+            let back = bench.deploy_at_once().await.expect("a plan");
+            assert!(back.report.is_done(), "step {at}: {:?}", back.report);
+            all_understand_each_other(&bench);
+        }
+    });
+}
+
+/// A second roll that was killed is not forgotten: a plain run ends it, and nothing goes back.
+#[test]
+fn finalizing_that_is_killed_is_ended_by_the_next_run_and_never_undone() {
+    let mut bench = upgrading(&["3.9.1"], true);
+    in_no_time(async {
+        let before = Before::of(&bench);
+        let finalize = std::mem::take(&mut bench.finalize);
+        for at in 1..8 {
+            before.restore(&bench);
+            bench.finalize.clone_from(&finalize);
+            bench.inventory = OLDER.replace("2.7.0", "3.9.1");
+            rules(&bench, vec![Rule::From(at, FaultKind::LostBefore)]);
+            let ran = bench.deploy_at_once().await.expect("a plan");
+            assert!(!ran.report.is_done(), "step {at}");
+            rules(&bench, Vec::new());
+            bench.finalize.clear();
+            OLDER.clone_into(&mut bench.inventory);
+            let back = bench.deploy_at_once().await;
+            assert!(back.is_err(), "step {at}: it went back");
+            bench.inventory = OLDER.replace("2.7.0", "3.9.1");
+            let again = bench.deploy_at_once().await.expect("a plan");
+            assert!(again.report.is_done(), "step {at}: {:?}", again.report);
+            let world = bench.world.lock().expect("whole");
+            let text = |state: &FakeState| state.files["/etc/kafka/server.properties"].text.clone();
+            assert!(!world.hosts.values().any(|state| text(state).contains(HELD)));
+        }
+    });
+}

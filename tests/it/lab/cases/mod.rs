@@ -14,6 +14,7 @@ mod reach;
 mod removed;
 mod rights;
 mod roll;
+mod upgrade;
 mod ways;
 
 use super::{Case, Done};
@@ -38,6 +39,7 @@ pub const ALL: &[Case] = &[
     ("keep-data", end::keep_data),
     ("removed-host", removed::removed),
     ("grow", grow::grow),
+    ("upgrade", upgrade::upgrade),
     ("destroy", end::destroy),
     ("damaged", faults::damaged),
     ("disk-full", disk::full),
