@@ -20,6 +20,7 @@ mod previous;
 mod records;
 mod shell;
 pub mod show;
+mod staged;
 mod stages;
 pub mod versions;
 mod waves;

@@ -13,22 +13,21 @@ use crate::facts::{HostFacts, Record};
 use crate::id::{HostName, InstanceId, RoleName, ServiceName};
 use crate::inventory::{Cluster, Host};
 use crate::plan::after::after;
-use crate::plan::check::{self, Check, Verdict};
+use crate::plan::check::{self, Check};
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
-use crate::plan::goals::off;
-use crate::plan::held::{self, Guard, Held};
+use crate::plan::held::{Guard, Held};
 use crate::plan::made::with_made;
-use crate::plan::model::{Batch, FORMAT, Plan, ResourceChange, RoleRef, RoleView, View, Wave};
+use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
 use crate::plan::moves::MovesOf;
 use crate::plan::packages::{self, Installed, Packages};
 use crate::plan::paths::HostPaths;
 use crate::plan::place::{Placement, place};
 use crate::plan::previous;
-use crate::plan::records::{records, refused as refused_changes};
-use crate::plan::stages::{Stage, stages};
+use crate::plan::records::refused as refused_changes;
+use crate::plan::staged::{append, away, pause, staged};
+use crate::plan::stages::stages;
 use crate::plan::versions;
-use crate::plan::waves::{Aim, Waves};
 
 /// Everything a plan is made from.
 #[derive(Clone, Copy)]
@@ -138,188 +137,6 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
     Ok(plan)
 }
 
-/// What is to be known of a change between few members: two can't do without each other, and three of which one
-/// is not known to the others yet are two.
-fn pause(stage: &Stage) -> Option<Problem> {
-    let (role, now) = (stage.only.as_ref()?, stage.members()?.len());
-    let leaves = !stage.placement.leaving.is_empty();
-    let (few, before) = if leaves {
-        (now, now + 1)
-    } else {
-        (now - 1, now - 1)
-    };
-    (few <= 2).then(|| {
-        Problem::new(format!(
-            "{role} serves nobody for some seconds while it goes from {before} to {now}: its clients wait"
-        ))
-        .help("clients go on within their session time-outs; choose a quiet moment if that matters")
-    })
-}
-
-/// Members can't come or go while a host is out of reach: all others must know of it.
-fn away(input: Input<'_>, placement: &Placement) -> Vec<Problem> {
-    // One without data is started on its own, and stopped once it can be.
-    let holds = |role: &&RoleRef| {
-        let words = input.catalogue.get(&role.service);
-        let words = words.and_then(|folder| folder.descriptor.roles.get(&role.role));
-        words.is_some_and(|role| role.data.is_some())
-    };
-    let Some(role) = placement.resized.iter().find(holds) else {
-        return Vec::new();
-    };
-    let hosts = input.cluster.hosts.keys();
-    let away = hosts.filter(|host| !input.facts.contains_key(*host));
-    let problem = |host: &HostName| {
-        Problem::new(format!(
-            "{host} is out of reach: who runs {role} can't be changed without it"
-        ))
-        .help("bring it back first, or put the inventory back")
-    };
-    away.map(problem).collect()
-}
-
-/// Puts the waves of a stage behind all those before.
-fn append(all: &mut Vec<Wave>, waves: Vec<Wave>) {
-    let before = all.len();
-    for mut wave in waves {
-        let shift = |index: &mut usize| *index += before;
-        wave.after.iter_mut().for_each(shift);
-        wave.after_on_host.iter_mut().for_each(shift);
-        // Titles tell waves apart.
-        let same = |title: &String, other: &Wave| &other.title == title;
-        let title = wave.title.clone();
-        for n in 2.. {
-            if !all.iter().any(|other| same(&wave.title, other)) {
-                break;
-            }
-            wave.title = format!("{title} ({n})");
-        }
-        wave.after.splice(0..0, 0..before);
-        all.push(wave);
-    }
-}
-
-/// One stage of a plan, and what should be at its end.
-struct Done {
-    waves: Vec<Wave>,
-    unchanged: usize,
-    warnings: Vec<Problem>,
-    desired: Vec<Desired>,
-}
-
-/// A stage, unless something is refused or stands in the way.
-fn staged(
-    input: Input<'_>,
-    (context, trees): (&Context<'_>, &Trees),
-    stage: &Stage,
-    mut refused: Vec<Problem>,
-) -> Result<Done, PlanError> {
-    let mut desired = desired(input, context)?;
-    let leaving = leaving(context)?;
-    if input.back {
-        previous::go_back(context, &mut desired);
-        refused.extend(previous::no_return(context, &desired, trees));
-    }
-    let mut held = Held::read(input.cluster, input.facts);
-    if input.back {
-        refused.extend(previous::left_out(context, &desired, &held));
-    }
-    refused.extend(held::refused(context, &desired, &held, input.anew));
-    for one in &mut desired {
-        // Not for one that starts anew: it must learn from the others what there is.
-        let begun = held.knows_role(&one.member.id) && !is_second(context, one, &held);
-        one.files.retain(|file| !(begun && file.bootstrap));
-        again_for_new_folders(one, &held, input.facts);
-    }
-    if !refused.is_empty() {
-        return Err(PlanError::Refused(refused));
-    }
-    let checks = check::checks(context, &desired);
-    let blocked = check::problems(&checks, Verdict::Fail);
-    if !blocked.is_empty() {
-        return Err(PlanError::Blocked(blocked));
-    }
-    let everybody: Vec<Desired> = desired.iter().chain(&leaving).cloned().collect();
-    // Files that name members which are others by now must not come back.
-    let stays = stage.only.is_none()
-        && context.placement.joining.is_empty()
-        && context.placement.leaving.is_empty();
-    let previous = if stays {
-        previous::after(context, &desired, trees)
-    } else {
-        BTreeMap::new()
-    };
-    let aim = Aim {
-        stage,
-        leaving: &leaving,
-        moves: input.moves,
-        anew: input.anew,
-    };
-    let mut waves = Waves::new(context, &desired, trees, aim);
-    let known = input.cluster.hosts.iter();
-    waves.prepare(&records(input, context.placement, &everybody, known))?;
-    if stays {
-        waves.keep(&previous);
-    } else {
-        waves.end_the_way_back();
-    }
-    waves.install()?;
-    for role in roles(input) {
-        waves.role(&role)?;
-        let of_role = desired.iter().filter(|one| role.is_of(&one.member.id));
-        held = held.after(of_role.filter(|_| stage.is_about(&role)));
-        waves.remember(&role, &held.text());
-    }
-    if stage.only.is_none() {
-        waves.resources(input.resources);
-    }
-    let placement = context.placement.without_leaving();
-    let known: Vec<_> = match stage.only {
-        None => input.cluster.staying().collect(),
-        Some(_) => input.cluster.hosts.iter().collect(),
-    };
-    waves.moved();
-    waves.leave_hosts(off_leaving(input, stage));
-    waves.forget_the_left(
-        &records(input, &placement, &desired, known.into_iter()),
-        &held,
-    );
-    if stage.only.is_none() {
-        waves.clean(&previous);
-    }
-    let (waves, unchanged) = waves.done();
-    Ok(Done {
-        waves,
-        unchanged,
-        warnings: check::problems(&checks, Verdict::Warn),
-        desired,
-    })
-}
-
-/// What takes the rest off hosts that the inventory no longer names, once nothing runs there.
-fn off_leaving(input: Input<'_>, stage: &Stage) -> Vec<Batch> {
-    let hosts = input.cluster.leaving().filter(|_| stage.only.is_none());
-    hosts
-        .filter_map(|(_, host)| off(input, host, false))
-        .collect()
-}
-
-/// Whether an instance joins a single one: neither of the two can do without the other's vote.
-fn is_second(context: &Context<'_>, one: &Desired, held: &Held) -> bool {
-    let role = RoleRef::of(&one.member.id);
-    let all = context.placement.instances.iter();
-    let members = all.filter(|(id, _)| role.is_of(id)).count();
-    members == 2 && !one.guards.iter().any(|guard| held.knows(guard))
-}
-
-/// What those are that shall go.
-fn leaving(context: &Context<'_>) -> Result<Vec<Desired>, PlanError> {
-    let all = context.placement.leaving.iter();
-    let all = all.map(|(id, _)| context.desired(id));
-    let all: Vec<Option<Desired>> = all.collect::<Result<_, _>>()?;
-    Ok(all.into_iter().flatten().collect())
-}
-
 /// What the hosts are looked at for before anything changes.
 ///
 /// # Errors
@@ -367,7 +184,7 @@ fn in_context<T>(
 }
 
 /// What should be on the hosts that were asked; what is on one out of reach is left as it is.
-fn desired(input: Input<'_>, context: &Context<'_>) -> Result<Vec<Desired>, PlanError> {
+pub(super) fn desired(input: Input<'_>, context: &Context<'_>) -> Result<Vec<Desired>, PlanError> {
     let mut desired = Vec::new();
     let all = context.placement.instances.iter();
     for (id, _) in all.filter(|(id, _)| input.facts.contains_key(&id.host)) {
@@ -485,7 +302,7 @@ fn role_view(service: &ServiceName, role: &RoleName, words: &Role) -> RoleView {
 }
 
 /// The roles of the cluster, service by service in dependency order.
-fn roles(input: Input<'_>) -> Vec<RoleRef> {
+pub(super) fn roles(input: Input<'_>) -> Vec<RoleRef> {
     let mut roles = Vec::new();
     for (service, wanted) in &input.cluster.services {
         let folder = input.catalogue.get(service);
@@ -501,7 +318,11 @@ fn roles(input: Input<'_>) -> Vec<RoleRef> {
 }
 
 /// A step that each data folder needs is done again where one was added since.
-fn again_for_new_folders(one: &mut Desired, held: &Held, facts: &BTreeMap<HostName, HostFacts>) {
+pub(super) fn again_for_new_folders(
+    one: &mut Desired,
+    held: &Held,
+    facts: &BTreeMap<HostName, HostFacts>,
+) {
     let Some(facts) = facts.get(&one.member.id.host) else {
         return;
     };
