@@ -10,6 +10,6 @@ mod scale;
 mod when;
 
 pub use descriptor::{Descriptor, Probe, Role};
-pub use load::{Catalogue, CatalogueError, Folder};
+pub use load::{Catalogue, CatalogueError, DrillFile, Folder};
 pub use reference::catalogue_reference;
 pub use render::{RenderError, Renderer};

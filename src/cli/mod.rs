@@ -5,6 +5,7 @@ mod check;
 mod deploy;
 mod destroy;
 mod drill;
+mod drills;
 mod exec;
 mod history;
 mod init;
