@@ -146,7 +146,7 @@ struct Told<'a, T> {
     what: &'a T,
 }
 
-fn tell<T: Serialize>(event: &str, what: &T) -> Result<(), Failure> {
+pub(super) fn tell<T: Serialize>(event: &str, what: &T) -> Result<(), Failure> {
     let v = crate::event::SCHEMA;
     out().json_line(&Told { v, event, what }).map_err(unwritten)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::drill::{keeper, open, out, unwritten};
+use super::drill::{keeper, open, out, tell, unwritten};
 use super::setup::{self, Missing, Opened, Run};
 use super::{Global, InventoryArg};
 use crate::catalogue::Catalogue;
@@ -52,7 +52,6 @@ struct Listed<'a> {
 /// What came of all drills, for programs.
 #[derive(Serialize)]
 struct Told<'a> {
-    v: u32,
     cluster: &'a str,
     good: bool,
     drills: &'a [Report],
@@ -155,13 +154,8 @@ async fn drills(global: &Global, opened: Opened, drills: Vec<Drill>) -> Result<(
         let help = "allow the login user's sudo without a password while drills are made";
         return Err(usage(Problem::new(cause).help(help)));
     }
-    let told = if global.json {
-        global.quietly()
-    } else {
-        global.clone()
-    };
     let cluster = opened.loaded.cluster.name.to_string();
-    let mut run = setup::begin(&told, opened, "drill", Missing::Fatal).await?;
+    let mut run = setup::begin(global, opened, "drill", Missing::Fatal).await?;
     let ground = match ground(global, &mut run).await {
         Ok(ground) => ground,
         Err(failure) => return Err(run.end(Some(failure), "no drill was begun").await),
@@ -190,18 +184,20 @@ async fn drills(global: &Global, opened: Opened, drills: Vec<Drill>) -> Result<(
         ..RunSummary::default()
     })
     .await;
-    let shown = if global.json {
-        let good = kind.is_none();
-        out().json(&Told {
-            v: SCHEMA,
-            cluster: &cluster,
-            good,
-            drills: &reports,
-        })
+    if global.json {
+        let (cluster, good) = (cluster.as_str(), kind.is_none());
+        let drills = &reports[..];
+        tell(
+            "drills",
+            &Told {
+                cluster,
+                good,
+                drills,
+            },
+        )?;
     } else {
-        show(&reports)
-    };
-    shown.map_err(unwritten)?;
+        show(&reports).map_err(unwritten)?;
+    }
     let failed = |kind| Failure {
         kind,
         problems: Vec::new(),
@@ -324,11 +320,10 @@ fn show(reports: &[Report]) -> std::io::Result<()> {
 
 fn row(report: &Report) -> Vec<String> {
     let none = || "-".to_owned();
-    let whole = report
-        .verdict
-        .iter()
-        .flat_map(|v| &v.phases)
-        .find(|p| p.name == "whole");
+    let phases = report.verdict.iter().flat_map(|v| &v.phases);
+    let whole = phases
+        .filter(|p| p.name == "whole")
+        .map(|p| p.reader_pause_ms);
     let pause = |ms: Option<u64>| ms.map_or_else(none, took);
     vec![
         report.name.clone(),
@@ -342,8 +337,8 @@ fn row(report: &Report) -> Vec<String> {
                 .window
                 .map(|window| window.to.saturating_sub(window.from)),
         ),
-        pause(whole.map(|phase| phase.producer_pause_ms)),
-        pause(whole.map(|phase| phase.reader_pause_ms)),
+        pause(report.pause_ms),
+        pause(whole.max()),
         pause(report.whole_ms),
         match report.ended {
             Ended::Good => format!("{} good", Mark::Done.show()),

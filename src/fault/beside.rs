@@ -67,6 +67,18 @@ impl Tail {
         let least = (0..self.partitions).map(count).min();
         u64::try_from(least.unwrap_or_default()).unwrap_or_default()
     }
+
+    /// The longest time since a moment in which one partition had nothing acknowledged, in milliseconds.
+    pub fn pause(&self, since: u64) -> Option<u64> {
+        let of = |p: i32| {
+            let acks = self.acks.iter().filter(move |ack| ack.0 == p);
+            let mut times: Vec<u64> = acks.map(|ack| ack.1).collect();
+            times.sort_unstable();
+            let gaps = times.windows(2).filter(|pair| pair[1] >= since);
+            gaps.map(|pair| pair[1] - pair[0]).max()
+        };
+        (0..self.partitions).filter_map(of).max()
+    }
 }
 
 /// A load under way.
@@ -136,6 +148,11 @@ impl Beside {
         }
     }
 
+    /// The longest time since a moment in which one partition had nothing acknowledged, in milliseconds.
+    pub fn pause(&self, since: u64) -> Option<u64> {
+        self.tail.pause(since)
+    }
+
     /// Ends the load, what is on its way being waited for.
     ///
     /// # Errors
@@ -201,5 +218,9 @@ mod tests {
         write!(file, "{}\n{}\n", &ack(1, 7)[9..], ack(0, 8)).unwrap();
         tail.read_on(&path).unwrap();
         assert_eq!((tail.acked(0), tail.acked(6)), (2, 1));
+        assert_eq!(
+            (tail.pause(0), tail.pause(8), tail.pause(9)),
+            (Some(3), Some(3), None)
+        );
     }
 }

@@ -94,6 +94,8 @@ pub struct Report {
     pub wrong: Vec<String>,
     /// When the fault was.
     pub window: Option<Window>,
+    /// The longest time from the fault on in which one partition had nothing acknowledged, in milliseconds.
+    pub pause_ms: Option<u64>,
     /// How long the cluster took to be whole again after it, in milliseconds.
     pub whole_ms: Option<u64>,
     /// How long it all took, in milliseconds.
@@ -201,6 +203,7 @@ pub async fn make(ground: &Ground, drill: &Drill) -> Report {
             evidence: Vec::new(),
             wrong: Vec::new(),
             window: None,
+            pause_ms: None,
             whole_ms: None,
             took_ms: 0,
             topic,
@@ -337,8 +340,9 @@ impl Making<'_> {
         let Some(load) = &mut self.load else {
             return Err(Problem::new("there is no load"));
         };
-        let to = self.report.window.map_or(0, |window| window.to);
-        load.goes_on(to, LEAST, &ground.stop).await?;
+        let window = self.report.window.unwrap_or(Window { from: 0, to: 0 });
+        load.goes_on(window.to, LEAST, &ground.stop).await?;
+        self.report.pause_ms = load.pause(window.from);
         load.end().await?;
         let check = Check {
             record: self.report.record.clone(),

@@ -149,17 +149,20 @@ impl Site<'_> {
     /// # Errors
     /// When the host refuses, or the fault of another drill is there.
     pub async fn begin(&self, id: &str, order: &Order) -> Result<(), Problem> {
-        let Some((begin, end)) = order.call("begin").zip(order.call("end")) else {
-            return Err(Problem::new("that is no fault of a host"));
-        };
         let timer = order.seconds + order.patience.as_secs() + GRACE;
-        let kept = self.text(
-            id,
-            &format!("turn \"$1\" || exit 0\n{end}\ncode=$?\nrm -rf \"$dir\"\nexit $code"),
-        );
-        let call = format!("keep {timer} <<'{KEPT}' &&\n{kept}{KEPT}\n{begin}");
+        let text = self.beginning(id, order, timer);
+        let text = text.ok_or_else(|| Problem::new("that is no fault of a host"))?;
         let within = WITHIN + order.patience;
-        self.run(&self.text(id, &call), within).await.map(|_| ())
+        self.run(&text, within).await.map(|_| ())
+    }
+
+    /// What keeps the end of a fault and then begins it; a timer of so many seconds ends it by itself.
+    fn beginning(&self, id: &str, order: &Order, timer: u64) -> Option<String> {
+        let (begin, end) = order.call("begin").zip(order.call("end"))?;
+        let last = format!("turn \"$1\" || exit 0\n{end}\ncode=$?\nrm -rf \"$dir\"\nexit $code");
+        let kept = self.text(id, &last);
+        let call = format!("keep {timer} <<'{KEPT}' &&\n{kept}{KEPT}\n{begin}");
+        Some(self.text(id, &call))
     }
 
     /// Ends whatever fault is kept there; whether there was one.
@@ -194,4 +197,189 @@ fn process(line: &str) -> Option<(String, Option<Process>)> {
         })
     };
     Some((unit, read()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::transport::{Become, Channel, Local, Shell};
+
+    /// A supervisor as simple as can be: a process that does nothing, and its number.
+    const CTL: &str = "#!/bin/sh\nd=${0%/*}\np=$(cat \"$d/pid\" 2>/dev/null)\ncase $1 in\n\
+        pid) case $(ps -o stat= -p \"$p\") in '' | Z*) exit 1 ;; esac; echo \"$p\" ;;\n\
+        start) \"$0\" pid >/dev/null || { setsid sleep 60 </dev/null >/dev/null 2>&1 & echo $! >\"$d/pid\"; } ;;\n\
+        stop) kill \"$p\" ;;\nesac\n";
+
+    /// A host in a folder of this machine, with two units that run.
+    struct Host {
+        folder: tempfile::TempDir,
+        remote: Remote,
+    }
+
+    impl Host {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let (channel, rights) = (Channel::Local(Local), Become::No);
+            let remote = Remote::Shell(Shell { channel, rights });
+            let host = Self { folder, remote };
+            for unit in ["one", "two"] {
+                let ctl = host.folder.path().join("units").join(unit).join("ctl");
+                std::fs::create_dir_all(ctl.parent().unwrap()).unwrap();
+                std::fs::write(&ctl, CTL).unwrap();
+                std::fs::set_permissions(&ctl, std::fs::Permissions::from_mode(0o755)).unwrap();
+            }
+            let site = host.site();
+            site.run(&site.text("", "end_kill one two"), WITHIN)
+                .await
+                .unwrap();
+            host
+        }
+
+        fn site(&self) -> Site<'_> {
+            let at = |name: &str| self.folder.path().join(name).display().to_string();
+            let (state, incoming) = (at(""), at("incoming"));
+            Site {
+                name: "here".to_owned(),
+                remote: &self.remote,
+                dir: at("run/kept"),
+                places: Places {
+                    state,
+                    incoming,
+                    pidfiles: true,
+                },
+            }
+        }
+
+        async fn look(&self) -> Processes {
+            let units = ["one", "two"].map(str::to_owned);
+            self.site().look(&units).await.unwrap()
+        }
+
+        fn has_fault(&self) -> bool {
+            self.folder.path().join("run/kept").exists()
+        }
+    }
+
+    impl Drop for Host {
+        /// What a test started does not outlive it.
+        fn drop(&mut self) {
+            for unit in ["one", "two"] {
+                let ctl = self.folder.path().join("units").join(unit).join("ctl");
+                let _ = std::process::Command::new(ctl).arg("stop").status();
+            }
+        }
+    }
+
+    fn order(fault: Fault, units: &[&str]) -> Order {
+        Order {
+            fault,
+            units: units.iter().map(|unit| (*unit).to_owned()).collect(),
+            own: vec![9092, 2181],
+            others: vec![9092],
+            seconds: 10,
+            patience: Duration::ZERO,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pause_is_seen_and_ended() {
+        let host = Host::new().await;
+        let before = host.look().await;
+        host.site()
+            .begin("a", &order(Fault::Pause, &["one"]))
+            .await
+            .unwrap();
+        let now = host.look().await;
+        assert_eq!(now["one"].unwrap().state, 'T');
+        assert!(now["one"].unwrap().is(&before["one"].unwrap()));
+        assert_ne!(now["two"].unwrap().state, 'T');
+        let second = host.site().begin("b", &order(Fault::Kill, &["two"])).await;
+        assert!(second.unwrap_err().cause.contains("fault of another drill"));
+        assert!(host.site().lift().await.unwrap());
+        assert_ne!(host.look().await["one"].unwrap().state, 'T');
+        assert!(!host.has_fault());
+        assert!(
+            !host.site().lift().await.unwrap(),
+            "there is nothing left to end"
+        );
+    }
+
+    #[tokio::test]
+    async fn all_are_killed_at_once_and_come_back_as_others() {
+        let host = Host::new().await;
+        let before = host.look().await;
+        host.site()
+            .begin("a", &order(Fault::PowerOff, &["one", "two"]))
+            .await
+            .unwrap();
+        let down = host.look().await;
+        assert_eq!((down["one"], down["two"]), (None, None));
+        assert!(host.site().lift().await.unwrap());
+        let after = host.look().await;
+        for unit in ["one", "two"] {
+            assert!(!after[unit].unwrap().is(&before[unit].unwrap()), "{unit}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fault_that_nobody_ends_ends_by_itself() {
+        let host = Host::new().await;
+        let text = host
+            .site()
+            .beginning("a", &order(Fault::Pause, &["one"]), 1);
+        host.site().run(&text.unwrap(), WITHIN).await.unwrap();
+        assert_eq!(host.look().await["one"].unwrap().state, 'T');
+        for _ in 0..100 {
+            if !host.has_fault() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(!host.has_fault());
+        assert_ne!(host.look().await["one"].unwrap().state, 'T');
+    }
+
+    #[tokio::test]
+    async fn a_timer_leaves_the_fault_of_a_later_drill_alone() {
+        let host = Host::new().await;
+        let text = host
+            .site()
+            .beginning("a", &order(Fault::Pause, &["one"]), 1);
+        host.site().run(&text.unwrap(), WITHIN).await.unwrap();
+        assert!(host.site().lift().await.unwrap());
+        host.site()
+            .begin("b", &order(Fault::Pause, &["two"]))
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        assert_eq!(host.look().await["two"].unwrap().state, 'T');
+        assert!(host.site().lift().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_can_not_be_begun_is_told() {
+        let host = Host::new().await;
+        let gone = host
+            .site()
+            .begin("a", &order(Fault::Kill, &["three"]))
+            .await;
+        assert!(
+            gone.unwrap_err()
+                .cause
+                .starts_with("here: the drill's script ended with exit 1")
+        );
+        let none = host
+            .site()
+            .begin("a", &order(Fault::KillSdtd, &["one"]))
+            .await;
+        assert!(none.unwrap_err().cause.contains("no fault of a host"));
+    }
+
+    #[test]
+    fn ports_are_cut_by_number() {
+        let call = order(Fault::CutNetwork, &[]).call("begin");
+        assert_eq!(call.as_deref(), Some("begin_cut '9092,2181' '9092'"));
+    }
 }

@@ -1,5 +1,6 @@
 //! The words of a drill's file: whom it is about, what is done to it, what must be seen.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Catalogue, Probe};
@@ -9,12 +10,31 @@ use crate::plan::RoleRef;
 /// The longest that a fault may last, in seconds.
 const LONGEST: u64 = 600;
 
+const HEAD: &str = "\
+# Drills
+
+<!-- Generated from the program's own types; a test keeps it true. -->
+
+A drill is a file of YAML. `sdtd drill list` lists those that are part of the program; `sdtd drill run FILE.yaml` makes
+one of your own, and those in `_drills/` of `--templates DIR` replace and extend the list. Each begins on a whole cluster
+with a load beside it, and is good when the fault was seen, the cluster is whole again, and all that was acknowledged is
+there under each leader.
+";
+
+/// All words of a drill, as Markdown.
+#[must_use]
+pub fn reference() -> String {
+    let schema = schemars::schema_for!(Drill).to_value();
+    crate::catalogue::reference_of(HEAD, "NAME.yaml", &schema)
+}
+
 /// A drill: a file of YAML.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Drill {
     /// What it is called; the name of its file.
     #[serde(skip_deserializing)]
+    #[schemars(skip)]
     pub name: String,
     /// What happens, in a few words.
     pub title: String,
@@ -35,7 +55,7 @@ pub struct Drill {
 }
 
 /// Whom a fault is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Target {
     /// One of these roles, `service.role`: those that this cluster does not have are passed over.
@@ -46,8 +66,9 @@ pub struct Target {
 }
 
 /// A role, written `service.role`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub struct RoleWord(pub RoleRef);
 
 impl TryFrom<String> for RoleWord {
@@ -71,7 +92,7 @@ impl From<RoleWord> for String {
 }
 
 /// Which member of a role.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Which {
     /// Any.
@@ -86,7 +107,7 @@ pub enum Which {
 }
 
 /// What happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
     /// Its process is killed (kill -9); whoever looks after it brings it back.
@@ -112,7 +133,7 @@ impl Fault {
 }
 
 /// What must be seen besides the fault itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Expect {
     /// What becomes of the target's copies of the load's topic, as the other members tell.
@@ -124,7 +145,7 @@ pub struct Expect {
 }
 
 /// What becomes of copies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InSync {
     /// One falls out of sync.

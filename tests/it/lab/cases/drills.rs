@@ -48,7 +48,8 @@ pub fn drills(lab: &mut Lab) -> Done {
         words.extend(["--only", &only]);
     }
     let ran = run_for(&mut laptop.sdtd(&words), limit);
-    let told: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+    let last = ran.stdout.lines().last().unwrap_or_default();
+    let told: serde_json::Value = serde_json::from_str(last).unwrap_or_default();
     let drills = told["drills"].as_array().cloned().unwrap_or_default();
     drills.iter().for_each(tell);
     let ran = ran.expect(0);
@@ -92,7 +93,7 @@ fn tell(drill: &serde_json::Value) {
         drill["ended"],
         drill["target"],
         verdict["acked"],
-        whole["producer_pause_ms"],
+        drill["pause_ms"],
         whole["reader_pause_ms"],
         drill["whole_ms"],
         drill["took_ms"],
