@@ -168,7 +168,7 @@ async fn drills(global: &Global, opened: Opened, drills: Vec<Drill>) -> Result<(
         // A cluster that is not whole after one is no place for the next.
         let broken = reports
             .last()
-            .is_some_and(|r| r.ended == Ended::Bad && r.verdict.is_none());
+            .is_some_and(|r| r.ended == Ended::Bad && r.whole_ms.is_none());
         if ground.stop.is_asked() || broken {
             break;
         }
@@ -307,7 +307,7 @@ fn show(reports: &[Report]) -> std::io::Result<()> {
         for wrong in &report.wrong {
             out.line(&format!("{} {}: {wrong}", Mark::Failed.show(), report.name))?;
         }
-        if report.ended == Ended::Bad {
+        if report.ended == Ended::Bad && report.record.exists() {
             let (topic, record) = (&report.topic, report.record.display());
             out.line(&format!(
                 "  {}: topic {topic} and {record} are kept to be looked at",

@@ -100,9 +100,9 @@ pub struct Report {
     pub whole_ms: Option<u64>,
     /// How long it all took, in milliseconds.
     pub took_ms: u64,
-    /// The load's topic; it is deleted after a good end.
+    /// The load's topic; it is deleted after a good end, or an interruption.
     pub topic: String,
-    /// The load's record; it is deleted after a good end.
+    /// The load's record; it is deleted after a good end, or an interruption.
     pub record: PathBuf,
     /// What became of the load.
     pub verdict: Option<Verdict>,
@@ -211,9 +211,8 @@ pub async fn make(ground: &Ground, drill: &Drill) -> Report {
             verdict: None,
         },
     };
-    if candidates(&ground.prober.view, drill).is_empty() {
+    if let Some(reason) = unfit(ground, drill) {
         making.report.ended = Ended::NotHere;
-        let reason = "this cluster has nobody whom it could be about".to_owned();
         ground.outcome(drill, "target", Outcome::Skipped { reason });
         return making.report;
     }
@@ -222,6 +221,19 @@ pub async fn make(ground: &Ground, drill: &Drill) -> Report {
     let mut report = making.report;
     report.took_ms = ms(began);
     report
+}
+
+/// Why a drill can't be made on this cluster at all.
+fn unfit(ground: &Ground, drill: &Drill) -> Option<String> {
+    let all = candidates(&ground.prober.view, drill);
+    let is_local = |m: &&Member| ground.places.get(&m.id.host).is_none_or(|p| p.pidfiles);
+    if all.is_empty() {
+        Some("this cluster has nobody whom it could be about".to_owned())
+    } else if drill.fault == Fault::CutNetwork && all.iter().all(is_local) {
+        Some("hosts that are folders of this machine have no network of their own".to_owned())
+    } else {
+        None
+    }
 }
 
 struct Making<'a> {
@@ -335,13 +347,27 @@ impl Making<'_> {
         ground.told(self.drill, "fault", self.report.evidence.join("; "));
         self.report.wrong = proof.missing;
         let began = Instant::now();
-        whole::wait(ground, WHOLE).await?;
-        self.report.whole_ms = Some(ms(began));
+        let whole = whole::wait(ground, WHOLE).await;
+        ground.lives()?;
+        // Also of a cluster that is not whole it is worth to know what it has lost.
+        let within = match whole {
+            Ok(()) => {
+                self.report.whole_ms = Some(ms(began));
+                WHOLE
+            }
+            Err(problem) => {
+                self.report.wrong.push(problem.cause);
+                Duration::ZERO
+            }
+        };
         let Some(load) = &mut self.load else {
             return Err(Problem::new("there is no load"));
         };
         let window = self.report.window.unwrap_or(Window { from: 0, to: 0 });
-        load.goes_on(window.to, LEAST, &ground.stop).await?;
+        let went_on = load.goes_on(window.to, LEAST, &ground.stop).await;
+        ground.lives()?;
+        let wrong = went_on.err().map(|problem| problem.cause);
+        self.report.wrong.extend(wrong);
         self.report.pause_ms = load.pause(window.from);
         load.end().await?;
         let check = Check {
@@ -349,7 +375,7 @@ impl Making<'_> {
             window: self.report.window,
             least: LEAST,
             stalls: self.drill.stalls,
-            within: WHOLE,
+            within,
         };
         let call = ground
             .prober
@@ -379,6 +405,9 @@ impl Making<'_> {
             }
             if self.report.wrong.is_empty() {
                 self.report.ended = Ended::Good;
+            }
+            // Of a drill that was broken off there is nothing to look at either.
+            if self.report.ended == Ended::Good || ground.stop.is_asked() {
                 load.forget();
                 self.forget_topic().await;
             }

@@ -121,7 +121,8 @@ impl Site<'_> {
             Ok(Some(0)) => Ok(lines),
             Ok(code) => {
                 let code = code.map_or_else(|| "killed".to_owned(), |code| format!("exit {code}"));
-                let said = lines.last().cloned().unwrap_or_default();
+                let said: Vec<String> = lines.into_iter().filter(|l| !l.is_empty()).collect();
+                let said = said.join("; ");
                 Err(wrong(format!(
                     "the drill's script ended with {code}: {said}"
                 )))
@@ -257,6 +258,16 @@ mod tests {
             self.site().look(&units).await.unwrap()
         }
 
+        /// Whether a script that is kept here is at work.
+        fn has_timer(&self) -> bool {
+            let own = self.folder.path().display().to_string();
+            let ran = std::process::Command::new("ps")
+                .args(["-eo", "args"])
+                .output();
+            let text = String::from_utf8_lossy(&ran.unwrap().stdout).into_owned();
+            text.lines().any(|l| l.contains(&own) && l.contains("/end"))
+        }
+
         fn has_fault(&self) -> bool {
             self.folder.path().join("run/kept").exists()
         }
@@ -314,7 +325,14 @@ mod tests {
             .begin("a", &order(Fault::PowerOff, &["one", "two"]))
             .await
             .unwrap();
-        let down = host.look().await;
+        let mut down = host.look().await;
+        for _ in 0..50 {
+            if down.values().all(Option::is_none) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            down = host.look().await;
+        }
         assert_eq!((down["one"], down["two"]), (None, None));
         assert!(host.site().lift().await.unwrap());
         let after = host.look().await;
@@ -349,6 +367,7 @@ mod tests {
             .beginning("a", &order(Fault::Pause, &["one"]), 1);
         host.site().run(&text.unwrap(), WITHIN).await.unwrap();
         assert!(host.site().lift().await.unwrap());
+        assert!(!host.has_timer(), "it went with the fault");
         host.site()
             .begin("b", &order(Fault::Pause, &["two"]))
             .await

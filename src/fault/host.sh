@@ -32,15 +32,21 @@ keep() {
   [ ! -e "$dir" ] || { echo "the fault of another drill is here: $dir"; return 1; }
   mkdir -p "${dir%/*}" && mkdir -m 700 "$dir" && echo "$id" >"$dir/id" && cat >"$dir/end" || return 1
   if [ -z "$units" ] && command -v systemd-run >/dev/null; then
-    systemd-run --quiet --collect --unit="sdtd-drill-$id" /bin/sh "$dir/end" "$1" 2>&1
+    systemd-run --quiet --collect --unit="sdtd-drill-$id" /bin/sh "$dir/end" "$1" 2>&1 || return 1
   else
     setsid /bin/sh "$dir/end" "$1" </dev/null >/dev/null 2>&1 &
   fi
+  # No fault without its timer.
+  n=0
+  until [ -s "$dir/timer" ]; do
+    [ $n -lt 100 ] || { echo "the timer that ends the fault does not start"; return 1; }
+    sleep 0.1; n=$((n + 1))
+  done
 }
 
 # turn seconds: waits, then whether it is our turn to end the fault
 turn() {
-  [ -z "$1" ] || sleep "$1"
+  [ -z "$1" ] || { echo $$ >"$dir/timer"; sleep "$1"; }
   [ "$(cat "$dir/id" 2>/dev/null)" = "$id" ] && mkdir "$dir/ending" 2>/dev/null
 }
 
@@ -51,7 +57,10 @@ lift() { # ends what is kept here, whoever left it
   [ -e "$dir" ] || return 0
   # Whoever began to end it did not come to its end.
   rmdir "$dir/ending" 2>/dev/null
+  timer=$(cat "$dir/timer" 2>/dev/null)
   [ ! -e "$dir/end" ] || /bin/sh "$dir/end" </dev/null 2>&1 || echo "@unended"
+  # With the sleep that it waits in.
+  [ -z "$timer" ] || kill -- "-$timer" 2>/dev/null
   rm -rf "$dir"
   echo "@lifted"
 }
@@ -135,9 +144,10 @@ table inet sdtd_drill {
 }
 RULES
   then return 0; fi
-  # Without nftables: nothing that the services say goes out, so no connection of theirs lives.
-  for port in $(echo "$1" | tr , ' '); do rules add ipproto tcp sport "$port" blackhole || return 1; done
-  for port in $(echo "$2" | tr , ' '); do rules add ipproto tcp dport "$port" blackhole || return 1; done
+  # Without nftables: nothing that the services say goes out, so no connection of theirs lives. TCP is 6: a small
+  # system has no names of protocols.
+  for port in $(echo "$1" | tr , ' '); do rules add ipproto 6 sport "$port" blackhole || return 1; done
+  for port in $(echo "$2" | tr , ' '); do rules add ipproto 6 dport "$port" blackhole || return 1; done
 }
 
 rules() {

@@ -135,12 +135,16 @@ pub fn judge(drill: &Drill, seen: &Seen) -> Proof {
             proof.need(seen.behind > 0, told, "none of its copies fell out of sync");
         }
         Some(InSync::Keeps) => {
-            let told = format!("its copies stayed in sync, seen {} times", seen.looks);
-            let cause = match (seen.looks, seen.behind) {
-                (0, _) => "the others never told of its copies".to_owned(),
-                (_, n) => format!("{n} of its copies fell out of sync, and all should have stayed"),
-            };
-            proof.need(seen.looks > 0 && seen.behind == 0, told, &cause);
+            if seen.behind > 0 {
+                let behind = seen.behind;
+                let cause =
+                    format!("{behind} of its copies fell out of sync, and all should have stayed");
+                proof.missing.push(cause);
+            } else {
+                let told = format!("its copies stayed in sync, seen {} times", seen.looks);
+                let cause = "the others never told of its copies";
+                proof.need(seen.looks > 0, told, cause);
+            }
         }
     }
     if drill.expect.moves {

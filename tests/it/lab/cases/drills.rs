@@ -1,4 +1,6 @@
 //! `sdtd drill all` breaks the usual cluster under a load and nothing is lost; a fault without effect is no drill.
+//!
+//! `SDTD_LAB_DRILLS=cut-network,power-off` makes these instead of the usual ones.
 
 use std::path::PathBuf;
 
@@ -40,13 +42,16 @@ pub fn drills(lab: &mut Lab) -> Done {
     let path = inventory(&laptop);
     lab.on("pi4", LEFT);
 
-    let only = std::env::var("SDTD_LAB_DRILLS").unwrap_or_else(|_| SHORT.to_owned());
+    let chosen = std::env::var("SDTD_LAB_DRILLS").ok();
     let full = std::env::var("SDTD_FULL").as_deref() == Ok("1");
+    let only = chosen.as_deref().or((!full).then_some(SHORT));
     let mut words = vec!["drill", "all", text(&path), "--json"];
-    let limit = if full { LIMITS.1 } else { LIMITS.0 };
-    if !full {
-        words.extend(["--only", &only]);
-    }
+    words.extend(only.into_iter().flat_map(|only| ["--only", only]));
+    let limit = if only == Some(SHORT) {
+        LIMITS.0
+    } else {
+        LIMITS.1
+    };
     let ran = run_for(&mut laptop.sdtd(&words), limit);
     let last = ran.stdout.lines().last().unwrap_or_default();
     let told: serde_json::Value = serde_json::from_str(last).unwrap_or_default();
