@@ -21,6 +21,8 @@ use crate::plan::{Member, RoleRef};
 /// How long a run may take.
 const LONGEST: Duration = Duration::from_secs(1200);
 const PAUSE: Duration = Duration::from_millis(300);
+/// How often all hosts are looked at while nothing is asked of them: a connection that is idle ends.
+const AWAKE: Duration = Duration::from_secs(10);
 
 type Processes = BTreeMap<InstanceId, Option<Process>>;
 
@@ -39,8 +41,9 @@ pub async fn killed(
 
     let before = look(ground, &members).await?;
     let mut child = ground.own.start(&words, said)?;
-    let began = Instant::now();
+    let (began, mut awake) = (Instant::now(), Awake(Instant::now()));
     let alive = loop {
+        awake.keep(ground).await?;
         if !matches!(child.try_wait(), Ok(None)) {
             break false;
         }
@@ -80,8 +83,9 @@ pub async fn killed(
 /// The same run, to its end.
 async fn again(ground: &Ground, words: &[OsString], said: &Path) -> Result<Option<i32>, Problem> {
     let mut child = ground.own.start(words, said)?;
-    let began = Instant::now();
+    let (began, mut awake) = (Instant::now(), Awake(Instant::now()));
     loop {
+        awake.keep(ground).await?;
         match child.try_wait() {
             Ok(Some(status)) => {
                 if !status.success() {
@@ -105,6 +109,21 @@ fn others(before: &Processes, now: &Processes) -> usize {
         matches!((had, now), (Some(had), Some(now)) if !had.is(&now))
     };
     before.iter().filter(other).count()
+}
+
+/// When every host was last asked for nothing: as no lock is held, nobody else does.
+struct Awake(Instant);
+
+impl Awake {
+    async fn keep(&mut self, ground: &Ground) -> Result<(), Problem> {
+        if self.0.elapsed() < AWAKE {
+            return Ok(());
+        }
+        let sites = ground.places.keys().filter_map(|host| ground.site(host));
+        let each = sites.map(|site| async move { site.look(&[]).await.map(|_| ()) });
+        self.0 = Instant::now();
+        join_all(each).await.into_iter().collect()
+    }
 }
 
 async fn look(ground: &Ground, members: &[&Member]) -> Result<Processes, Problem> {
