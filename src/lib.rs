@@ -19,6 +19,7 @@ pub mod error;
 pub mod event;
 pub mod exec;
 pub mod facts;
+pub mod fault;
 pub mod flow;
 pub mod id;
 pub mod inventory;

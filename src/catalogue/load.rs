@@ -71,10 +71,22 @@ impl Folder {
 pub struct Catalogue {
     services: BTreeMap<ServiceName, Folder>,
     shared: BTreeMap<String, String>,
+    drills: BTreeMap<String, DrillFile>,
+}
+
+/// A drill of the catalogue, not read yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrillFile {
+    /// Where it was read from, for messages.
+    pub origin: String,
+    /// What stands there.
+    pub text: String,
 }
 
 /// The folder that holds the engine's own templates, such as that of a unit.
 const SHARED: &str = "_lib";
+/// The folder that holds drills, a file each.
+const DRILLS: &str = "_drills";
 
 type Files = BTreeMap<String, BTreeMap<String, String>>;
 
@@ -164,10 +176,20 @@ impl Catalogue {
         self.shared.get(path).map(String::as_str)
     }
 
+    /// All drills, by name.
+    #[must_use]
+    pub fn drills(&self) -> &BTreeMap<String, DrillFile> {
+        &self.drills
+    }
+
     fn add(&mut self, folders: Files, origin: &str) -> Result<(), CatalogueError> {
         for (name, files) in folders {
             if name == SHARED {
                 self.shared.extend(files);
+                continue;
+            }
+            if name == DRILLS {
+                self.add_drills(files, origin);
                 continue;
             }
             let place = format!("{origin}/{name}");
@@ -188,6 +210,16 @@ impl Catalogue {
             );
         }
         Ok(())
+    }
+
+    fn add_drills(&mut self, files: BTreeMap<String, String>, origin: &str) {
+        for (file, text) in files {
+            if let Some(name) = file.strip_suffix(".yaml") {
+                let origin = format!("{origin}/{DRILLS}/{file}");
+                self.drills
+                    .insert(name.to_owned(), DrillFile { origin, text });
+            }
+        }
     }
 }
 

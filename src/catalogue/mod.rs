@@ -11,6 +11,6 @@ mod version;
 mod when;
 
 pub use descriptor::{Descriptor, Probe, Role};
-pub use load::{Catalogue, CatalogueError, Folder};
-pub use reference::catalogue_reference;
+pub use load::{Catalogue, CatalogueError, DrillFile, Folder};
+pub use reference::{catalogue_reference, reference_of};
 pub use render::{RenderError, Renderer};

@@ -17,16 +17,21 @@ those that are part of the program. Words marked *template* are rendered by mini
 /// All words of `service.yaml`, as Markdown tables: one for each type, in the order in which they are met.
 #[must_use]
 pub fn catalogue_reference() -> String {
-    let schema = schema_for!(Descriptor).to_value();
+    reference_of(HEAD, "service.yaml", &schema_for!(Descriptor).to_value())
+}
+
+/// All words of a file, by the schema of its type: a head, then a table for each type.
+#[must_use]
+pub fn reference_of(head: &str, file: &str, schema: &Json) -> String {
     let empty = Map::new();
     let types = schema
         .get("$defs")
         .and_then(Json::as_object)
         .unwrap_or(&empty);
-    let mut out = HEAD.to_owned();
-    section(&mut out, "service.yaml", &schema);
+    let mut out = head.to_owned();
+    section(&mut out, file, schema);
     let mut names: Vec<String> = Vec::new();
-    met(&schema, &mut names);
+    met(schema, &mut names);
     let mut next = 0;
     while let Some(name) = names.get(next).cloned() {
         if let Some(definition) = types.get(&name) {

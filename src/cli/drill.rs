@@ -1,4 +1,4 @@
-//! `sdtd drill`: a load whose every acknowledgement is kept, and the verdict on it.
+//! `sdtd drill`: a load whose every acknowledgement is kept, the verdict on it, and faults between the two.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::drills::{self, AllArgs, RunArgs};
 use super::keeper::Keeper;
 use super::setup::{self, Missing, Opened, Run};
 use super::{Global, InventoryArg};
@@ -28,6 +29,12 @@ enum What {
     Load(LoadArgs),
     /// Judge a load that is over: nothing acknowledged is lost, under any leader; the cluster is whole.
     Check(CheckArgs),
+    /// List the drills there are.
+    List,
+    /// Make one drill: break something under a load, see that it broke, and judge what became of it.
+    Run(RunArgs),
+    /// Make all drills, one after another, each on a whole cluster.
+    All(AllArgs),
 }
 
 /// The words of `drill load`.
@@ -94,11 +101,14 @@ pub async fn run(global: &Global, args: &DrillArgs) -> Result<(), Failure> {
     match &args.what {
         What::Load(args) => load(global, args).await,
         What::Check(args) => check(global, args).await,
+        What::List => drills::list(global),
+        What::Run(args) => drills::run(global, args).await,
+        What::All(args) => drills::all(global, args).await,
     }
 }
 
 /// The inventory, where it allows drills.
-fn open(global: &Global, arg: &InventoryArg) -> Result<Opened, Failure> {
+pub(super) fn open(global: &Global, arg: &InventoryArg) -> Result<Opened, Failure> {
     let opened = setup::open(global, arg)?;
     if opened.loaded.cluster.drills {
         return Ok(opened);
@@ -111,7 +121,7 @@ fn open(global: &Global, arg: &InventoryArg) -> Result<Opened, Failure> {
     Err(Failure::new(Kind::Refused, Problem::new(cause).help(help)))
 }
 
-async fn keeper(run: &mut Run) -> Result<Keeper, Failure> {
+pub(super) async fn keeper(run: &mut Run) -> Result<Keeper, Failure> {
     Keeper::find(run, |d| d.drills.as_ref(), "has drills").await
 }
 
@@ -119,11 +129,11 @@ fn failed(problem: Problem) -> Failure {
     Failure::new(Kind::Failed, problem)
 }
 
-fn unwritten(error: std::io::Error) -> Failure {
+pub(super) fn unwritten(error: std::io::Error) -> Failure {
     Failure::of(Kind::Failed, error.to_string())
 }
 
-fn out() -> Out {
+pub(super) fn out() -> Out {
     Out::stdout(Secrets::default())
 }
 
@@ -136,7 +146,7 @@ struct Told<'a, T> {
     what: &'a T,
 }
 
-fn tell<T: Serialize>(event: &str, what: &T) -> Result<(), Failure> {
+pub(super) fn tell<T: Serialize>(event: &str, what: &T) -> Result<(), Failure> {
     let v = crate::event::SCHEMA;
     out().json_line(&Told { v, event, what }).map_err(unwritten)
 }

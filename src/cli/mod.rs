@@ -5,6 +5,7 @@ mod check;
 mod deploy;
 mod destroy;
 mod drill;
+mod drills;
 mod exec;
 mod history;
 mod init;
@@ -142,7 +143,7 @@ enum Command {
     Support(support::SupportArgs),
     /// Gather all packages that an inventory needs in one file, for a site without a network.
     Bundle(bundle::BundleArgs),
-    /// Put a steady load on a cluster that may be broken on purpose, and judge what became of it.
+    /// Break a cluster on purpose under a steady load, where that is allowed, and judge what became of it.
     Drill(drill::DrillArgs),
     /// Take the cluster's lock away from a run that is dead.
     Unlock(unlock::UnlockArgs),
@@ -157,7 +158,7 @@ enum Command {
     #[command(hide = true)]
     Reference {
         /// Which one.
-        #[arg(value_parser = ["inventory", "catalogue"])]
+        #[arg(value_parser = ["inventory", "catalogue", "drills"])]
         which: String,
     },
 }
@@ -228,6 +229,7 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
             let catalogue = setup::catalogue(global)?;
             print(&match which.as_str() {
                 "catalogue" => crate::catalogue::catalogue_reference(),
+                "drills" => crate::fault::words::reference(),
                 _ => crate::inventory::reference(&catalogue),
             })
         }

@@ -48,6 +48,7 @@ fn is_printed(path: &str, words: &[&str]) {
 fn references_are_what_the_program_prints() {
     is_printed("docs/inventory.md", &["reference", "inventory"]);
     is_printed("docs/catalogue.md", &["reference", "catalogue"]);
+    is_printed("docs/drills.md", &["reference", "drills"]);
     is_printed("docs/inventory.schema.json", &["schema"]);
 }
 

@@ -4,7 +4,7 @@
 //! load ─ producer, reader along ─▶ record (a file)
 //! check ─ record + fresh readings under every leader + settings + state of the cluster ─▶ oracle ─▶ Verdict
 //! ```
-//! [`oracle`], [`healed::judge`] and the reading of a [`record`] are pure. Producing and consuming is
+//! [`oracle`], [`healed::judge`] and the reading of a [record](crate::drill::record) are pure. Producing and consuming is
 //! librdkafka's work, as in users' own clients; what is asked of the cluster goes through the thin client.
 
 #[cfg(feature = "rdkafka")]
@@ -20,10 +20,11 @@ pub mod oracle;
 mod produce;
 #[cfg(feature = "rdkafka")]
 mod reading;
-pub mod record;
 pub mod settings;
 #[cfg(test)]
 mod tests;
+
+use crate::drill::record;
 
 #[cfg(feature = "rdkafka")]
 pub use check::check;

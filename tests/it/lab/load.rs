@@ -15,7 +15,7 @@ use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sdtd::drill::Verdict;
-use sdtd::kafka::drill::record::{Entry, Header};
+use sdtd::drill::record::{Entry, Header};
 
 use super::laptop::{Laptop, Ran, Running, text};
 

@@ -64,6 +64,13 @@ fn killed(services: &str) {
     assert!(found.acked > 1000, "{}", found.acked);
     assert!(found.healed_ms.is_some());
 
+    // The same by itself: nobody else brings a process back that only a pid file knows.
+    let inventory = laptop.path("drill-inventory.yaml");
+    laptop
+        .run(&["drill", "run", "kill-leader", text(&inventory)])
+        .expect(0)
+        .says(&["came back as another process", "1 good, 0 bad"]);
+
     unsafe_records(&laptop, &load, &record);
     let throttle = "leader.replication.throttled.replicas=*";
     laptop

@@ -3,6 +3,7 @@
 mod clients;
 mod cuts;
 mod disk;
+mod drills;
 mod end;
 mod faults;
 mod first;
@@ -36,6 +37,7 @@ pub const ALL: &[Case] = &[
     ("roll", roll::roll),
     ("dies", faults::dies),
     ("lost", lost::lost),
+    ("drills", drills::drills),
     ("keep-data", end::keep_data),
     ("removed-host", removed::removed),
     ("grow", grow::grow),

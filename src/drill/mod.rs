@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::event::Problem;
 use crate::exec::Stop;
 
+pub mod record;
+
 /// A steady load: one producer that wants every copy in sync, and one reader behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Load {

@@ -1,0 +1,108 @@
+//! `sdtd drill all` breaks the usual cluster under a load and nothing is lost; a fault without effect is no drill.
+//!
+//! `SDTD_LAB_DRILLS=cut-network,power-off` makes these instead of the usual ones.
+
+use std::path::PathBuf;
+
+use super::Done;
+use crate::lab::hosts::{HOSTS, Lab};
+use crate::lab::inventory::Inventory;
+use crate::lab::laptop::{Laptop, run_for, text};
+use crate::lab::say;
+
+/// Those that are always made; with `SDTD_FULL=1` all are.
+const SHORT: &str = "kill-leader,pause-short,kill-quorum-leader";
+/// Seconds that these may take, and all.
+const LIMITS: (u64, u64) = (400, 2400);
+
+/// What an earlier drill left behind that was ended by nobody.
+const LEFT: &str = "mkdir -p /run/sdtd-drill && echo old >/run/sdtd-drill/id && \
+    echo 'touch /run/drill-was-ended' >/run/sdtd-drill/end";
+
+/// Standing still so shortly changes nothing: what is expected does not come.
+const WITHOUT_EFFECT: &str = "title: A fault without effect\n\
+    target: { roles: [kafka.broker], which: leads }\n\
+    do: pause\nseconds: 3\nstalls: true\nexpect: { in-sync: shrinks }\n";
+
+fn inventory(laptop: &Laptop) -> PathBuf {
+    let own = Inventory::new().text();
+    laptop.write("drills.yaml", &format!("drills: allowed\n{own}"))
+}
+
+/// The cluster is left as it was, and nothing of drills on any host.
+pub fn drills(lab: &mut Lab) -> Done {
+    let laptop = Laptop::new();
+    lab.deployed(&laptop);
+    let refused = laptop.inventory(&Inventory::new().text());
+    laptop
+        .run(&["drill", "run", "kill-leader", text(&refused)])
+        .expect(6)
+        .says(&["drills: allowed"]);
+    lab.spoiled();
+    let path = inventory(&laptop);
+    lab.on("pi4", LEFT);
+
+    let chosen = std::env::var("SDTD_LAB_DRILLS").ok();
+    let full = std::env::var("SDTD_FULL").as_deref() == Ok("1");
+    let only = chosen.as_deref().or((!full).then_some(SHORT));
+    let mut words = vec!["drill", "all", text(&path), "--json"];
+    words.extend(only.into_iter().flat_map(|only| ["--only", only]));
+    let limit = if only == Some(SHORT) {
+        LIMITS.0
+    } else {
+        LIMITS.1
+    };
+    let ran = run_for(&mut laptop.sdtd(&words), limit);
+    let last = ran.stdout.lines().last().unwrap_or_default();
+    let told: serde_json::Value = serde_json::from_str(last).unwrap_or_default();
+    let drills = told["drills"].as_array().cloned().unwrap_or_default();
+    drills.iter().for_each(tell);
+    let ran = ran.expect(0);
+    assert!(!drills.is_empty(), "{}", ran.all());
+    let good = drills.iter().filter(|drill| drill["ended"] == "good");
+    for drill in good {
+        assert_ne!(drill["evidence"], serde_json::json!([]), "{drill}");
+        let readings = drill["verdict"]["rounds"].as_array().map(Vec::len);
+        assert_eq!(readings, Some(3), "one under each copy: {drill}");
+    }
+    lab.on("pi4", "rm /run/drill-was-ended");
+
+    let file = laptop.write("nothing.yaml", WITHOUT_EFFECT);
+    let ran = laptop.run(&["drill", "run", text(&file), text(&path)]);
+    ran.expect(4).says(&[
+        "no evidence that the fault bit",
+        "fell out of sync",
+        "1 bad",
+    ]);
+    for host in HOSTS {
+        lab.on(host, "! test -e /run/sdtd-drill");
+    }
+    laptop.run(&["verify", text(&refused)]).expect(0);
+    laptop.expect_settled(&refused);
+    lab.is_deployed();
+    Done::Passed
+}
+
+/// A line of what came of a drill.
+fn tell(drill: &serde_json::Value) {
+    let verdict = &drill["verdict"];
+    let phases = verdict["phases"].as_array().cloned().unwrap_or_default();
+    let whole = phases
+        .iter()
+        .find(|phase| phase["name"] == "whole")
+        .cloned();
+    let whole = whole.unwrap_or_default();
+    say(&format!(
+        "drill {}: {} at {}; {} acknowledged, pauses {} and {} ms, whole after {} ms, took {} ms; seen {}; wrong {}",
+        drill["name"],
+        drill["ended"],
+        drill["target"],
+        verdict["acked"],
+        drill["pause_ms"],
+        whole["reader_pause_ms"],
+        drill["whole_ms"],
+        drill["took_ms"],
+        drill["evidence"],
+        drill["wrong"],
+    ));
+}
