@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::edit::Edit;
 use super::history::TimingsArg;
 use super::plan::Saved;
 use super::setup::{self, Missing, Run};
@@ -94,27 +95,6 @@ async fn planned(
     };
     setup::remember(&run.dirs, &run.path);
     carry_out(global, run, planned, (Goal::Deploy, None)).await
-}
-
-/// A change of the inventory that is written once it is agreed to.
-#[derive(Debug, Clone)]
-pub struct Edit {
-    /// The file.
-    pub path: PathBuf,
-    /// Its text then.
-    pub text: String,
-    /// The lines that change, for people.
-    pub shown: String,
-}
-
-impl Edit {
-    /// Writes it, whole or not at all.
-    fn write(&self) -> Result<(), Failure> {
-        super::init::write(&self.path, &self.text).map_err(|error| {
-            let cause = format!("{}: {error}", self.path.display());
-            Failure::of(Kind::Failed, cause)
-        })
-    }
 }
 
 /// What a run is for: what is done after its plan was applied.

@@ -1,14 +1,11 @@
 //! `sdtd scale`: another number of members, written into the user's inventory and brought about; `sdtd
 //! rebalance`: what members hold, evened out.
 
-use std::fmt::Write as _;
-
 use clap::{Arg, ArgMatches, Args, FromArgMatches, value_parser};
-use similar::{ChangeTag, TextDiff};
 
-use super::deploy::{Edit, Goal, carry_out};
+use super::edit;
 use super::history::TimingsArg;
-use super::setup::{self, Missing, Run};
+use super::setup::{self, Missing};
 use super::{Global, InventoryArg};
 use crate::catalogue::Catalogue;
 use crate::catalogue::descriptor::Count;
@@ -150,20 +147,12 @@ fn flags(catalogue: &Catalogue) -> Vec<(String, String)> {
 /// As the exit codes tell; nothing is written unless it is agreed to.
 pub async fn run(global: &Global, args: &ScaleArgs) -> Result<(), Failure> {
     let counts = counts(args)?;
-    let mut before = String::new();
-    let opened = setup::open_edited(global, &args.inventory, |catalogue, text| {
-        text.clone_into(&mut before);
-        edited(catalogue, text, &counts)
-    })?;
-    let edit = Edit {
-        path: opened.loaded.path.clone(),
-        shown: shown(&before, &opened.loaded.text),
-        text: opened.loaded.text.clone(),
-    };
+    let change = |catalogue: &Catalogue, text: &str| edited(catalogue, text, &counts);
+    let (opened, edit) = edit::open(global, &args.inventory, change)?;
     let mut run = setup::begin(global, opened, "scale", Missing::Fatal).await?;
     run.flow.throttle = args.moving.throttle.0;
     let log = run.log();
-    let done = bring_about(global, run, Some(edit).filter(|edit| edit.text != before)).await;
+    let done = edit::bring_about(global, run, edit).await;
     args.timings.after(global, &log, done)
 }
 
@@ -177,20 +166,8 @@ pub async fn rebalance(global: &Global, args: &RebalanceArgs) -> Result<(), Fail
     run.flow.rebalance = true;
     run.flow.throttle = args.moving.throttle.0;
     let log = run.log();
-    let done = bring_about(global, run, None).await;
+    let done = edit::bring_about(global, run, None).await;
     args.timings.after(global, &log, done)
-}
-
-async fn bring_about(global: &Global, mut run: Run, edit: Option<Edit>) -> Result<(), Failure> {
-    match run.flow.plan(true).await {
-        Ok(planned) => {
-            setup::remember(&run.dirs, &run.path);
-            carry_out(global, run, planned, (Goal::Deploy, edit)).await
-        }
-        Err(failure) => Err(run
-            .end(Some(failure), "there is no plan; nothing was changed")
-            .await),
-    }
 }
 
 /// What was asked for, by flag or as `service.role`.
@@ -249,20 +226,6 @@ fn place(catalogue: &Catalogue, what: &str) -> Option<(String, String)> {
         }
     }
     None
-}
-
-/// The lines of the inventory that change.
-fn shown(before: &str, after: &str) -> String {
-    let mut out = String::new();
-    for change in TextDiff::from_lines(before, after).iter_all_changes() {
-        let mark = match change.tag() {
-            ChangeTag::Delete => '-',
-            ChangeTag::Insert => '+',
-            ChangeTag::Equal => continue,
-        };
-        let _ = writeln!(out, "  {mark} {}", change.value().trim_end());
-    }
-    out
 }
 
 #[cfg(test)]

@@ -1,19 +1,21 @@
 //! What every command needs first: directories, the catalogue, the inventory, connections.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use etcetera::BaseStrategy;
 use tempfile::TempDir;
 use tokio::task::{AbortHandle, JoinHandle};
 
+use super::found::inventory_path;
+pub use super::found::remember;
 use super::{Global, InventoryArg};
 use crate::artifact::Shelf;
 use crate::catalogue::Catalogue;
 use crate::driver::Drivers;
 use crate::error::{Failure, Kind};
-use crate::event::{EventKind, Problem};
+use crate::event::EventKind;
 use crate::exec::Stop;
 use crate::flow::{
     Access, Connected, Flow, Joiner, connect, give_roots, host_problems, learn_keys,
@@ -125,39 +127,6 @@ pub(super) fn findings(error: &LoadError) -> Failure {
         LoadError::Read { .. } => error.to_string(),
     };
     Failure::of(Kind::Usage, text)
-}
-
-fn inventory_path(arg: &InventoryArg, dirs: &Dirs) -> Result<PathBuf, Failure> {
-    let given = arg
-        .inventory
-        .clone()
-        .or_else(|| std::env::var_os("SDTD_INVENTORY").map(Into::into));
-    let here = || Some(PathBuf::from("inventory.yaml")).filter(|path| path.is_file());
-    let last = || {
-        std::fs::read_to_string(last_file(dirs))
-            .ok()
-            .map(|text| text.trim().into())
-    };
-    given.or_else(here).or_else(last).ok_or_else(|| {
-        Failure::new(
-            Kind::Usage,
-            Problem::new("no inventory: none was named, and there is no ./inventory.yaml")
-                .help("`sdtd init` writes one; `sdtd deploy FILE` takes another"),
-        )
-    })
-}
-
-fn last_file(dirs: &Dirs) -> PathBuf {
-    dirs.state.join("last-inventory")
-}
-
-/// Remembers the inventory that was deployed, so that the next command needs no name.
-pub fn remember(dirs: &Dirs, path: &Path) {
-    if let Ok(path) = std::path::absolute(path) {
-        // Only a convenience: where it can't be written, the next command asks for a name.
-        let _ = std::fs::create_dir_all(&dirs.state);
-        let _ = std::fs::write(last_file(dirs), format!("{}\n", path.display()));
-    }
 }
 
 /// A run: its reporters, and its flow with all hosts connected.

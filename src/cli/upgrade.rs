@@ -1,15 +1,13 @@
 //! `sdtd upgrade`: another version of a service, written into the user's inventory and brought about by a roll;
 //! and its end, after which there is no way back.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
-use similar::{ChangeTag, TextDiff};
 
-use super::deploy::{Edit, Goal, carry_out};
+use super::edit;
 use super::history::TimingsArg;
-use super::setup::{self, Missing, Run};
+use super::setup::{self, Missing};
 use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
 use crate::event::Problem;
@@ -51,29 +49,20 @@ enum Aim {
 /// As the exit codes tell; nothing is written unless it is agreed to.
 pub async fn run(global: &Global, args: &UpgradeArgs) -> Result<(), Failure> {
     let (aim, inventory) = asked(args)?;
-    let mut before = String::new();
-    let opened = setup::open_edited(global, &InventoryArg { inventory }, |_, text| {
-        text.clone_into(&mut before);
-        match &aim {
-            Aim::Version(version) => edited(text, args.service.as_str(), version),
-            Aim::Finalized => Ok(text.to_owned()),
-        }
+    let (opened, edit) = edit::open(global, &InventoryArg { inventory }, |_, text| match &aim {
+        Aim::Version(version) => edited(text, args.service.as_str(), version),
+        Aim::Finalized => Ok(text.to_owned()),
     })?;
     if !opened.loaded.cluster.services.contains_key(&args.service) {
         let cause = format!("the cluster has no service `{}`", args.service);
         return Err(Failure::of(Kind::Usage, cause));
     }
-    let edit = Edit {
-        path: opened.loaded.path.clone(),
-        shown: shown(&before, &opened.loaded.text),
-        text: opened.loaded.text.clone(),
-    };
     let mut run = setup::begin(global, opened, "upgrade", Missing::Fatal).await?;
     if let Aim::Finalized = aim {
         run.flow.finalize.insert(args.service.clone());
     }
     let log = run.log();
-    let done = bring_about(global, run, Some(edit).filter(|edit| edit.text != before)).await;
+    let done = edit::bring_about(global, run, edit).await;
     args.timings.after(global, &log, done)
 }
 
@@ -94,18 +83,6 @@ fn asked(args: &UpgradeArgs) -> Result<(Aim, Option<PathBuf>), Failure> {
     }
 }
 
-async fn bring_about(global: &Global, mut run: Run, edit: Option<Edit>) -> Result<(), Failure> {
-    match run.flow.plan(true).await {
-        Ok(planned) => {
-            setup::remember(&run.dirs, &run.path);
-            carry_out(global, run, planned, (Goal::Deploy, edit)).await
-        }
-        Err(failure) => Err(run
-            .end(Some(failure), "there is no plan; nothing was changed")
-            .await),
-    }
-}
-
 /// The inventory's text with a service's version in it.
 fn edited(text: &str, service: &str, version: &str) -> Result<String, Failure> {
     set_scalar(text, &["services", service, "version"], version).map_err(|error| {
@@ -114,20 +91,6 @@ fn edited(text: &str, service: &str, version: &str) -> Result<String, Failure> {
         );
         Failure::new(Kind::Usage, Problem::new(error.to_string()).help(help))
     })
-}
-
-/// The lines of the inventory that change.
-fn shown(before: &str, after: &str) -> String {
-    let mut out = String::new();
-    for change in TextDiff::from_lines(before, after).iter_all_changes() {
-        let mark = match change.tag() {
-            ChangeTag::Delete => '-',
-            ChangeTag::Insert => '+',
-            ChangeTag::Equal => continue,
-        };
-        let _ = writeln!(out, "  {mark} {}", change.value().trim_end());
-    }
-    out
 }
 
 #[cfg(test)]

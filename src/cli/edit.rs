@@ -1,0 +1,87 @@
+//! Commands that change a value of the user's inventory: shown with the plan, written once it is agreed to.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use similar::{ChangeTag, TextDiff};
+
+use super::deploy::{Goal, carry_out};
+use super::setup::{self, Opened, Run};
+use super::{Global, InventoryArg};
+use crate::catalogue::Catalogue;
+use crate::error::{Failure, Kind};
+
+/// A change of the inventory that is written once it is agreed to.
+#[derive(Debug, Clone)]
+pub struct Edit {
+    /// The file.
+    pub path: PathBuf,
+    /// The lines that change, for people.
+    pub shown: String,
+    text: String,
+}
+
+impl Edit {
+    /// Writes it, whole or not at all.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn write(&self) -> Result<(), Failure> {
+        super::init::write(&self.path, &self.text).map_err(|error| {
+            let cause = format!("{}: {error}", self.path.display());
+            Failure::of(Kind::Failed, cause)
+        })
+    }
+}
+
+/// Opens the inventory as it will be after a change, and says what changes. The file stays as it is.
+///
+/// # Errors
+/// As [`setup::open_edited`] tells.
+pub fn open(
+    global: &Global,
+    arg: &InventoryArg,
+    change: impl FnOnce(&Catalogue, &str) -> Result<String, Failure>,
+) -> Result<(Opened, Option<Edit>), Failure> {
+    let mut before = String::new();
+    let opened = setup::open_edited(global, arg, |catalogue, text| {
+        text.clone_into(&mut before);
+        change(catalogue, text)
+    })?;
+    let edit = Edit {
+        path: opened.loaded.path.clone(),
+        shown: shown(&before, &opened.loaded.text),
+        text: opened.loaded.text.clone(),
+    };
+    Ok((opened, Some(edit).filter(|edit| edit.text != before)))
+}
+
+/// Plans, asks, writes the inventory, and does what it says by then.
+///
+/// # Errors
+/// As the exit codes tell; nothing is written unless it is agreed to.
+pub async fn bring_about(global: &Global, mut run: Run, edit: Option<Edit>) -> Result<(), Failure> {
+    match run.flow.plan(true).await {
+        Ok(planned) => {
+            setup::remember(&run.dirs, &run.path);
+            carry_out(global, run, planned, (Goal::Deploy, edit)).await
+        }
+        Err(failure) => Err(run
+            .end(Some(failure), "there is no plan; nothing was changed")
+            .await),
+    }
+}
+
+/// The lines of the inventory that change.
+fn shown(before: &str, after: &str) -> String {
+    let mut out = String::new();
+    for change in TextDiff::from_lines(before, after).iter_all_changes() {
+        let mark = match change.tag() {
+            ChangeTag::Delete => '-',
+            ChangeTag::Insert => '+',
+            ChangeTag::Equal => continue,
+        };
+        let _ = writeln!(out, "  {mark} {}", change.value().trim_end());
+    }
+    out
+}
