@@ -6,7 +6,7 @@ use super::memory::own_step;
 use super::{Kind, Waves, record_text};
 use crate::catalogue::descriptor::{Probe, Role};
 use crate::facts::Record;
-use crate::id::{HostName, InstanceId};
+use crate::id::{HostName, InstanceId, ServiceName};
 use crate::plan::compare::Steps;
 use crate::plan::desired::Desired;
 use crate::plan::held::Held;
@@ -298,7 +298,17 @@ impl Waves<'_> {
                 paths.hooks(service),
             ];
             steps.extend(own.map(remove));
-            steps.extend(packages::link(self.context.catalogue, service, &paths).map(remove));
+            // Java and their like stay as long as anything there needs them.
+            let needed = |name: &ServiceName| {
+                stay().any(|other| {
+                    let other = &other.member.id.service;
+                    other == name || self.context.cluster.services[other].needs.contains(name)
+                })
+            };
+            let needs = self.context.cluster.services[service].needs.iter();
+            let unused = needs.filter(|name| !needed(name)).chain([service]);
+            let link = |name| packages::link(self.context.catalogue, name, &paths);
+            steps.extend(unused.filter_map(link).map(remove));
         }
         steps
     }
