@@ -81,7 +81,10 @@ pub fn placement(
     facts: &BTreeMap<HostName, HostFacts>,
 ) -> Placement {
     let records: Vec<&Record> = facts.values().filter_map(|f| f.record.as_ref()).collect();
-    place(cluster, catalogue, (&records, &Held::read(cluster, facts)))
+    let mut placement = place(cluster, catalogue, (&records, &Held::read(cluster, facts)));
+    // One that can't be reached joins when it can.
+    placement.joining.retain(|id| facts.contains_key(&id.host));
+    placement
 }
 
 /// Makes the plan.
@@ -127,7 +130,7 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
         // What needs nothing was looked at in each stage; the last one sees to all.
         plan.unchanged = done.unchanged;
         warnings = done.warnings;
-        plan.warnings.extend(pause(stage));
+        plan.warnings.extend(pause(stage, &done.waves));
         if n + 1 < stages.len() {
             facts = Cow::Owned(after(&facts, &done.waves, &done.desired));
         }

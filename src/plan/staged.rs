@@ -9,7 +9,7 @@ use crate::plan::context::Context;
 use crate::plan::desired::Desired;
 use crate::plan::goals::off;
 use crate::plan::held::{self, Held};
-use crate::plan::model::{Batch, RoleRef, Wave};
+use crate::plan::model::{Batch, RoleRef, Step, UnitChange, Wave};
 use crate::plan::place::Placement;
 use crate::plan::planner::{Input, PlanError, Trees, again_for_new_folders, desired, roles};
 use crate::plan::previous;
@@ -19,7 +19,23 @@ use crate::plan::waves::{Aim, Waves};
 
 /// What is to be known of a change between few members: two can't do without each other, and three of which one
 /// is not known to the others yet are two.
-pub(super) fn pause(stage: &Stage) -> Option<Problem> {
+pub(super) fn pause(stage: &Stage, waves: &[Wave]) -> Option<Problem> {
+    let restart = |step: &Step| {
+        matches!(
+            step,
+            Step::Unit {
+                to: UnitChange::Restart,
+                ..
+            }
+        )
+    };
+    let mut steps = waves
+        .iter()
+        .flat_map(|wave| &wave.batches)
+        .flat_map(|batch| &batch.steps);
+    if !steps.any(restart) {
+        return None;
+    }
     let (role, now) = (stage.only.as_ref()?, stage.members()?.len());
     let leaves = !stage.placement.leaving.is_empty();
     let (few, before) = if leaves {
