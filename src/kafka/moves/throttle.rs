@@ -103,8 +103,11 @@ impl Throttle {
                 .collect();
             alter(client, &Resource::Broker(broker), &changes).await?;
         }
-        self.lists(client, |have, ours| have.union(ours).cloned().collect())
-            .await
+        let with = |have: &BTreeSet<String>, ours: &BTreeSet<String>| {
+            let all: BTreeSet<String> = have.union(ours).cloned().collect();
+            (all != *have).then_some(all)
+        };
+        self.lists(client, with).await
     }
 
     /// Takes it off: our replicas from the topics' lists, our rate from the brokers.
@@ -112,16 +115,17 @@ impl Throttle {
     /// # Errors
     /// When a broker does not answer or refuses.
     pub async fn remove(&self, client: &Client) -> Result<()> {
-        self.lists(client, |have, ours| {
-            have.difference(ours).cloned().collect()
-        })
-        .await?;
+        // Whoever was asked may not know yet what was set a moment ago: it is taken away whether it shows or not.
+        let without = |have: &BTreeSet<String>, ours: &BTreeSet<String>| {
+            Some(have.difference(ours).cloned().collect())
+        };
+        self.lists(client, without).await?;
         let rate = self.rate.to_string();
         for broker in self.registered(client).await? {
             let changes: Vec<Alteration> = rates(client, broker)
                 .await?
                 .into_iter()
-                .filter(|(_, found)| found.as_ref().is_some_and(|f| f.is(&rate)))
+                .filter(|(_, found)| found.as_ref().is_none_or(|f| f.is(&rate)))
                 .map(|(key, _)| Alteration::Delete(key.to_owned()))
                 .collect();
             alter(client, &Resource::Broker(broker), &changes).await?;
@@ -133,7 +137,7 @@ impl Throttle {
     async fn lists(
         &self,
         client: &Client,
-        to: impl Fn(&BTreeSet<String>, &BTreeSet<String>) -> BTreeSet<String>,
+        to: impl Fn(&BTreeSet<String>, &BTreeSet<String>) -> Option<BTreeSet<String>>,
     ) -> Result<()> {
         for topic in self.topics() {
             let resource = Resource::Topic(topic.clone());
@@ -147,10 +151,9 @@ impl Throttle {
             for (key, all) in [(SENDING, &self.sending), (FETCHING, &self.fetching)] {
                 let Some(ours) = all.get(topic) else { continue };
                 let have = listed(entries, key);
-                let then = to(&have, ours);
-                if have.contains(ALL) || then == have {
+                let Some(then) = to(&have, ours).filter(|_| !have.contains(ALL)) else {
                     continue;
-                }
+                };
                 changes.push(if then.is_empty() {
                     Alteration::Delete(key.to_owned())
                 } else {
