@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::catalogue::Descriptor;
-use crate::id::ServiceName;
+use crate::catalogue::{Descriptor, Role};
+use crate::id::{RoleName, ServiceName};
 use crate::inventory::Service;
 
 /// The catalogue that is part of the binary.
@@ -102,6 +102,12 @@ impl Catalogue {
             catalogue.add(folder_files(dir)?, &dir.display().to_string())?;
         }
         Ok(catalogue)
+    }
+
+    /// The words of a role.
+    #[must_use]
+    pub fn role(&self, service: &ServiceName, role: &RoleName) -> Option<&Role> {
+        self.get(service)?.descriptor.roles.get(role)
     }
 
     /// The folder of a service.

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::probe::{DriverAction, Probe};
-use super::scale::Scale;
+use super::scale::{OneByOne, Scale};
 use super::when::When;
 
 /// A role of a service: how many, what it writes, how it runs, how it is changed and how it is checked.
@@ -94,6 +94,12 @@ fn one() -> u16 {
 }
 
 impl Role {
+    /// How its members join and leave, where they have each other in their files.
+    #[must_use]
+    pub fn one_by_one(&self) -> Option<&OneByOne> {
+        self.scale.as_ref()?.one_by_one.as_ref()
+    }
+
     /// How many instances a host may have, where the inventory says `per_host`.
     #[must_use]
     pub fn most(&self, per_host: u16) -> u16 {

@@ -9,9 +9,9 @@ use crate::error::{Failure, Kind};
 use crate::event::{EventKind, Problem};
 use crate::flow::{Facts, Planned};
 use crate::id::HostName;
+use crate::plan::goals;
 use crate::plan::packages::Packages;
 use crate::plan::show::{Detail, show};
-use crate::plan::{goals, planner};
 use crate::report;
 
 /// The words of `destroy`.
@@ -96,7 +96,7 @@ fn tell_leaving(run: &Run, facts: &Facts) {
         let text = format!("{host} ({address}) is no longer in the inventory: it is cleaned too");
         run.events.warn(text, None);
     }
-    let mut placement = planner::placement(&flow.cluster, &flow.catalogue, facts);
+    let mut placement = flow.placement(facts);
     let lost = |host: &HostName| flow.lost.iter().any(|(name, _)| name == host);
     placement
         .removed

@@ -256,7 +256,6 @@ async fn ground(global: &Global, run: &mut Run) -> Result<Ground, Failure> {
         service: keeper.service,
         action: keeper.action,
         driver: keeper.driver,
-        drivers: run.flow.drivers.clone(),
         places: run.flow.places(),
         kept,
         ssh,

@@ -86,7 +86,7 @@ async fn once(global: &Global, args: &StatusArgs, run: &mut Run) -> Result<(), F
     let (facts, failed) = run.flow.ask_facts().await;
     let prober = run.flow.prober(run.flow.view(&facts)).sharing();
     let rows = rows(&prober, &facts).await;
-    let leaving = run.flow.told_leaving(&facts);
+    let leaving = run.flow.told_leaving(&run.flow.placement(&facts));
     let unfinished = versions::under_way(run.flow.input(&facts, &Packages::new(), &[]));
     let healthy = rows.iter().all(|row| row.healthy || row.leaving);
     let mut out = Out::stdout(Secrets::default());

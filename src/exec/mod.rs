@@ -74,10 +74,9 @@ impl Executor {
         let (Some(role), Some(members)) = (&wave.role, &wave.members) else {
             return Arc::clone(self);
         };
-        let view = Arc::new(self.prober.view.with_members(role, members));
-        let (fleet, drivers) = (Arc::clone(&self.prober.fleet), self.prober.drivers.clone());
+        let view = self.prober.view.with_members(role, members);
         Arc::new(Self {
-            prober: Prober::new(view, fleet, drivers),
+            prober: self.prober.seeing(view),
             ..Self::clone(self)
         })
     }

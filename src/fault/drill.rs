@@ -18,13 +18,13 @@ use super::words::{Drill, Fault};
 use super::{restart, whole};
 use crate::catalogue::descriptor::DriverAction;
 use crate::drill::{Check, Verdict, Window};
-use crate::driver::{Driver, Drivers};
+use crate::driver::Driver;
 use crate::event::{EventKind, Outcome, Problem};
 use crate::exec::Stop;
 use crate::exec::script::Places;
 use crate::id::{HostName, ServiceName};
 use crate::lock;
-use crate::plan::{Member, View};
+use crate::plan::Member;
 use crate::report::EventSink;
 use crate::verify::Prober;
 
@@ -43,8 +43,6 @@ pub struct Ground {
     pub action: DriverAction,
     /// Its driver.
     pub driver: Arc<dyn Driver>,
-    /// All drivers.
-    pub drivers: Drivers,
     /// Where things are on each host.
     pub places: BTreeMap<HostName, Places>,
     /// Where a fault is kept on each host.
@@ -119,12 +117,6 @@ pub(super) fn ms(since: Instant) -> u64 {
 }
 
 impl Ground {
-    /// A prober of the same hosts that believes in another cluster.
-    pub(super) fn prober_of(&self, view: View) -> Prober {
-        let fleet = Arc::clone(&self.prober.fleet);
-        Prober::new(Arc::new(view), fleet, self.drivers.clone())
-    }
-
     /// A host, as drills work on it.
     pub(super) fn site(&self, host: &HostName) -> Option<Site<'_>> {
         Some(Site {

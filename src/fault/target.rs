@@ -89,7 +89,9 @@ pub fn eyes(ground: &Ground, target: &Member) -> Prober {
     let view = &ground.prober.view;
     let others = view.peers(target).filter(|m| m.id != target.id);
     let others = others.map(|m| m.id.clone()).collect();
-    ground.prober_of(view.with_members(&RoleRef::of(&target.id), &others))
+    ground
+        .prober
+        .seeing(view.with_members(&RoleRef::of(&target.id), &others))
 }
 
 /// A partition: its leader, its copies, those in sync.

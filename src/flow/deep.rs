@@ -13,7 +13,6 @@ use crate::artifact::{self, Artifact};
 use crate::error::{Failure, Kind};
 use crate::facts::quote;
 use crate::plan::packages::{self, PackageKey};
-use crate::plan::planner;
 use crate::transport::RemoteError;
 
 /// The longest that a host may take to read a package's files.
@@ -26,7 +25,7 @@ impl Flow {
     /// # Errors
     /// When an archive can't be fetched or read.
     pub(super) async fn look_deep(&self, facts: &mut Facts, fetch: bool) -> Result<(), Failure> {
-        let placement = planner::placement(&self.cluster, &self.catalogue, facts);
+        let placement = self.placement(facts);
         let there = packages::there(&self.cluster, &self.catalogue, &placement, facts);
         let keys = there.iter().map(|(_, key, _)| key.clone()).collect();
         let archives = self.archives(keys, fetch).await?;

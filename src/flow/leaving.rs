@@ -10,7 +10,7 @@ use crate::event::Problem;
 use crate::facts::Reach;
 use crate::id::HostName;
 use crate::inventory::{Cluster, Connection, Host};
-use crate::plan::planner;
+use crate::plan::place::Placement;
 use crate::transport::{Remote, RemoteError};
 
 /// What came of connecting: the hosts that are connected, and why the others are not.
@@ -75,8 +75,7 @@ impl Flow {
 
     /// What is known of hosts that the inventory no longer names, as people read it.
     #[must_use]
-    pub fn told_leaving(&self, facts: &Facts) -> Vec<Problem> {
-        let placement = planner::placement(&self.cluster, &self.catalogue, facts);
+    pub fn told_leaving(&self, placement: &Placement) -> Vec<Problem> {
         let mut told: Vec<Problem> = placement
             .told_removed()
             .into_iter()

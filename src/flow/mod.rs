@@ -32,6 +32,7 @@ use crate::plan::asks;
 use crate::plan::moves::MovesOf;
 use crate::plan::packages::{self, PackageKey, Packages};
 use crate::plan::paths::HostPaths;
+use crate::plan::place::Placement;
 use crate::plan::{Input, Plan, PlanError, ResourceChange, View, planner};
 use crate::report::EventSink;
 use crate::transport::RemoteError;
@@ -249,6 +250,12 @@ impl Flow {
         }
     }
 
+    /// Where everything is, by the inventory and the hosts' records.
+    #[must_use]
+    pub fn placement(&self, facts: &Facts) -> Placement {
+        planner::placement(&self.cluster, &self.catalogue, facts)
+    }
+
     /// The cluster as probes see it.
     #[must_use]
     pub fn view(&self, facts: &Facts) -> View {
@@ -296,7 +303,7 @@ impl Flow {
             ..self.input(&facts, &packages, &resources)
         };
         let mut plan = planner::plan(input).map_err(plan_failure)?;
-        plan.warnings.extend(self.told_leaving(&facts));
+        plan.warnings.extend(self.told_leaving(&placement));
         Ok(Planned {
             plan,
             files,

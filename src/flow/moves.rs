@@ -11,7 +11,7 @@ use crate::id::InstanceId;
 use crate::inventory::Topic;
 use crate::plan::moves::{Moves, MovesOf, kept};
 use crate::plan::place::Placement;
-use crate::plan::{Member, RoleRef, View, planner};
+use crate::plan::{Member, ResourceChange, RoleRef, View};
 
 /// Copies of what a service keeps for itself, where it has so many members.
 const COPIES: usize = 3;
@@ -27,13 +27,17 @@ impl Flow {
         placement: &Placement,
     ) -> Result<MovesOf, Failure> {
         let journal = kept(&self.cluster, facts);
+        let mut moves = MovesOf::new();
+        if !self.rebalance && journal.is_empty() && Changing::nobody(placement) {
+            return Ok(moves);
+        }
         let mut view = self.view(facts);
         let leaving = std::mem::take(&mut view.leaving);
         view.members.extend(leaving);
-        let mut moves = MovesOf::new();
         for role in view.roles.iter().map(|role| &role.role) {
-            let Some((scale, action)) = self.scale(role).and_then(|s| Some((s, s.moves.as_ref()?)))
-            else {
+            let words = self.catalogue.role(&role.service, &role.role);
+            let scale = words.and_then(|words| words.scale.as_ref());
+            let Some((scale, action)) = scale.and_then(|s| Some((s, s.moves.as_ref()?))) else {
                 continue;
             };
             let change = Changing::of(role, placement);
@@ -63,18 +67,13 @@ impl Flow {
         Ok(moves)
     }
 
-    fn scale(&self, role: &RoleRef) -> Option<&Scale> {
-        let folder = self.catalogue.get(&role.service)?;
-        folder.descriptor.roles.get(&role.role)?.scale.as_ref()
-    }
-
     async fn spread(
         &self,
         role: &RoleRef,
         (scale, change): (&Scale, &Changing),
         (driver, call): (&dyn Driver, Call<'_>),
         facts: &Facts,
-    ) -> Result<Vec<crate::plan::ResourceChange>, Problem> {
+    ) -> Result<Vec<ResourceChange>, Problem> {
         let runs = |m: &&Member| facts.get(&m.id.host).is_some_and(|f| f.runs(&m.unit));
         let view: &View = call.view;
         if view.of_role(role).filter(runs).count() == 0 {
@@ -131,14 +130,12 @@ impl Changing {
         }
     }
 
+    /// Whether no role has members that come or go.
+    fn nobody(placement: &Placement) -> bool {
+        placement.joining.is_empty() && placement.leaving.is_empty()
+    }
+
     fn is_none(&self) -> bool {
         self.joining.is_empty() && self.leaving.is_empty()
-    }
-}
-
-impl Flow {
-    /// Where everything is, by the inventory and the hosts' records.
-    pub(super) fn placement(&self, facts: &Facts) -> Placement {
-        planner::placement(&self.cluster, &self.catalogue, facts)
     }
 }

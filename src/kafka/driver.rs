@@ -212,7 +212,8 @@ impl Driver for KafkaDriver {
     }
 }
 
-fn resource(
+/// A change that this driver makes.
+pub(super) fn resource(
     service: &ServiceName,
     action: &str,
     (text, change): (String, serde_json::Value),

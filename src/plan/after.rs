@@ -1,6 +1,7 @@
 //! What hosts will be once steps are done: later stages of a plan are made from it. Pure.
 //!
-//! Held to the executor by a test: whatever is planned from what hosts will be after a whole plan is nothing.
+//! Held to what steps do by the scenarios: each file of a later stage says what was there before it, and is refused
+//! where something else is.
 
 use std::collections::BTreeMap;
 

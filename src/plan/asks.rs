@@ -127,10 +127,7 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
             let signs = desired.guards.iter().map(|guard| guard.sign.clone());
             request.markers.extend(signs);
             // Those of the first instance too: which one that is is known only after the records are read.
-            let role = context
-                .catalogue
-                .get(&id.service)
-                .and_then(|f| f.descriptor.roles.get(&id.role));
+            let role = context.catalogue.role(&id.service, &id.role);
             let state = paths.unit(&desired.member.unit);
             let once = role.into_iter().flat_map(|role| &role.once);
             request

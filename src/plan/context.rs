@@ -198,12 +198,7 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn heap_mb(&self, id: &InstanceId) -> Option<u64> {
         let service = self.cluster.services.get(&id.service)?;
-        let role = self
-            .catalogue
-            .get(&id.service)?
-            .descriptor
-            .roles
-            .get(&id.role)?;
+        let role = self.catalogue.role(&id.service, &id.role)?;
         let rule = role.memory?.heap?;
         let given = service
             .hosts

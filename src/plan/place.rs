@@ -39,6 +39,12 @@ impl Placement {
             .filter(move |id| &id.host == host)
     }
 
+    /// The members of a role.
+    pub fn members<'a>(&'a self, role: &'a RoleRef) -> impl Iterator<Item = &'a InstanceId> {
+        let all = self.instances.iter().map(|(id, _)| id);
+        all.filter(move |id| role.is_of(id))
+    }
+
     /// Everybody who is there, those that leave among them.
     #[must_use]
     pub fn with_leaving(&self) -> Self {

@@ -346,12 +346,8 @@ pub fn view_of(input: Input<'_>) -> View {
 /// How a role rolls.
 #[must_use]
 pub fn rolling_of(catalogue: &Catalogue, role: &RoleRef) -> Option<Rolling> {
-    let folder = catalogue.get(&role.service)?;
-    folder
-        .descriptor
-        .roles
-        .get(&role.role)
-        .map(|words| words.rolling.clone())
+    let words = catalogue.role(&role.service, &role.role)?;
+    Some(words.rolling.clone())
 }
 
 /// The hash of all that a plan is made from, less what changes by itself (clock, free memory, uptime).

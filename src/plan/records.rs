@@ -42,8 +42,7 @@ fn fixed_now(input: Input<'_>, placement: &Placement) -> BTreeMap<String, String
         renderer: Renderer::new(),
     };
     for member in context.members() {
-        let folder = input.catalogue.get(&member.id.service);
-        let role = folder.and_then(|f| f.descriptor.roles.get(&member.id.role));
+        let role = input.catalogue.role(&member.id.service, &member.id.role);
         for name in role.into_iter().flat_map(|role| &role.remembered) {
             let port = member.ports.get(name).copied().unwrap_or_default();
             let at = format!("{}:{port}", member.address);
@@ -71,7 +70,7 @@ fn fixed_now(input: Input<'_>, placement: &Placement) -> BTreeMap<String, String
 pub(super) fn records<'a>(
     input: Input<'_>,
     placement: &Placement,
-    desired: &[Desired],
+    desired: &[&Desired],
     hosts: impl Iterator<Item = (&'a HostName, &'a Host)>,
 ) -> BTreeMap<HostName, Record> {
     let mut records = BTreeMap::new();

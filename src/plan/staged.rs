@@ -55,8 +55,7 @@ pub(super) fn pause(stage: &Stage, waves: &[Wave]) -> Option<Problem> {
 pub(super) fn away(input: Input<'_>, placement: &Placement) -> Vec<Problem> {
     // One without data is started on its own, and stopped once it can be.
     let holds = |role: &&RoleRef| {
-        let words = input.catalogue.get(&role.service);
-        let words = words.and_then(|folder| folder.descriptor.roles.get(&role.role));
+        let words = input.catalogue.role(&role.service, &role.role);
         words.is_some_and(|role| role.data.is_some())
     };
     let Some(role) = placement.resized.iter().find(holds) else {
@@ -151,7 +150,7 @@ fn waves(
     stage: &Stage,
     (desired, leaving, mut held): (&[Desired], &[Desired], Held),
 ) -> Result<(Vec<Wave>, usize), PlanError> {
-    let everybody: Vec<Desired> = desired.iter().chain(leaving).cloned().collect();
+    let everybody: Vec<&Desired> = desired.iter().chain(leaving).collect();
     // Files that name members which are others by now must not come back.
     let stays = stage.only.is_none()
         && context.placement.joining.is_empty()
@@ -193,17 +192,19 @@ fn waves(
     if stage.only.is_none() {
         waves.resources(input.resources);
     }
-    let placement = context.placement.without_leaving();
-    let known: Vec<_> = match stage.only {
-        None => input.cluster.staying().collect(),
-        Some(_) => known.clone().collect(),
-    };
     waves.moved();
     waves.leave_hosts(off_leaving(input, stage));
-    waves.forget_the_left(
-        &records(input, &placement, desired, known.into_iter()),
-        &held,
-    );
+    let left = stage.only.is_none() && input.cluster.leaving().next().is_some();
+    if left || !leaving.is_empty() {
+        let placement = context.placement.without_leaving();
+        let stay: Vec<&Desired> = desired.iter().collect();
+        let known: Vec<_> = match stage.only {
+            None => input.cluster.staying().collect(),
+            Some(_) => known.collect(),
+        };
+        let records = records(input, &placement, &stay, known.into_iter());
+        waves.forget_the_left(&records, &held);
+    }
     if stage.only.is_none() {
         waves.clean(&previous);
     }
@@ -221,8 +222,7 @@ fn off_leaving(input: Input<'_>, stage: &Stage) -> Vec<Batch> {
 /// Whether an instance joins a single one: neither of the two can do without the other's vote.
 fn is_second(context: &Context<'_>, one: &Desired, held: &Held) -> bool {
     let role = RoleRef::of(&one.member.id);
-    let all = context.placement.instances.iter();
-    let members = all.filter(|(id, _)| role.is_of(id)).count();
+    let members = context.placement.members(&role).count();
     members == 2 && !one.guards.iter().any(|guard| held.knows(guard))
 }
 

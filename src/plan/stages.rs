@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use crate::catalogue::Catalogue;
-use crate::catalogue::descriptor::OneByOne;
 use crate::id::InstanceId;
 use crate::plan::model::RoleRef;
 use crate::plan::place::Placement;
@@ -29,8 +28,7 @@ impl Stage {
     #[must_use]
     pub fn members(&self) -> Option<BTreeSet<InstanceId>> {
         let only = self.only.as_ref()?;
-        let all = self.placement.instances.iter().map(|(id, _)| id);
-        Some(all.filter(|id| only.is_of(id)).cloned().collect())
+        Some(self.placement.members(only).cloned().collect())
     }
 }
 
@@ -52,7 +50,7 @@ pub fn stages(wanted: &Placement, catalogue: &Catalogue) -> Vec<Stage> {
     let mut stages: Vec<Stage> = Vec::new();
     let mut now = before(wanted);
     for role in roles(wanted) {
-        if one_by_one(catalogue, &role).is_none() {
+        if !one_by_one(catalogue, &role) {
             continue;
         }
         let joins = wanted.instances.iter();
@@ -74,7 +72,7 @@ pub fn stages(wanted: &Placement, catalogue: &Catalogue) -> Vec<Stage> {
             now = push(&mut stages, &now, next, &role);
         }
     }
-    let at_once = |id: &InstanceId| one_by_one(catalogue, &RoleRef::of(id)).is_none();
+    let at_once = |id: &InstanceId| !one_by_one(catalogue, &RoleRef::of(id));
     let mut placement = wanted.clone();
     placement.joining.retain(at_once);
     placement.leaving.retain(|(id, _)| at_once(id));
@@ -87,11 +85,10 @@ pub fn stages(wanted: &Placement, catalogue: &Catalogue) -> Vec<Stage> {
 
 /// Adds a stage, and answers with who there is after it.
 fn push(stages: &mut Vec<Stage>, now: &Placement, next: Placement, role: &RoleRef) -> Placement {
-    let of_role = |placement: &Placement| -> BTreeSet<InstanceId> {
-        let all = placement.instances.iter().map(|(id, _)| id);
-        all.filter(|id| role.is_of(id)).cloned().collect()
-    };
-    debug_assert!(may_follow(&of_role(now), &of_role(&next)));
+    debug_assert!(may_follow(
+        &now.members(role).collect(),
+        &next.members(role).collect()
+    ));
     let after = Placement {
         joining: BTreeSet::new(),
         leaving: Vec::new(),
@@ -139,15 +136,10 @@ fn roles(placement: &Placement) -> Vec<RoleRef> {
     roles
 }
 
-/// How a role's members come and go, where they do so one at a time.
-#[must_use]
-pub fn one_by_one<'a>(catalogue: &'a Catalogue, role: &RoleRef) -> Option<&'a OneByOne> {
-    let words = catalogue
-        .get(&role.service)?
-        .descriptor
-        .roles
-        .get(&role.role)?;
-    words.scale.as_ref()?.one_by_one.as_ref()
+/// Whether a role's members come and go one at a time.
+fn one_by_one(catalogue: &Catalogue, role: &RoleRef) -> bool {
+    let words = catalogue.role(&role.service, &role.role);
+    words.is_some_and(|words| words.one_by_one().is_some())
 }
 
 #[cfg(test)]

@@ -55,6 +55,13 @@ impl Prober {
         }
     }
 
+    /// The same hosts and drivers, asked of another view of the cluster.
+    #[must_use]
+    pub fn seeing(&self, view: View) -> Self {
+        let (fleet, drivers) = (Arc::clone(&self.fleet), self.drivers.clone());
+        Self::new(Arc::new(view), fleet, drivers)
+    }
+
     /// The same for one look at the cluster: what its questions have in common is asked once. Not for gates.
     #[must_use]
     pub fn sharing(&self) -> Self {

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::super::config::{Configs, Resource};
 use super::super::driver::expected;
+use super::super::moves::{FETCHING, RATES, SENDING};
 use super::super::reassign::Reassignment;
 use super::super::{Client, Metadata, Result, controllers, health, probe};
 use crate::driver::Call;
@@ -18,11 +19,11 @@ const NAMED: usize = 3;
 
 /// Settings that slow replication down; they are there only while replicas are being moved.
 const THROTTLES: [&str; 5] = [
-    "leader.replication.throttled.rate",
-    "follower.replication.throttled.rate",
+    RATES[0],
+    RATES[1],
     "replica.alter.log.dirs.io.max.bytes.per.second",
-    "leader.replication.throttled.replicas",
-    "follower.replication.throttled.replicas",
+    SENDING,
+    FETCHING,
 ];
 
 /// A cluster as it was found.

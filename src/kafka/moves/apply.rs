@@ -7,10 +7,10 @@ use kafka_protocol::ResponseError;
 use tokio::time::{Instant, sleep};
 
 use super::look::{arrived, look};
-use super::{Batch, Change, MIN_IN_SYNC, Throttle};
+use super::{Batch, Change, Throttle};
 use crate::driver::{Call, Spread};
 use crate::event::Problem;
-use crate::kafka::config::{Alteration, Resource};
+use crate::kafka::config::{Alteration, MIN_ISR, Resource};
 use crate::kafka::driver::{REGISTERED, client};
 use crate::kafka::metadata::Partition;
 use crate::kafka::reassign::Move;
@@ -35,7 +35,7 @@ pub async fn apply(client: &Client, change: &Change) -> Result<()> {
     match change {
         Change::Move(batch) => moved(client, batch).await,
         Change::MinInSync { topic, to } => {
-            let set = Alteration::Set(MIN_IN_SYNC.to_owned(), to.to_string());
+            let set = Alteration::Set(MIN_ISR.to_owned(), to.to_string());
             let topic = Resource::Topic(topic.clone());
             client.alter_configs(&topic, &[set], false).await
         }

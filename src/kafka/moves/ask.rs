@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 
 use super::look::Place;
-use super::{Change, MIN_IN_SYNC, batched, by_topic};
+use super::{Change, batched, by_topic};
 use crate::driver::{Answer, Call, Spread};
 use crate::event::Problem;
 use crate::id::InstanceId;
-use crate::kafka::config::{Resource, Source};
+use crate::kafka::config::{MIN_ISR, Resource, Source};
 use crate::kafka::driver::{brokers, client, no_number, numbers, own_client, own_id};
 use crate::kafka::log_dirs::LogDir;
 use crate::kafka::metadata::{Metadata, Topic};
@@ -281,12 +281,12 @@ async fn pinned(
     if few.is_empty() {
         return Ok(Vec::new());
     }
-    let configs = client.describe_configs(&few, &[MIN_IN_SYNC]).await?;
+    let configs = client.describe_configs(&few, &[MIN_ISR]).await?;
     let mut changes = Vec::new();
     for (resource, entries) in configs {
         let own = entries
             .iter()
-            .any(|e| e.name == MIN_IN_SYNC && e.source == Source::Topic);
+            .any(|e| e.name == MIN_ISR && e.source == Source::Topic);
         if let (false, Resource::Topic(topic)) = (own, resource) {
             changes.push(Change::MinInSync { topic, to: 1 });
         }

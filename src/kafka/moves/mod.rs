@@ -18,18 +18,16 @@ use serde::{Deserialize, Serialize};
 pub use apply::{apply, settle_all, with_copies};
 pub use ask::{empty, spread};
 pub use look::progress;
-pub use throttle::Throttle;
+pub use throttle::{FETCHING, RATES, SENDING, Throttle};
 
+use super::driver::resource;
 use super::reassign::Move;
 use super::spread::Moved;
-use crate::catalogue::descriptor::DriverAction;
 use crate::driver::Call;
 use crate::plan::ResourceChange;
 
 /// What to do when a change was not made.
 pub const AGAIN: &str = "run the same command again: it goes on where it stopped";
-/// How many replicas must have a message before it is acknowledged to those who ask for all.
-const MIN_IN_SYNC: &str = "min.insync.replicas";
 /// The word by which such changes are told from others.
 const SPREAD: &str = "spread";
 /// How many partitions are named in one line.
@@ -95,15 +93,8 @@ impl Change {
     /// The same as a driver's change.
     #[must_use]
     pub fn resource(&self, call: Call<'_>) -> ResourceChange {
-        ResourceChange {
-            service: call.service.clone(),
-            action: DriverAction {
-                driver: "kafka".to_owned(),
-                action: call.action.to_owned(),
-            },
-            text: self.to_string(),
-            change: serde_json::json!({ SPREAD: self }),
-        }
+        let change = serde_json::json!({ SPREAD: self });
+        resource(call.service, call.action, (self.to_string(), change))
     }
 
     /// Takes off the limits that these changes put on.

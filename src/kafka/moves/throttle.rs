@@ -15,11 +15,11 @@ use crate::kafka::spread::Moved;
 use crate::kafka::{Client, Result};
 
 /// Which of a topic's replicas send slowly.
-const SENDING: &str = "leader.replication.throttled.replicas";
+pub const SENDING: &str = "leader.replication.throttled.replicas";
 /// Which of a topic's replicas fetch slowly.
-const FETCHING: &str = "follower.replication.throttled.replicas";
+pub const FETCHING: &str = "follower.replication.throttled.replicas";
 /// How many bytes a second a broker sends, and fetches, for these.
-const RATES: [&str; 2] = [
+pub const RATES: [&str; 2] = [
     "leader.replication.throttled.rate",
     "follower.replication.throttled.rate",
 ];

@@ -42,18 +42,22 @@ fn view() -> View {
     }
 }
 
+fn call<'a>(view: &'a View, service: &'a ServiceName, dial: &'a Arc<dyn Dial>) -> Call<'a> {
+    Call {
+        action: "topics",
+        view,
+        service,
+        member: None,
+        dial,
+        shared: None,
+    }
+}
+
 async fn planned(live: bool) -> Vec<String> {
     // It takes connections and closes them, as a forward to a broker that is still starting.
     let dial: Arc<dyn Dial> = Arc::new(Fake::new(|_| None));
     let (view, service) = (view(), service());
-    let call = Call {
-        action: "topics",
-        view: &view,
-        service: &service,
-        member: None,
-        dial: &dial,
-        shared: None,
-    };
+    let call = call(&view, &service, &dial);
     let topic = Topic {
         partitions: 10,
         replication: 3,
@@ -113,14 +117,7 @@ async fn settings(value: &'static str, source: i8, wanted: &str) -> (Vec<String>
         })
     }));
     let (view, service) = (view(), service());
-    let call = Call {
-        action: "topics",
-        view: &view,
-        service: &service,
-        member: None,
-        dial: &dial,
-        shared: None,
-    };
+    let call = call(&view, &service, &dial);
     let wanted = BTreeMap::from([("min.insync.replicas".to_owned(), wanted.to_owned())]);
     let changes = KafkaDriver.settings(call, &wanted).await.unwrap();
     for change in &changes {

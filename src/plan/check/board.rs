@@ -61,8 +61,7 @@ pub(super) fn memory(context: &Context<'_>, host: &HostName, desired: &[Desired]
     let mut sum = 0;
     for one in desired.iter().filter(|d| &d.member.id.host == host) {
         let id = &one.member.id;
-        let folder = context.catalogue.get(&id.service);
-        let role = folder.and_then(|f| f.descriptor.roles.get(&id.role));
+        let role = context.catalogue.role(&id.service, &id.role);
         if let Some(memory) = role.and_then(|role| role.memory) {
             let heap = context.heap_mb(id).unwrap_or(0);
             sum += heap + memory.overhead;

@@ -11,7 +11,6 @@ use crate::plan::compare::Steps;
 use crate::plan::desired::Desired;
 use crate::plan::held::Held;
 use crate::plan::model::{Batch, RoleRef, Step, UnitChange, Wave};
-use crate::plan::moves;
 use crate::plan::packages;
 use crate::plan::paths::HostPaths;
 
@@ -22,7 +21,7 @@ const GUARDED: usize = 3;
 impl Waves<'_> {
     /// Whether the members of a role have each other in their files, and what must hold of one that joins.
     pub(super) fn joined(&self, role: &RoleRef, words: &Role) -> Option<Vec<Probe>> {
-        let one_by_one = words.scale.as_ref()?.one_by_one.as_ref()?;
+        let one_by_one = words.one_by_one()?;
         Some(match self.count(role) {
             0..GUARDED => one_by_one.second.clone(),
             _ => one_by_one.joined.clone(),
@@ -31,11 +30,7 @@ impl Waves<'_> {
 
     /// Whether a restart of a role's member has anything to lose by being let through.
     pub(super) fn is_guarded(&self, role: &RoleRef, words: &Role) -> bool {
-        let listed = words
-            .scale
-            .as_ref()
-            .and_then(|scale| scale.one_by_one.as_ref());
-        listed.is_none() || self.count(role) >= GUARDED
+        words.one_by_one().is_none() || self.count(role) >= GUARDED
     }
 
     /// Whether a role is becoming three members of two that both must vote: as soon as one of the two is
@@ -49,16 +44,12 @@ impl Waves<'_> {
     pub(super) fn before(&self, role: &RoleRef, words: &Role) -> Vec<Probe> {
         if !self.is_guarded(role, words) {
             // A restart ends the service for a moment; the other must be there to go on with.
-            let one_by_one = words
-                .scale
-                .as_ref()
-                .and_then(|scale| scale.one_by_one.as_ref());
-            let second = one_by_one
-                .map(|words| words.second.clone())
-                .unwrap_or_default();
-            second
+            let second = words
+                .one_by_one()
                 .into_iter()
-                .map(|probe| Probe::Others(Box::new(probe)))
+                .flat_map(|words| &words.second);
+            second
+                .map(|probe| Probe::Others(Box::new(probe.clone())))
                 .collect()
         } else if self.is_third(role) {
             // All of them, or the others, led by one whom it does not know.
@@ -70,11 +61,7 @@ impl Waves<'_> {
 
     /// What must hold after it.
     pub(super) fn ready(&self, role: &RoleRef, words: &Role) -> Vec<Probe> {
-        let one_by_one = words
-            .scale
-            .as_ref()
-            .and_then(|scale| scale.one_by_one.as_ref());
-        if let Some(words) = one_by_one
+        if let Some(words) = words.one_by_one()
             && !self.leaving_of(role).is_empty()
             && self.count(role) + 1 == GUARDED
         {
@@ -87,8 +74,7 @@ impl Waves<'_> {
     }
 
     fn count(&self, role: &RoleRef) -> usize {
-        let all = self.context.placement.instances.iter();
-        all.filter(|(id, _)| role.is_of(id)).count()
+        self.context.placement.members(role).count()
     }
 
     fn leaving_of(&self, role: &RoleRef) -> Vec<&Desired> {
@@ -129,11 +115,7 @@ impl Waves<'_> {
     /// Members of a list that leave and happen to lead it give that up before the others forget them.
     pub(super) fn step_down(&mut self, role: &RoleRef, words: &Role) {
         let leaving = self.leaving_of(role);
-        let one_by_one = words
-            .scale
-            .as_ref()
-            .is_some_and(|scale| scale.one_by_one.is_some());
-        if leaving.is_empty() || !one_by_one || !self.is_guarded(role, words) {
+        if leaving.is_empty() || words.one_by_one().is_none() || !self.is_guarded(role, words) {
             return;
         }
         let because = "it leaves, and must not lead while it does".to_owned();
@@ -197,11 +179,6 @@ impl Waves<'_> {
         self.push_role(role, wave, None);
     }
 
-    /// What hosts keep while something is moved.
-    pub(super) fn moving(&self) -> String {
-        moves::text(self.moves_of)
-    }
-
     /// Nothing is under way any more.
     pub fn moved(&mut self) {
         if self.stage.only.is_some() {
@@ -210,19 +187,13 @@ impl Waves<'_> {
         let mut batches = Vec::new();
         for (name, paths, facts) in self.context.asked() {
             let mut steps = Steps::default();
-            if facts.files.contains_key(&paths.moving()) || !self.moving().is_empty() {
+            if facts.files.contains_key(&paths.moving()) || !self.moving.is_empty() {
                 let (path, data) = (paths.moving(), false);
                 steps.steps.push(Step::Remove { path, data });
             }
             batches.extend(self.batch(name, steps));
         }
-        let wave = Wave {
-            title: "all is moved".to_owned(),
-            after: (0..self.waves.len()).collect(),
-            batches,
-            ..Wave::default()
-        };
-        self.push(wave);
+        self.push_last("all is moved", batches);
     }
 
     /// Stops those that leave, and takes off their hosts what was theirs.
@@ -238,9 +209,8 @@ impl Waves<'_> {
             batch.steps.extend(self.taken_off(one));
             batches.push(batch);
         }
-        let scale = words.scale.as_ref();
-        let before = match scale.and_then(|scale| scale.one_by_one.as_ref()) {
-            None => scale.map(|scale| scale.leaves.clone()),
+        let before = match words.one_by_one() {
+            None => words.scale.as_ref().map(|scale| scale.leaves.clone()),
             // The others agree without it.
             Some(_) if self.count(role) == 1 => Some(vec![Probe::Quorum]),
             Some(_) => Some(vec![Probe::QuorumOthers]),
@@ -315,13 +285,7 @@ impl Waves<'_> {
 
     /// Takes the rest off hosts that shall be forgotten.
     pub fn leave_hosts(&mut self, batches: Vec<Batch>) {
-        let wave = Wave {
-            title: "remove from hosts that are not in the inventory".to_owned(),
-            after: (0..self.waves.len()).collect(),
-            batches,
-            ..Wave::default()
-        };
-        self.push(wave);
+        self.push_last("remove from hosts that are not in the inventory", batches);
     }
 
     /// Those that left are forgotten: by the records, and by what is remembered of data.
@@ -348,12 +312,6 @@ impl Waves<'_> {
             }
             batches.extend(self.batch(name, steps));
         }
-        let wave = Wave {
-            title: "forget those that left".to_owned(),
-            after: (0..self.waves.len()).collect(),
-            batches,
-            ..Wave::default()
-        };
-        self.push(wave);
+        self.push_last("forget those that left", batches);
     }
 }

@@ -57,14 +57,7 @@ impl Waves<'_> {
             steps.file(facts, &file, root_owner(&paths).as_ref());
             batches.extend(self.batch(name, steps));
         }
-        let wave = Wave {
-            title: "keep the way back".to_owned(),
-            after_on_host: self.prepared.clone(),
-            batches,
-            ..Wave::default()
-        };
-        let index = self.push(wave);
-        self.prepared.extend(index);
+        self.push_prepared("keep the way back", batches);
     }
 
     /// What hosts had is no way back any more, once other members come and go.
@@ -73,21 +66,13 @@ impl Waves<'_> {
         for (name, paths, facts) in self.context.asked() {
             let kept = facts.files.contains_key(&paths.previous());
             let (path, data) = (paths.previous(), false);
-            let steps = kept.then_some(Step::Remove { path, data });
-            let steps = Steps {
-                steps: steps.into_iter().collect(),
-                ..Steps::default()
-            };
+            let mut steps = Steps::default();
+            steps
+                .steps
+                .extend(kept.then_some(Step::Remove { path, data }));
             batches.extend(self.batch(name, steps));
         }
-        let wave = Wave {
-            title: "there is no way back over this".to_owned(),
-            after_on_host: self.prepared.clone(),
-            batches,
-            ..Wave::default()
-        };
-        let index = self.push(wave);
-        self.prepared.extend(index);
+        self.push_prepared("there is no way back over this", batches);
     }
 
     /// Takes package trees off the hosts that nothing runs from, neither now nor before the last change, and no
@@ -114,13 +99,7 @@ impl Waves<'_> {
             };
             batches.extend(self.batch(name, steps));
         }
-        let wave = Wave {
-            title: "clean the store".to_owned(),
-            after: (0..self.waves.len()).collect(),
-            batches,
-            ..Wave::default()
-        };
-        self.push(wave);
+        self.push_last("clean the store", batches);
     }
 
     /// Takes an instance out of what its host remembers, right before it starts: its unit would refuse to.

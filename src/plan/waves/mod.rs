@@ -16,7 +16,7 @@ use crate::plan::compare::Steps;
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
 use crate::plan::model::{Batch, ResourceChange, RoleRef, Step, UnitChange, Wave};
-use crate::plan::moves::MovesOf;
+use crate::plan::moves::{self, MovesOf};
 use crate::plan::paths::HostPaths;
 use crate::plan::planner::{PlanError, Trees};
 use crate::plan::stages::Stage;
@@ -50,6 +50,8 @@ pub struct Waves<'a> {
     leaving: &'a [Desired],
     /// What is moved as members come and go.
     moves_of: &'a MovesOf,
+    /// The same as hosts keep it while it is under way.
+    moving: String,
 }
 
 /// What the waves are to bring about, besides what should be.
@@ -102,6 +104,7 @@ impl<'a> Waves<'a> {
             stage: aim.stage,
             leaving: aim.leaving,
             moves_of: aim.moves,
+            moving: moves::text(aim.moves),
         }
     }
 
@@ -117,6 +120,27 @@ impl<'a> Waves<'a> {
             self.waves.push(wave);
             self.waves.len() - 1
         })
+    }
+
+    /// What is done once all before it is done.
+    fn push_last(&mut self, title: &str, batches: Vec<Batch>) {
+        self.push(Wave {
+            title: title.to_owned(),
+            after: (0..self.waves.len()).collect(),
+            batches,
+            ..Wave::default()
+        });
+    }
+
+    /// What is done on a host before any service is touched there.
+    fn push_prepared(&mut self, title: &str, batches: Vec<Batch>) {
+        let index = self.push(Wave {
+            title: title.to_owned(),
+            after_on_host: self.prepared.clone(),
+            batches,
+            ..Wave::default()
+        });
+        self.prepared.extend(index);
     }
 
     fn batch(&mut self, host: &HostName, steps: Steps) -> Option<Batch> {
@@ -155,8 +179,8 @@ impl<'a> Waves<'a> {
                 steps.file(facts, &file, root.as_ref());
                 self.recorded.insert(name.clone(), file.text);
             }
-            if self.stage.only.is_none() && !self.moving().is_empty() {
-                let file = own_file(paths.moving(), self.moving());
+            if self.stage.only.is_none() && !self.moving.is_empty() {
+                let file = own_file(paths.moving(), self.moving.clone());
                 steps.file(facts, &file, root.as_ref());
             }
             self.hooks(&mut steps, name, facts);
@@ -217,10 +241,7 @@ impl<'a> Waves<'a> {
     /// # Errors
     /// None today; kept for steps that render.
     pub fn role(&mut self, role: &RoleRef) -> Result<(), PlanError> {
-        let Some(folder) = self.context.catalogue.get(&role.service) else {
-            return Ok(());
-        };
-        let Some(words) = folder.descriptor.roles.get(&role.role) else {
+        let Some(words) = self.context.catalogue.role(&role.service, &role.role) else {
             return Ok(());
         };
         if !self.stage.is_about(role) {

@@ -369,7 +369,11 @@ fn stops(plan: &Plan) -> impl Iterator<Item = u64> {
 async fn leaving(bench: &mut Bench) -> String {
     let (mut flow, _collected) = bench.flow();
     let (facts, _) = flow.ask_facts().await;
-    let mut out: String = flow.told_leaving(&facts).iter().map(problem_text).collect();
+    let mut out: String = flow
+        .told_leaving(&flow.placement(&facts))
+        .iter()
+        .map(problem_text)
+        .collect();
     let view = flow.view(&facts);
     for member in &view.leaving {
         let runs = facts[&member.id.host].runs(&member.unit);

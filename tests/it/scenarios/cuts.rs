@@ -206,26 +206,25 @@ services:
 ";
 
 fn members(from: &str, to: &str, cut: Cut, some: Sample) {
-    let mut bench = Bench::new();
-    bench.inventory = LISTED.replace("[a]", from);
-    in_no_time(async {
-        let first = bench.deploy_at_once().await.expect("a plan");
-        assert!(first.report.is_done());
-        bench.inventory = LISTED.replace("[a]", to);
-        assert!(at_steps(&mut bench, cut, some).await > 30);
-    });
+    let text = |hosts: &str| LISTED.replace("[a]", hosts);
+    resized((text(from), text(to)), cut, some, 30);
 }
 
 /// Members that hold data become more or fewer.
 fn holders(from: &str, to: &str, cut: Cut, some: Sample) {
-    let mut bench = Bench::new();
     let text = |n: &str| USUAL.replace("brokers: 3", &format!("brokers: {n}"));
-    bench.inventory = text(from);
+    resized((text(from), text(to)), cut, some, 20);
+}
+
+/// From one inventory to another, in more than so many steps.
+fn resized((from, to): (String, String), cut: Cut, some: Sample, least: usize) {
+    let mut bench = Bench::new();
+    bench.inventory = from;
     in_no_time(async {
         let first = bench.deploy_at_once().await.expect("a plan");
         assert!(first.report.is_done());
-        bench.inventory = text(to);
-        assert!(at_steps(&mut bench, cut, some).await > 20);
+        bench.inventory = to;
+        assert!(at_steps(&mut bench, cut, some).await > least);
     });
 }
 
