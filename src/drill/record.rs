@@ -60,7 +60,7 @@ pub enum Entry {
     Ack {
         /// Its partition.
         p: i32,
-        /// Its offset.
+        /// Its offset; negative where the broker told only that it has the message already.
         o: i64,
         /// Its number.
         s: u64,

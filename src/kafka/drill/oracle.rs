@@ -46,7 +46,7 @@ pub struct Evidence<'a> {
 #[must_use]
 pub fn judge(evidence: &Evidence<'_>) -> Verdict {
     let record = evidence.record;
-    let acks = acks(record);
+    let acks = found(acks(record), evidence.readings);
     let rounds: Vec<Round> = evidence.readings.iter().map(|r| round(r, &acks)).collect();
     let last = evidence.readings.last();
     let mut verdict = Verdict {
@@ -76,7 +76,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Verdict {
 #[must_use]
 pub fn known(record: &Record) -> BTreeMap<i32, i64> {
     let mut ends = BTreeMap::new();
-    for (place, _) in acks(record) {
+    for (place, _) in acks(record).into_iter().filter(told) {
         // Sorted: the last of a partition stays.
         ends.insert(place.partition, place.offset.saturating_add(1));
     }
@@ -93,6 +93,31 @@ fn acks(record: &Record) -> Acks {
         _ => None,
     };
     record.entries.iter().filter_map(ack).collect()
+}
+
+/// Whether the broker said where the message stands. To one that was sent again after its answer was lost it may say only that
+/// it has it (`DUPLICATE_SEQUENCE_NUMBER`); librdkafka then gives a negative offset.
+fn told((at, _): &(Place, u64)) -> bool {
+    at.offset >= 0
+}
+
+/// The same, those without an offset at the first place where a reading found them. What none found keeps no place,
+/// and is lost.
+fn found(acks: Acks, readings: &[Reading]) -> Acks {
+    if acks.iter().all(told) {
+        return acks;
+    }
+    let mut places: BTreeMap<(i32, u64), Place> = BTreeMap::new();
+    for (at, what) in readings.iter().flat_map(|reading| &reading.found) {
+        if let Found::Ours(sequence) = what {
+            places.entry((at.partition, *sequence)).or_insert(*at);
+        }
+    }
+    let placed = |(at, s): (Place, u64)| match places.get(&(at.partition, s)) {
+        Some(place) if !told(&(at, s)) => (*place, s),
+        _ => (at, s),
+    };
+    acks.into_iter().map(placed).collect()
 }
 
 fn place(partition: i32, offset: i64) -> Place {
@@ -343,7 +368,9 @@ fn misled(reader: &Along) -> Vec<String> {
 /// Places that two messages were acknowledged at.
 fn taken_twice(acks: &Acks) -> Vec<String> {
     let places: Vec<Place> = acks.iter().map(|(at, _)| *at).collect();
-    let twice = places.windows(2).filter(|pair| pair[0] == pair[1]);
+    let twice = places
+        .windows(2)
+        .filter(|pair| pair[0] == pair[1] && pair[0].offset >= 0);
     let twice: Vec<Place> = twice.map(|pair| pair[0]).collect();
     let none = twice.is_empty();
     let line = format!(
@@ -353,11 +380,14 @@ fn taken_twice(acks: &Acks) -> Vec<String> {
     (!none).then_some(line).into_iter().collect()
 }
 
-/// The first of some places: `2-117` is offset 117 of partition 2.
+/// The first of some places: `2-117` is offset 117 of partition 2, `2-?` one that the broker did not tell.
 fn named(places: &[Place]) -> String {
     let first = places.iter().take(NAMED);
     let mut text = first
-        .map(|p| format!("{}-{}", p.partition, p.offset))
+        .map(|p| match p.offset {
+            0.. => format!("{}-{}", p.partition, p.offset),
+            _ => format!("{}-?", p.partition),
+        })
         .collect::<Vec<_>>()
         .join(", ");
     if places.len() > NAMED {

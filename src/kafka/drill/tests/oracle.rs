@@ -344,3 +344,36 @@ fn a_topic_under_which_something_may_be_lost_is_reported() {
     assert_eq!(with("cleanup.policy", "compact").len(), 1);
     assert_eq!(settings::unfit(&BTreeMap::new(), 3).len(), 5);
 }
+
+/// One message of the good case, acknowledged without an offset (`DUPLICATE_SEQUENCE_NUMBER` after a lost answer).
+fn untold(mut case: Case, sequence: u64) -> Case {
+    for entry in &mut case.record.entries {
+        match entry {
+            Entry::Ack { o, s, .. } if *s == sequence => *o = -1001,
+            _ => {}
+        }
+    }
+    case
+}
+
+#[test]
+fn a_message_that_was_acknowledged_without_an_offset_is_looked_for_in_its_partition() {
+    let case = untold(untold(Case::good(), 7), 9);
+    let verdict = case.judge();
+    assert_eq!(verdict.wrong, Vec::<String>::new());
+    assert_eq!(verdict.acked, 300);
+}
+
+#[test]
+fn a_message_that_was_acknowledged_without_an_offset_and_is_lost_is_reported() {
+    let mut case = untold(Case::good(), 7);
+    case.readings[0].found.remove(&at(1, 3));
+    case.is_only("reading 1: 1 acknowledged messages are lost: 1-3");
+    case.readings[1].found.remove(&at(1, 3));
+    let case = case.without(|e| matches!(e, Entry::Read { s: Some(7), .. }));
+    let verdict = case.judge();
+    let lost = "1 acknowledged messages are lost: 1-?";
+    let (first, second) = (&verdict.wrong[0], &verdict.wrong[1]);
+    assert_eq!(first, &format!("reading 1: {lost}"));
+    assert_eq!(second, &format!("reading 2: {lost}"));
+}
