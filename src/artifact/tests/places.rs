@@ -80,11 +80,13 @@ async fn a_silent_network_is_waited_for_once() {
     wanted.sources = vec![archive(far.clone(), None)];
     bench.resolve(&wanted).await.unwrap_err();
     let first = started.elapsed();
-    assert!(first < Duration::from_secs(8), "{first:?}");
+    assert!(first < Duration::from_secs(60), "{first:?}");
     wanted.version = "2".into();
     let again = Instant::now();
     bench.resolve(&wanted).await.unwrap_err();
-    assert!(again.elapsed() < Duration::from_millis(500));
+    // It was not asked again.
+    let again = again.elapsed();
+    assert!(again < first / 2, "{again:?} after {first:?}");
 }
 
 #[tokio::test]
