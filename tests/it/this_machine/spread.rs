@@ -303,7 +303,13 @@ async fn cut_off(brokers: &Brokers) {
         .await;
     let undo = undo.expect("a change");
     brokers.make(&[undo.clone(), undo]).await;
-    assert_eq!(brokers.replicas("single").await, before);
+    // On a slow machine one may have been done before it was called off.
+    let after = brokers.replicas("single").await;
+    let done = |(was, is): &(&Vec<i32>, &Vec<i32>)| was != is && is.len() == 3;
+    let done = before.iter().zip(&after).filter(done).count();
+    let back = before.iter().zip(&after).filter(|(was, is)| was == is);
+    assert_eq!(done + back.count(), before.len(), "{after:?}");
+    assert!(done < before.len(), "nothing was under way: {after:?}");
     assert_eq!(brokers.limits().await, Vec::<String>::new());
 
     cut(brokers, &changes[0]).await;
