@@ -66,6 +66,10 @@ struct LoadArgs {
     /// Seconds after which a message is given up: it may be there or not.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
+    /// Make the topic one that can lose what it acknowledged, to see that `drill check` tells of it: one copy in sync is enough, and
+    /// one that is not may lead.
+    #[arg(long)]
+    may_lose: bool,
 }
 
 /// The words of `drill check`.
@@ -177,6 +181,7 @@ async fn ready(run: &mut Run, args: &LoadArgs) -> Result<Box<dyn Loader>, Failur
         record: args.record.clone(),
         seconds: args.seconds,
         timeout: Duration::from_secs(args.timeout),
+        may_lose: args.may_lose,
     };
     let ready = keeper.driver.load(keeper.call(), &load).await;
     ready.map_err(failed)

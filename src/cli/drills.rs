@@ -14,7 +14,7 @@ use crate::catalogue::Catalogue;
 use crate::error::{Failure, Kind};
 use crate::event::{Problem, RunSummary, SCHEMA};
 use crate::fault::drill::{Ended, Ground, Own, Report, make};
-use crate::fault::words::Drill;
+use crate::fault::words::{Drill, Fault};
 use crate::inventory::Connection;
 use crate::plan::paths::HostPaths;
 use crate::report::{Mark, count, took};
@@ -97,7 +97,7 @@ pub async fn run(global: &Global, args: &RunArgs) -> Result<(), Failure> {
 pub async fn all(global: &Global, args: &AllArgs) -> Result<(), Failure> {
     let opened = open(global, &args.inventory)?;
     let found = if args.only.is_empty() {
-        all_of(&opened.catalogue)?
+        safe(all_of(&opened.catalogue)?)
     } else {
         let each = args.only.iter().map(|name| find(&opened.catalogue, name));
         each.collect::<Result<_, _>>()?
@@ -111,6 +111,12 @@ fn usage(problem: Problem) -> Failure {
 
 fn all_of(catalogue: &Catalogue) -> Result<Vec<Drill>, Failure> {
     Drill::all(catalogue).map_err(usage)
+}
+
+/// Those that nothing shall be lost in.
+fn safe(mut drills: Vec<Drill>) -> Vec<Drill> {
+    drills.retain(|drill| drill.fault != Fault::Lose);
+    drills
 }
 
 /// A drill by its name, or a file of one.

@@ -31,6 +31,8 @@ pub struct Load {
     pub seconds: Option<u64>,
     /// How long a message may take before it is given up as one that may or may not be there.
     pub timeout: Duration,
+    /// Whether messages may be lost on the topic: to see that it is told.
+    pub may_lose: bool,
 }
 
 /// A load that is ready to begin. It needs none of the connections that it was made ready with.

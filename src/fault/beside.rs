@@ -90,13 +90,18 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// Begins a load on a topic, kept in a record.
+    /// Begins a load on a topic, kept in a record; where all of it shall be lost, on one partition that lets that happen.
     ///
     /// # Errors
     /// When the program can't be started.
-    pub fn start(own: &Own, topic: &str, record: &Path) -> Result<Self, Problem> {
+    pub fn start(own: &Own, topic: &str, record: &Path, loses: bool) -> Result<Self, Problem> {
         let said = record.with_extension("said");
-        let fixed = ["drill", "load", "--rate", RATE, "--partitions", PARTITIONS];
+        let mut fixed = vec!["drill", "load", "--rate", RATE, "--partitions"];
+        fixed.extend(if loses {
+            &["1", "--may-lose"][..]
+        } else {
+            &[PARTITIONS]
+        });
         let mut words: Vec<std::ffi::OsString> = fixed.iter().map(Into::into).collect();
         words.extend(["--topic".into(), topic.into(), "--record".into()]);
         words.extend([record.into(), own.inventory.clone().into()]);

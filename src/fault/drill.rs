@@ -15,7 +15,7 @@ use super::proof::{Seen, judge};
 use super::target::{self, candidates};
 use super::watch::{self, Watch};
 use super::words::{Drill, Fault};
-use super::{restart, whole};
+use super::{lose, restart, whole};
 use crate::catalogue::descriptor::DriverAction;
 use crate::drill::{Check, Verdict, Window};
 use crate::driver::Driver;
@@ -263,8 +263,21 @@ impl Making<'_> {
     }
 
     async fn broken(&mut self) -> Result<(), Problem> {
-        self.fault().await?;
+        if self.drill.fault == Fault::Lose {
+            self.lose().await?;
+        } else {
+            self.fault().await?;
+        }
         self.after().await
+    }
+
+    async fn lose(&mut self) -> Result<(), Problem> {
+        let (Some(target), Some(load)) = (&self.target, &mut self.load) else {
+            return Err(Problem::new("there is nobody to break"));
+        };
+        let made = lose::made(self.ground, self.drill, target, (&self.report.topic, load)).await;
+        self.seen.lost = made?;
+        Ok(())
     }
 
     /// A whole cluster, a load that goes on, and a target.
@@ -275,9 +288,10 @@ impl Making<'_> {
         }
         whole::wait(self.ground, WHOLE).await?;
         let (topic, record) = (&self.report.topic, &self.report.record);
+        let loses = self.drill.fault == Fault::Lose;
         let load = self
             .load
-            .insert(Beside::start(&self.ground.own, topic, record)?);
+            .insert(Beside::start(&self.ground.own, topic, record, loses)?);
         load.goes_on(0, LEAST, &self.ground.stop).await?;
         self.ground.told(
             self.drill,
@@ -355,12 +369,14 @@ impl Making<'_> {
         let Some(load) = &mut self.load else {
             return Err(Problem::new("there is no load"));
         };
-        let window = self.report.window.unwrap_or(Window { from: 0, to: 0 });
-        let went_on = load.goes_on(window.to, LEAST, &ground.stop).await;
-        ground.lives()?;
-        let wrong = went_on.err().map(|problem| problem.cause);
-        self.report.wrong.extend(wrong);
-        self.report.pause_ms = load.pause(window.from);
+        // The load of a loss is over: what it would write afterwards is of no interest.
+        if let Some(window) = self.report.window {
+            let went_on = load.goes_on(window.to, LEAST, &ground.stop).await;
+            ground.lives()?;
+            let wrong = went_on.err().map(|problem| problem.cause);
+            self.report.wrong.extend(wrong);
+            self.report.pause_ms = load.pause(window.from);
+        }
         load.end().await?;
         let check = Check {
             record: self.report.record.clone(),
@@ -373,7 +389,13 @@ impl Making<'_> {
             .prober
             .call(&ground.action.action, &ground.service, None);
         let verdict = ground.driver.judge(call, &check).await?;
-        self.report.wrong.extend(verdict.wrong.iter().cloned());
+        if self.drill.fault == Fault::Lose {
+            let told = lose::told(&verdict);
+            self.report.evidence.extend(told.as_ref().ok().cloned());
+            self.report.wrong.extend(told.err());
+        } else {
+            self.report.wrong.extend(verdict.wrong.iter().cloned());
+        }
         self.report.verdict = Some(verdict);
         Ok(())
     }
@@ -406,7 +428,10 @@ impl Making<'_> {
         }
         let outcome = match self.report.wrong.first() {
             None => Outcome::Ok {
-                detail: Some("all that was acknowledged is there".to_owned()),
+                detail: Some(match self.drill.fault {
+                    Fault::Lose => "what was lost on purpose is told".to_owned(),
+                    _ => "all that was acknowledged is there".to_owned(),
+                }),
             },
             Some(_) => Outcome::Failed {
                 error: Problem::new(self.report.wrong.join("; ")),

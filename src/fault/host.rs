@@ -68,7 +68,7 @@ impl Order {
             Fault::Pause => "pause",
             Fault::CutNetwork => "cut",
             Fault::PowerOff => "off",
-            Fault::KillSdtd => return None,
+            Fault::KillSdtd | Fault::Lose => return None,
         };
         let words: Vec<String> = match self.fault {
             Fault::CutNetwork => [&self.own, &self.others].map(|p| ports(p)).to_vec(),

@@ -10,6 +10,7 @@
 mod beside;
 pub mod drill;
 pub mod host;
+mod lose;
 mod own;
 pub mod proof;
 mod restart;

@@ -32,6 +32,8 @@ pub struct Seen {
     pub moved_to: Option<String>,
     /// A run of sdtd that was killed.
     pub run: Option<KilledRun>,
+    /// How a loss was made, in words: each was waited for.
+    pub lost: Vec<String>,
 }
 
 /// A run of sdtd that was killed.
@@ -111,6 +113,7 @@ pub fn judge(drill: &Drill, seen: &Seen) -> Proof {
     let mut proof = Proof::default();
     match drill.fault {
         Fault::KillSdtd => killed_run(&mut proof, seen.run.as_ref()),
+        Fault::Lose => proof.seen.clone_from(&seen.lost),
         Fault::CutNetwork => {
             let cause = "its port answered this machine before, and did not stop to answer";
             let closed = seen.was_open && seen.closed;

@@ -122,13 +122,15 @@ pub enum Fault {
     PowerOff,
     /// A run of sdtd that restarts the role is killed after its first member, and made again.
     KillSdtd,
+    /// A loss made on purpose, to see that it is told; `drill all` leaves it out.
+    Lose,
 }
 
 impl Fault {
     /// Whether it lasts for a time that the drill says.
     #[must_use]
     pub fn lasts(self) -> bool {
-        !matches!(self, Self::Kill | Self::KillSdtd)
+        !matches!(self, Self::Kill | Self::KillSdtd | Self::Lose)
     }
 }
 
@@ -185,10 +187,20 @@ impl Drill {
         if !lasts && self.seconds > 0 {
             return told("`seconds`: this fault ends by itself", "leave the word out");
         }
-        let watched = self.fault != Fault::KillSdtd;
-        if !watched && self.expect != Expect::default() {
+        let expects = self.expect != Expect::default();
+        if self.fault == Fault::KillSdtd && expects {
             let cause = "`expect`: of a run that is killed only the run itself is watched";
             return told(cause, "leave the word out");
+        }
+        if self.fault == Fault::Lose
+            && (expects || self.stalls || self.target.which != Which::Leads)
+        {
+            let cause =
+                "`lose` is about the one that leads, and all that must be seen of it is known";
+            return told(
+                cause,
+                "write `which: leads`, and neither `expect` nor `stalls`",
+            );
         }
         if self.expect.moves && !matches!(self.target.which, Which::Is(_)) {
             let cause = "`expect`: `moves` is about what `which: { is: … }` asks for";
@@ -291,6 +303,11 @@ mod tests {
                 "do: pause\nseconds: 10",
                 "do: kill-sdtd",
                 "`expect`: of a run that is killed",
+            ),
+            (
+                "do: pause\nseconds: 10",
+                "do: lose",
+                "`lose` is about the one that leads",
             ),
             (
                 "is: quorum-leader",

@@ -83,7 +83,7 @@ pub async fn prepare(call: Call<'_>, load: &Load) -> Result<Box<dyn Loader>, Pro
     let least = replicas.map_or(1, |(least, _)| least);
     let have = settings::in_force(&client, &load.topic).await?;
     let unfit = settings::unfit(&have, least);
-    if !unfit.is_empty() {
+    if !unfit.is_empty() && !load.may_lose {
         let cause = format!(
             "topic {} is of no use for a drill: {}",
             load.topic,
@@ -123,7 +123,10 @@ async fn make(client: &Client, metadata: &Metadata, load: &Load) -> Result<(), P
     let most = metadata.brokers.len().min(COPIES);
     let copies = i16::try_from(most).unwrap_or(1);
     let copies = load.replication.unwrap_or(copies);
-    let topic = settings::topic(&load.topic, load.partitions, copies);
+    let mut topic = settings::topic(&load.topic, load.partitions, copies);
+    if load.may_lose {
+        topic.config.extend(settings::losing());
+    }
     client.create_topics(&[topic], false).await?;
     let partitions = usize::try_from(load.partitions).unwrap_or_default();
     client.wait_for_topic(&load.topic, partitions).await?;

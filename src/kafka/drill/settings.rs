@@ -21,6 +21,17 @@ pub fn wanted(replication: usize) -> BTreeMap<String, String> {
     .into()
 }
 
+/// What lets a topic lose messages that it acknowledged: one copy in sync is enough, and one that is not may lead.
+#[must_use]
+pub fn losing() -> BTreeMap<String, String> {
+    [
+        ("min.insync.replicas", "1"),
+        ("unclean.leader.election.enable", "true"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into()
+}
+
 /// A drill's topic, to be made.
 #[must_use]
 pub fn topic(name: &str, partitions: i32, replication: i16) -> NewTopic {

@@ -13,6 +13,7 @@ pub mod laptop;
 pub mod load;
 mod observer;
 pub mod pty;
+mod voters;
 
 use std::any::Any;
 use std::io::Write as _;

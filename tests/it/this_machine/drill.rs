@@ -79,8 +79,28 @@ fn killed(services: &str) {
     load.check(&record, &["--within", "1"])
         .expect(4)
         .says(&["a throttle is left: topic t"]);
+    stood_still(&laptop, &record);
+    laptop.run(&["stop", "--yes", "--only", "n3"]).expect(0);
+    load.check(&record, &["--within", "1"])
+        .expect(4)
+        .says(&["not healed: broker 3 does not answer"]);
     laptop.run(&["destroy", "--yes"]).expect(0);
     drop(cleared);
+}
+
+/// The same load, as if the fault had been at its end: nothing was acknowledged after it.
+fn stood_still(laptop: &Laptop, record: &Path) {
+    let (from, to) = (now().to_string(), (now() + 1).to_string());
+    let inventory = laptop.path("drill-inventory.yaml");
+    let words = ["drill", "check", text(&inventory), "--record", text(record)];
+    let window = ["--from", &from, "--to", &to, "--stalls"];
+    laptop
+        .run(&[&words[..], &window].concat())
+        .expect(4)
+        .says(&[
+            "after: a partition had 0 messages acknowledged",
+            "after: the reader saw nothing",
+        ]);
 }
 
 /// kill -9 of the second host's broker, by the number in its pid file.

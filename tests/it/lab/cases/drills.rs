@@ -67,6 +67,16 @@ pub fn drills(lab: &mut Lab) -> Done {
     }
     lab.on("pi4", "rm /run/drill-was-ended");
 
+    // The verdict that finds nothing lost would find it.
+    let words = ["drill", "run", "lose", text(&path)];
+    run_for(&mut laptop.sdtd(&words), LIMITS.0)
+        .expect(0)
+        .says(&[
+            "alone in sync",
+            "acknowledged messages are lost, in each of 3 readings",
+            "1 good, 0 bad",
+        ]);
+
     let file = laptop.write("nothing.yaml", WITHOUT_EFFECT);
     let ran = laptop.run(&["drill", "run", text(&file), text(&path)]);
     ran.expect(4).says(&[

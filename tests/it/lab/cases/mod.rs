@@ -9,6 +9,7 @@ mod faults;
 mod first;
 mod folder;
 mod grow;
+mod killed;
 mod kraft;
 mod lost;
 mod reach;
@@ -51,4 +52,5 @@ pub const ALL: &[Case] = &[
     ("interrupt", cuts::interrupt),
     ("kills", cuts::kills),
     ("changes", cuts::changes),
+    ("killed", killed::killed),
 ];

@@ -1,0 +1,274 @@
+//! Changes of a live cluster that are killed (-9) at moments chosen by chance, under a load: the same command goes on
+//! from there, nothing acknowledged is lost, nothing of ours is left, and no second voter was stopped beside a missing one.
+//!
+//! One kind of change, chosen by chance, is killed once; with `SDTD_FULL=1` each is, twenty times. `SDTD_LAB_KILLS=roll,growth`
+//! names the kinds, `SDTD_LAB_TIMES=5` how often each is killed.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Done;
+use crate::lab::chance::Chance;
+use crate::lab::hosts::Lab;
+use crate::lab::inventory::Inventory;
+use crate::lab::laptop::{Laptop, Running, run_for, text};
+use crate::lab::load::Load;
+use crate::lab::say;
+use crate::lab::voters::{Says, Watch, judge};
+
+/// How many times in a row one change may be killed.
+const ROW: u64 = 3;
+/// Seconds that a change may take to its end.
+const LIMIT: u64 = 300;
+
+/// A kind of change, and what it begins with.
+struct Kind {
+    name: &'static str,
+    services: &'static str,
+    /// Made one after another, over and over; none: a deploy with another setting. With each, what other voters must do
+    /// when one is stopped: where there are two on the way, both are restarted before either can serve, as is announced.
+    commands: &'static [(&'static [&'static str], Says)],
+    /// Whether nobody leads back from the last to the first.
+    one_way: bool,
+    /// Milliseconds in which a moment is chosen.
+    within: u64,
+}
+
+const KINDS: [Kind; 4] = [
+    Kind {
+        name: "roll",
+        services: "services:\n  zookeeper: { servers: 3, config: { maxClientCnxns: 400 } }\n  \
+                   kafka: { brokers: 3, config: { queued.max.requests: 400 } }\n",
+        commands: &[],
+        one_way: false,
+        within: 50_000,
+    },
+    Kind {
+        name: "reassignment",
+        services: "services:\n  zookeeper: { servers: 3 }\n  kafka: { brokers: 3 }\n",
+        commands: &[
+            (
+                &["scale", "--brokers", "5", "--throttle", "2M"],
+                Says::Serves,
+            ),
+            (
+                &["scale", "--brokers", "3", "--throttle", "2M"],
+                Says::Serves,
+            ),
+        ],
+        one_way: false,
+        within: 60_000,
+    },
+    Kind {
+        name: "growth",
+        services: "services:\n  zookeeper: { servers: 1 }\n  kafka: { brokers: 3 }\n",
+        commands: &[
+            (&["scale", "--zookeepers", "3"], Says::Waits),
+            (&["scale", "--zookeepers", "5"], Says::Serves),
+            (&["scale", "--zookeepers", "3"], Says::Serves),
+            (&["scale", "--zookeepers", "1"], Says::Waits),
+        ],
+        one_way: false,
+        within: 60_000,
+    },
+    Kind {
+        name: "upgrade",
+        services: "services:\n  zookeeper: { version: 3.6.2, servers: 3 }\n  kafka: { version: 2.7.0, brokers: 3 }\n",
+        commands: &[
+            (&["upgrade", "zookeeper", "3.8.4"], Says::Serves),
+            (&["upgrade", "kafka", "3.9.1"], Says::Serves),
+            (&["upgrade", "kafka", "--finalize"], Says::Serves),
+        ],
+        one_way: true,
+        within: 50_000,
+    },
+];
+
+/// What is moved when brokers come and go: 60 MB of it, each three times.
+const BALLAST: [&str; 10] = [
+    "--topic",
+    "ballast",
+    "--rate",
+    "100",
+    "--size",
+    "100000",
+    "--seconds",
+    "6",
+    "--partitions",
+    "12",
+];
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+/// The kinds that are tried, and how often each is killed.
+fn chosen(chance: &mut Chance) -> (Vec<&'static Kind>, u64) {
+    let full = std::env::var("SDTD_FULL").as_deref() == Ok("1");
+    let times = number("SDTD_LAB_TIMES").unwrap_or(if full { 20 } else { 1 });
+    let named = std::env::var("SDTD_LAB_KILLS").unwrap_or_default();
+    let named: Vec<&Kind> = KINDS
+        .iter()
+        .filter(|k| named.split(',').any(|n| n == k.name))
+        .collect();
+    let kinds = if !named.is_empty() {
+        named
+    } else if full {
+        KINDS.iter().collect()
+    } else {
+        let count = u64::try_from(KINDS.len()).expect("some");
+        let n = usize::try_from(chance.between(0, count)).expect("few");
+        vec![&KINDS[n]]
+    };
+    (kinds, times)
+}
+
+/// The cluster of each kind is changed, cut off, and changed on.
+pub fn killed(lab: &mut Lab) -> Done {
+    let mut chance = Chance::new("killed");
+    let (kinds, times) = chosen(&mut chance);
+    for kind in kinds {
+        let (mut kills, mut change) = (0, 0);
+        let mut tried: Option<Tried> = None;
+        while kills < times {
+            let round = kind.commands.len().max(1);
+            let begins = tried.is_none() || kind.one_way && change % round == 0;
+            if begins {
+                tried = Some(Tried::new(lab, kind));
+            }
+            let tried = tried.as_ref().expect("a cluster");
+            let most = (times - kills).min(chance.between(1, ROW + 1));
+            kills += tried.change(lab, change, most, &mut chance);
+            change += 1;
+        }
+        say(&format!(
+            "killed: {}: {kills} kills in {change} changes",
+            kind.name
+        ));
+    }
+    lab.spoiled();
+    Done::Passed
+}
+
+/// A cluster that is changed.
+struct Tried {
+    kind: &'static Kind,
+    laptop: Laptop,
+    inventory: PathBuf,
+}
+
+impl Tried {
+    fn new(lab: &mut Lab, kind: &'static Kind) -> Self {
+        lab.bare();
+        lab.spoiled();
+        let laptop = Laptop::new();
+        let inventory = laptop.inventory(&Inventory::new().with_services(kind.services));
+        laptop.deploy(&inventory).expect(0);
+        if kind.name == "reassignment" {
+            let allowed = format!("drills: allowed\n{}", read(&inventory));
+            let (allowed, record) = (
+                laptop.write("ballast.yaml", &allowed),
+                laptop.path("ballast"),
+            );
+            let words = ["drill", "load", text(&allowed), "--record", text(&record)];
+            laptop.run(&[&words[..], &BALLAST].concat()).expect(0);
+        }
+        Self {
+            kind,
+            laptop,
+            inventory,
+        }
+    }
+
+    /// The words of a change, and what other voters must do; what a deploy shall bring about is written into the inventory.
+    fn words(&self, n: usize) -> (Vec<&str>, Says) {
+        let path = text(&self.inventory);
+        let commands = self.kind.commands;
+        if commands.is_empty() {
+            let (is, shall) = if n.is_multiple_of(2) {
+                ("400", "401")
+            } else {
+                ("401", "400")
+            };
+            self.laptop
+                .inventory(&read(&self.inventory).replace(is, shall));
+            return (vec!["deploy", path, "--yes", "--json"], Says::Serves);
+        }
+        let (command, bar) = commands[n % commands.len()];
+        ([command, &[path, "--yes", "--json"]].concat(), bar)
+    }
+
+    /// One change under a load, killed up to so many times, then made to its end. How often it was killed.
+    fn change(&self, lab: &Lab, n: usize, most: u64, chance: &mut Chance) -> u64 {
+        let (words, bar) = self.words(n);
+        let mut load = Load::start(
+            &self.laptop,
+            &self.inventory,
+            &format!("{}-{n}", self.kind.name),
+        );
+        let watch = Watch::start();
+        load.mark_begin();
+        let mut moments = Vec::new();
+        for _ in 0..most {
+            let at = chance.between(300, self.kind.within);
+            match self.cut(&words, at) {
+                true => moments.push(at),
+                // It came to its end before: there is nothing more to kill.
+                false => break,
+            }
+        }
+        let ran = run_for(&mut self.laptop.sdtd(&words), LIMIT).expect(0);
+        load.mark_end();
+        let again = run_for(&mut self.laptop.sdtd(&words), LIMIT).expect(0);
+        let changed = again.events();
+        let changed: Vec<_> = changed
+            .named("step-finished")
+            .filter(|e| e["outcome"]["outcome"] == "changed")
+            .collect();
+        assert!(
+            changed.is_empty(),
+            "{words:?}: a second run changed {changed:?}"
+        );
+        self.laptop.expect_settled(&self.inventory);
+        let heard = watch.stop(lab, &self.laptop);
+        let wrong = judge(heard, bar);
+        assert!(
+            wrong.is_empty(),
+            "{words:?}, killed after {moments:?} ms: {wrong:?}"
+        );
+        // Nothing lost under any leader, all copies in sync, no limit of speed left.
+        let verdict = load.done();
+        let pause = verdict
+            .phases
+            .iter()
+            .find(|phase| phase.name == "during")
+            .map(|p| p.producer_pause_ms);
+        say(&format!(
+            "killed: {}: after {moments:?} ms, then done in {:.1} s; {} acknowledged, {} not, a pause of {} ms",
+            words[..words.len() - 3].join(" "),
+            ran.took.as_secs_f64(),
+            verdict.acked,
+            verdict.unsure.present + verdict.unsure.absent,
+            pause.unwrap_or_default(),
+        ));
+        u64::try_from(moments.len()).expect("few")
+    }
+
+    /// Begins a change and kills it after so many milliseconds; whether it was still under way.
+    fn cut(&self, words: &[&str], after: u64) -> bool {
+        let mut running = Running::start(&mut self.laptop.sdtd(words));
+        while running.age() < Duration::from_millis(after) && !running.is_over() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if running.is_over() {
+            running.wait(LIMIT).expect(0);
+            return false;
+        }
+        running.kill();
+        true
+    }
+}
+
+fn read(inventory: &Path) -> String {
+    std::fs::read_to_string(inventory).expect("an inventory")
+}
