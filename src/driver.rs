@@ -147,6 +147,19 @@ pub trait Driver: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// What brings back what these members had, which start empty: found out before they start.
+    ///
+    /// # Errors
+    /// When the service does not answer.
+    async fn refill(
+        &self,
+        _call: Call<'_>,
+        _members: &[&Member],
+        _throttle: Option<u64>,
+    ) -> Result<Refilling, Problem> {
+        Ok(Refilling::default())
+    }
+
     /// A change that takes off what changes of [`Driver::spread`] put on for their own time (limits of speed)
     /// and a run that was cut off left behind. It takes off what these changes say that they put on, and
     /// nothing else. None if they put nothing on.
@@ -219,6 +232,15 @@ pub struct Spread {
     pub free: BTreeMap<InstanceId, u64>,
     /// How many bytes a second a member may send, and receive, for it; none: as many as it can.
     pub throttle: Option<u64>,
+}
+
+/// How members get back what they had.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Refilling {
+    /// What is done before they start, such as limits of speed.
+    pub first: Vec<ResourceChange>,
+    /// What is done once they run, and is over when they have all.
+    pub then: Vec<ResourceChange>,
 }
 
 /// A topic as it is.

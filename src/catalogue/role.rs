@@ -188,6 +188,20 @@ pub struct Data {
     /// What must hold before an instance that lost its data may start empty, when that is asked for.
     #[serde(default)]
     pub anew: Vec<Probe>,
+    /// How one that started empty gets back what it had.
+    #[serde(default)]
+    pub refill: Option<Refill>,
+}
+
+/// How an instance that started empty gets back what it had, where that takes long.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Refill {
+    /// The driver's action: it knows what is missing, limits the speed, and waits as long as it goes on.
+    pub action: DriverAction,
+    /// What must hold of it before that, instead of the `ready` of its `rolling`.
+    #[serde(default)]
+    pub begun: Vec<Probe>,
 }
 
 impl Data {

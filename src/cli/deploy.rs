@@ -294,6 +294,7 @@ async fn not_settled(run: &Run, goal: Goal) -> Result<Option<Plan>, Failure> {
     }
     let mut flow = run.flow.quietly();
     flow.anew.clear();
+    flow.replace = None;
     flow.deep = false;
     flow.rebalance = false;
     let again = flow.plan(false).await?;

@@ -14,6 +14,7 @@ mod init;
 mod keeper;
 mod plan;
 mod power;
+mod replace;
 mod rollback;
 mod scale;
 mod setup;
@@ -129,6 +130,8 @@ enum Command {
     Scale(scale::ScaleArgs),
     /// Even out what members hold.
     Rebalance(scale::RebalanceArgs),
+    /// Bring back what a dead board, card or disk had: same numbers, nothing lost, at a limited speed.
+    Replace(replace::ReplaceArgs),
     /// Change a service's version while the cluster runs; `--finalize` ends it, with no way back.
     Upgrade(upgrade::UpgradeArgs),
     /// Bring back what each host had before its last change, behind the same gates.
@@ -207,6 +210,7 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Restart(args) => power::run(global, args, power::Power::Restart).await,
         Command::Scale(args) => scale::run(global, args).await,
         Command::Rebalance(args) => scale::rebalance(global, args).await,
+        Command::Replace(args) => replace::run(global, args).await,
         Command::Upgrade(args) => upgrade::run(global, args).await,
         Command::Rollback(args) => rollback::run(global, args).await,
         Command::Destroy(args) => destroy::run(global, args).await,

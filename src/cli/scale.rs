@@ -47,11 +47,18 @@ pub struct RebalanceArgs {
 }
 
 #[derive(Debug, Args)]
-struct MovingArgs {
+pub(super) struct MovingArgs {
     /// Bytes a second that a member may send, and receive, while data move: a number, with K, M or G; `none` for
     /// as fast as it can.
     #[arg(long, value_name = "BYTES", default_value = THROTTLE, value_parser = rate)]
     throttle: Rate,
+}
+
+impl MovingArgs {
+    /// The limit in bytes a second, if there is to be one.
+    pub(super) fn limit(&self) -> Option<u64> {
+        self.throttle.0
+    }
 }
 
 /// A limit of speed in bytes a second.
@@ -150,7 +157,7 @@ pub async fn run(global: &Global, args: &ScaleArgs) -> Result<(), Failure> {
     let change = |catalogue: &Catalogue, text: &str| edited(catalogue, text, &counts);
     let (opened, edit) = edit::open(global, &args.inventory, change)?;
     let mut run = setup::begin(global, opened, "scale", Missing::Fatal).await?;
-    run.flow.throttle = args.moving.throttle.0;
+    run.flow.throttle = args.moving.limit();
     let log = run.log();
     let done = edit::bring_about(global, run, edit).await;
     args.timings.after(global, &log, done)
@@ -164,7 +171,7 @@ pub async fn rebalance(global: &Global, args: &RebalanceArgs) -> Result<(), Fail
     let opened = setup::open(global, &args.inventory)?;
     let mut run = setup::begin(global, opened, "rebalance", Missing::Fatal).await?;
     run.flow.rebalance = true;
-    run.flow.throttle = args.moving.throttle.0;
+    run.flow.throttle = args.moving.limit();
     let log = run.log();
     let done = edit::bring_about(global, run, None).await;
     args.timings.after(global, &log, done)

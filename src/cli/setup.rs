@@ -276,6 +276,7 @@ pub async fn begin(
         forks: global.forks,
         stop: Stop::default(),
         anew: BTreeSet::new(),
+        replace: None,
         seed: uuid::Uuid::new_v4().to_string(),
         back: false,
         finalize: BTreeSet::new(),

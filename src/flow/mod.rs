@@ -5,6 +5,7 @@ mod deep;
 mod leaving;
 mod moves;
 mod offers;
+mod replace;
 
 pub use connect::{Access, connect, host_problem, host_problems, learn_keys};
 pub use leaving::{Connected, Joiner};
@@ -98,6 +99,8 @@ pub struct Flow {
     pub stop: Stop,
     /// Instances that lost their data and shall start empty.
     pub anew: BTreeSet<InstanceId>,
+    /// A host whose instances start empty where they lost their data.
+    pub replace: Option<HostName>,
     /// What no other cluster has, for values that are made at the first deploy.
     pub seed: String,
     /// Whether hosts go back to what they had before their last change.
@@ -296,6 +299,8 @@ impl Flow {
             }
         }
         self.events.phase("plan");
+        self.choose_anew(&facts, &packages)?;
+        self.may_start_anew(&facts).await?;
         let moves = self.moves(&facts, &placement).await?;
         let resources = self.resources(&facts).await?;
         let input = Input {

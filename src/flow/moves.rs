@@ -9,7 +9,7 @@ use crate::error::{Failure, Kind};
 use crate::event::Problem;
 use crate::id::InstanceId;
 use crate::inventory::Topic;
-use crate::plan::moves::{Moves, MovesOf, kept};
+use crate::plan::moves::{Begun, Moves, MovesOf, kept};
 use crate::plan::place::Placement;
 use crate::plan::{Member, ResourceChange, RoleRef, View};
 
@@ -28,20 +28,25 @@ impl Flow {
     ) -> Result<MovesOf, Failure> {
         let journal = kept(&self.cluster, facts);
         let mut moves = MovesOf::new();
-        if !self.rebalance && journal.is_empty() && Changing::nobody(placement) {
+        let nobody = self.anew.is_empty() && Changing::nobody(placement);
+        if !self.rebalance && journal.is_empty() && nobody {
             return Ok(moves);
         }
         let mut view = self.view(facts);
         let leaving = std::mem::take(&mut view.leaving);
         view.members.extend(leaving);
         for role in view.roles.iter().map(|role| &role.role) {
+            let refilled = self.refill(role, &view, journal.get(role)).await;
+            let refilled = refilled.map_err(|problem| Failure::new(Kind::Refused, problem))?;
+            moves.extend(refilled.map(|refilled| (role.clone(), refilled)));
             let words = self.catalogue.role(&role.service, &role.role);
             let scale = words.and_then(|words| words.scale.as_ref());
             let Some((scale, action)) = scale.and_then(|s| Some((s, s.moves.as_ref()?))) else {
                 continue;
             };
             let change = Changing::of(role, placement);
-            let begun = journal.get(role);
+            let begun = journal.get(role).map(|begun| &begun.changes);
+            let begun = begun.filter(|changes| !changes.is_empty());
             if change.is_none() && begun.is_none() && !self.rebalance {
                 continue;
             }
@@ -62,9 +67,42 @@ impl Flow {
             let forget = gone
                 .filter_map(|member| driver.forget(call, member))
                 .collect();
-            moves.insert(role.clone(), Moves { changes, forget });
+            let of_role = moves.entry(role.clone()).or_default();
+            (of_role.changes, of_role.forget) = (changes, forget);
         }
         Ok(moves)
+    }
+
+    /// What brings back what members of a role had that start empty, or did in a run that was cut off.
+    async fn refill(
+        &self,
+        role: &RoleRef,
+        view: &View,
+        begun: Option<&Begun>,
+    ) -> Result<Option<Moves>, Problem> {
+        let before = begun.into_iter().flat_map(|begun| &begun.anew);
+        let anew = self.anew.iter().chain(before).filter(|id| role.is_of(id));
+        let anew: BTreeSet<InstanceId> = anew.cloned().collect();
+        if anew.is_empty() {
+            return Ok(None);
+        }
+        let mut moves = Moves {
+            anew,
+            ..Moves::default()
+        };
+        let words = self.catalogue.role(&role.service, &role.role);
+        let words = words.and_then(|words| words.data.as_ref()?.refill.as_ref());
+        let driver = words.and_then(|words| self.drivers.get(&words.action.driver));
+        if let (Some(words), Some(driver)) = (words, driver) {
+            let prober = self.prober(view.clone());
+            let call = prober.call(&words.action.action, &role.service, None);
+            let members: Vec<_> = moves.anew.iter().filter_map(|id| view.member(id)).collect();
+            let found = driver.refill(call, &members, self.throttle).await?;
+            let left = begun.and_then(|begun| driver.sweep(call, &begun.refill));
+            moves.first = left.into_iter().chain(found.first).collect();
+            moves.refill = found.then;
+        }
+        Ok(Some(moves))
     }
 
     async fn spread(

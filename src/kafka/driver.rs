@@ -13,7 +13,7 @@ use super::topics::{self, Leftovers, TopicChange, TopicSpec};
 use super::{Client, Endpoint, Error, Metadata, controllers, moves, settings, through};
 #[cfg(feature = "rdkafka")]
 use crate::drill::{Check, Load, Loader, Verdict};
-use crate::driver::{Answer, Call, Driver, PartitionInfo, Spread, TopicInfo};
+use crate::driver::{Answer, Call, Driver, PartitionInfo, Refilling, Spread, TopicInfo};
 use crate::event::Problem;
 use crate::id::ServiceName;
 use crate::inventory::Topic;
@@ -29,6 +29,8 @@ const LEADERS: &str = "leaders";
 pub(super) const CLIENT: &str = "client";
 /// How many partitions are named in one line.
 pub(super) const NAMED: usize = 3;
+/// How many partitions are named where each of them may be lost.
+const LISTED: usize = 50;
 
 /// The driver.
 #[derive(Debug, Clone, Copy, Default)]
@@ -145,6 +147,15 @@ impl Driver for KafkaDriver {
         wanted: &Spread,
     ) -> Result<Vec<ResourceChange>, Problem> {
         moves::spread(call, wanted).await
+    }
+
+    async fn refill(
+        &self,
+        call: Call<'_>,
+        members: &[&Member],
+        throttle: Option<u64>,
+    ) -> Result<Refilling, Problem> {
+        moves::refill(call, members, throttle).await
     }
 
     fn sweep(&self, call: Call<'_>, of: &[ResourceChange]) -> Option<ResourceChange> {
@@ -393,13 +404,31 @@ async fn replaceable(client: &Client, call: Call<'_>) -> super::Result<Answer> {
     }
     let metadata = client.metadata().await?;
     let alone = health::only_copy(&metadata, id);
-    Ok(match alone.first() {
+    if !alone.is_empty() {
+        return Ok(Answer::Broken(format!(
+            "no other broker that lives is in sync with {}: broker {id} may have had the only whole copy, and starting it empty would lose what is in no other",
+            named(&alone)
+        )));
+    }
+    // One that died a moment ago is still listed: it must not be elected by that once it is back and empty.
+    let mut listed = metadata.partitions().filter(|(_, p)| p.isr.contains(&id));
+    Ok(match listed.next() {
         None => Answer::Yes(None),
-        Some(first) => Answer::Broken(format!(
-            "no other broker that lives is in sync with {} partitions of broker {id}, {first} for one: starting it empty would lose them",
-            alone.len()
+        Some((topic, p)) => Answer::NotYet(format!(
+            "broker {id} is still listed as in sync with {topic}-{}",
+            p.index
         )),
     })
+}
+
+/// Partitions as people read them: all of them, up to a number that fits a screen.
+fn named(partitions: &[health::PartitionState]) -> String {
+    let name = |p: &health::PartitionState| format!("{}-{}", p.topic, p.partition.index);
+    let names: Vec<String> = partitions.iter().take(LISTED).map(name).collect();
+    match partitions.len().saturating_sub(LISTED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more partitions", names.join(", ")),
+    }
 }
 
 async fn registered(client: &Client, call: Call<'_>) -> super::Result<Answer> {

@@ -13,6 +13,7 @@ use crate::id::{HostName, InstanceId};
 use crate::inventory::Cluster;
 use crate::plan::context::Context;
 use crate::plan::desired::Desired;
+use crate::plan::moves;
 use crate::plan::paths::HostPaths;
 
 /// The lines that any host remembers.
@@ -175,7 +176,9 @@ pub fn refused(
             ))
         })
         .collect();
-    let vain = anew.iter().filter(|id| !lost.contains_key(id));
+    let begun = moves::to_start_anew(context.cluster, context.facts);
+    let vain = anew.iter();
+    let vain = vain.filter(|id| !lost.contains_key(id) && !begun.contains(id));
     problems.extend(vain.map(|id| {
         Problem::new(format!("--anew {id}: it has lost nothing that is known of"))
             .help("leave `--anew` out; `sdtd status` names the instances")
@@ -184,7 +187,7 @@ pub fn refused(
 }
 
 /// The instances that have lost their data, and the folders that it is missing from.
-fn lost<'a>(
+pub(super) fn lost<'a>(
     context: &Context<'_>,
     desired: &'a [Desired],
     held: &Held,

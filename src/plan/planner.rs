@@ -16,7 +16,7 @@ use crate::plan::after::after;
 use crate::plan::check::{self, Check};
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
-use crate::plan::held::{Guard, Held};
+use crate::plan::held::{self, Guard, Held};
 use crate::plan::made::with_made;
 use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
 use crate::plan::moves::MovesOf;
@@ -165,6 +165,20 @@ pub fn rendered(input: Input<'_>) -> Result<Vec<(InstanceId, Vec<DesiredFile>)>,
         (one.member.id, files.collect())
     });
     Ok(files.collect())
+}
+
+/// The instances that lost the data they are known to have had.
+///
+/// # Errors
+/// When a template can't be rendered.
+pub fn lost(input: Input<'_>) -> Result<BTreeSet<InstanceId>, PlanError> {
+    let placement = placement(input.cluster, input.catalogue, input.facts);
+    in_context(input, &placement, |input, context, _| {
+        let held = Held::read(input.cluster, input.facts);
+        let desired = desired(input, context)?;
+        let lost = held::lost(context, &desired, &held);
+        Ok(lost.into_keys().cloned().collect())
+    })
 }
 
 /// Does `work` with all that rendering needs, values that are made at the first deploy in their places.

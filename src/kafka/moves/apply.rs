@@ -40,6 +40,7 @@ pub async fn apply(client: &Client, change: &Change) -> Result<()> {
             client.alter_configs(&topic, &[set], false).await
         }
         Change::Settle { partitions } => settled(client, partitions).await,
+        Change::Limit(throttle) => throttle.set(client).await,
         Change::Sweep(throttle) => throttle.remove(client).await,
         Change::CallOff {
             partitions,

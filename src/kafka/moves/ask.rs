@@ -26,9 +26,9 @@ const FEW: usize = 2;
 const METADATA_LOG: &str = "__cluster_metadata";
 
 /// What the cluster says of itself.
-struct Known {
-    metadata: Metadata,
-    under_way: Vec<Reassignment>,
+pub(super) struct Known {
+    pub(super) metadata: Metadata,
+    pub(super) under_way: Vec<Reassignment>,
     dirs: BTreeMap<i32, Vec<LogDir>>,
 }
 
@@ -80,7 +80,7 @@ pub async fn spread(
     Ok(changes.iter().map(|change| change.resource(call)).collect())
 }
 
-async fn known(client: &Client) -> Result<Known> {
+pub(super) async fn known(client: &Client) -> Result<Known> {
     let metadata = client.metadata().await?;
     let under_way = client.list_reassignments().await?;
     // One that does not answer now is no reason to stop: the others have the same partitions.
@@ -145,7 +145,8 @@ fn free(known: &Known, id: i32) -> Option<u64> {
         .map(|all| all.iter().sum())
 }
 
-fn partitions(known: &Known, wanted: &Spread) -> Vec<Partition> {
+/// The bytes of a copy of each partition.
+pub(super) fn bytes_of(known: &Known) -> BTreeMap<Place<'_>, u64> {
     let mut bytes: BTreeMap<Place<'_>, u64> = BTreeMap::new();
     for replica in known.dirs.values().flatten().flat_map(|dir| &dir.replicas) {
         let most = bytes
@@ -153,6 +154,11 @@ fn partitions(known: &Known, wanted: &Spread) -> Vec<Partition> {
             .or_default();
         *most = replica.size.max(*most);
     }
+    bytes
+}
+
+fn partitions(known: &Known, wanted: &Spread) -> Vec<Partition> {
+    let bytes = bytes_of(known);
     let under_way: BTreeMap<Place<'_>, &Reassignment> = known
         .under_way
         .iter()

@@ -8,6 +8,7 @@
 mod apply;
 mod ask;
 mod look;
+mod refill;
 mod throttle;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use apply::{apply, settle_all, with_copies};
 pub use ask::{empty, spread};
 pub use look::progress;
+pub use refill::refill;
 pub use throttle::{FETCHING, RATES, SENDING, Throttle};
 
 use super::driver::resource;
@@ -57,6 +59,8 @@ pub enum Change {
         /// The partitions, by topic.
         partitions: BTreeMap<String, Vec<i32>>,
     },
+    /// Limits are put on, for what begins by itself: a broker that starts empty fetches all that it had at once.
+    Limit(Throttle),
     /// Limits that a run left behind are taken off.
     Sweep(Throttle),
     /// What is under way is called off: partitions go back to the replicas that they had before.
@@ -193,7 +197,7 @@ fn throttle_of(of: &[ResourceChange]) -> Throttle {
     let throttle = |change: &ResourceChange| match Change::of(change)? {
         Change::Move(batch) => batch.throttle,
         // One that was to be swept, and may not have been.
-        Change::Sweep(throttle) => Some(throttle),
+        Change::Limit(throttle) | Change::Sweep(throttle) => Some(throttle),
         _ => None,
     };
     let mut all = Throttle::default();
@@ -209,6 +213,11 @@ impl fmt::Display for Change {
             Self::Settle { partitions } => {
                 write!(f, "put the leaders of {} back", counted(partitions))
             }
+            Self::Limit(throttle) => write!(
+                f,
+                "limit what is sent to brokers that start empty to {}/s",
+                size(throttle.rate)
+            ),
             Self::Sweep(throttle) => write!(
                 f,
                 "take off the limits of speed that moves left on {} topics and {} brokers",

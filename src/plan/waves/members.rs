@@ -11,6 +11,7 @@ use crate::plan::compare::Steps;
 use crate::plan::desired::Desired;
 use crate::plan::held::Held;
 use crate::plan::model::{Batch, RoleRef, Step, UnitChange, Wave};
+use crate::plan::moves::Moves;
 use crate::plan::packages;
 use crate::plan::paths::HostPaths;
 
@@ -169,14 +170,41 @@ impl Waves<'_> {
         else {
             return;
         };
+        let title = match moves.changes.is_empty() {
+            true => format!("bring back what {role} held"),
+            false => format!("move what {role} holds"),
+        };
         let wave = Wave {
-            title: format!("move what {role} holds"),
+            title,
             role: Some(role.clone()),
             after: self.of_service.values().flatten().copied().collect(),
-            resources: moves.changes.clone(),
+            resources: moves.refill.iter().chain(&moves.changes).cloned().collect(),
             ..Wave::default()
         };
         self.push_role(role, wave, None);
+    }
+
+    /// What has to be done before members of a role start empty.
+    pub(super) fn before_anew(&mut self, role: &RoleRef, words: &Role) {
+        let moves = self.moves_of.get(role);
+        let Some(moves) = moves.filter(|_| self.stage.only.is_none()) else {
+            return;
+        };
+        let wave = self.role_wave(role, words, Kind::Tidy, Vec::new());
+        let wave = Wave {
+            title: format!("limit how fast {role} is filled again"),
+            resources: moves.first.clone(),
+            ..wave
+        };
+        self.push_role(role, wave, None);
+    }
+
+    /// What must hold of one that started empty before it gets back what it had; none where nothing is brought back.
+    pub(super) fn begun(&self, role: &RoleRef, words: &Role) -> Option<Vec<Probe>> {
+        let refilled = |moves: &&Moves| !moves.refill.is_empty();
+        self.moves_of.get(role).filter(refilled)?;
+        let refill = words.data.as_ref()?.refill.as_ref()?;
+        Some(refill.begun.clone())
     }
 
     /// Nothing is under way any more.

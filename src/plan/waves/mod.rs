@@ -275,6 +275,9 @@ impl<'a> Waves<'a> {
             Kind::Reload,
             Kind::Restart,
         ] {
+            if kind == Kind::Anew {
+                self.before_anew(role, words);
+            }
             if kind == Kind::Restart {
                 self.step_down(role, words);
                 self.moves_before(role);
@@ -440,7 +443,7 @@ impl<'a> Waves<'a> {
             Kind::Anew => Wave {
                 width: Some(rolling.width),
                 before: words.data.clone().map(|data| data.anew).unwrap_or_default(),
-                ready: rolling.ready,
+                ready: self.begun(role, words).unwrap_or(rolling.ready),
                 within: rolling.within,
                 ..wave
             },

@@ -46,6 +46,8 @@ pub struct Bench {
     pub done: Vec<String>,
     /// Instances that shall start empty.
     pub anew: BTreeSet<InstanceId>,
+    /// A host whose instances start empty where they lost their data.
+    pub replace: Option<HostName>,
     /// Services whose new version is finalized.
     pub finalize: BTreeSet<ServiceName>,
     /// What values are made of at a first deploy.
@@ -82,6 +84,7 @@ impl Bench {
             events: Vec::new(),
             done: Vec::new(),
             anew: BTreeSet::new(),
+            replace: None,
             finalize: BTreeSet::new(),
             seed: "bench".to_owned(),
             deep: false,
@@ -145,12 +148,13 @@ impl Bench {
             forks: 10,
             stop: self.watch.lock().expect("whole").stop.clone(),
             anew: self.anew.clone(),
+            replace: self.replace.clone(),
             seed: self.seed.clone(),
             back: false,
             finalize: self.finalize.clone(),
             deep: self.deep,
             rebalance: false,
-            throttle: None,
+            throttle: self.replace.is_some().then_some(1 << 20),
         };
         (flow, collected)
     }
@@ -275,6 +279,8 @@ impl Bench {
             holders.is_empty() || holders == brokers,
             "{holders:?} hold the data of {brokers:?}"
         );
+        let limited = self.sim.lock().expect("whole").limited;
+        assert!(!limited, "a limit of speed is left");
         let good = verify(&flow.prober(next.plan.view), &flow.events).await;
         let kinds = collected.kinds();
         self.tell(&kinds);

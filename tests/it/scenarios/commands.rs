@@ -41,6 +41,12 @@ pub async fn run(bench: &mut Bench, command: &Command) -> String {
             bench.anew.clear();
             return shown;
         }
+        ["deploy", "--replace", host] => {
+            bench.replace = Some(host.parse().expect("a host"));
+            let shown = deploy(bench).await;
+            bench.replace = None;
+            return shown;
+        }
         ["finalize", service] => {
             bench.finalize.insert(service.parse().expect("a service"));
             let shown = deploy(bench).await;

@@ -394,3 +394,34 @@ fn finalizing_that_is_killed_is_ended_by_the_next_run_and_never_undone() {
         }
     });
 }
+
+/// A board is replaced: its instances come back empty, behind the gates.
+fn replaced(inventory: &str, cut: Cut, some: Sample) {
+    let mut bench = Bench::new();
+    inventory.clone_into(&mut bench.inventory);
+    in_no_time(async {
+        let first = bench.deploy_at_once().await.expect("a plan");
+        assert!(first.report.is_done());
+        bench.on("b", |state| {
+            *state = FakeState {
+                memory_mb: state.memory_mb,
+                time: state.time,
+                ..FakeState::default()
+            };
+        });
+        bench.replace = Some("b".parse().expect("a host"));
+        assert!(at_steps(&mut bench, cut, some).await > 30);
+    });
+}
+
+#[test]
+fn a_replaced_board_converges_after_the_run_is_killed_at_any_step() {
+    replaced(USUAL, Cut::Killed, ALL);
+    replaced(FORMATTED, Cut::Killed, ALL);
+}
+
+#[test]
+fn a_replaced_board_converges_after_a_failure_of_any_step() {
+    replaced(USUAL, Cut::One(FaultKind::Fails), Sample(3, 0));
+    replaced(FORMATTED, Cut::One(FaultKind::LostAfter), Sample(3, 1));
+}

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use sdtd::catalogue::descriptor::DriverAction;
-use sdtd::driver::{Answer, Call, Driver, Spread, TopicInfo};
+use sdtd::driver::{Answer, Call, Driver, Refilling, Spread, TopicInfo};
 use sdtd::event::Problem;
 use sdtd::id::InstanceId;
 use sdtd::inventory::Topic;
@@ -183,6 +183,35 @@ impl Driver for FakeDriver {
         Ok(gets.chain(gives).map(change).collect())
     }
 
+    async fn refill(
+        &self,
+        call: Call<'_>,
+        members: &[&Member],
+        throttle: Option<u64>,
+    ) -> Result<Refilling, Problem> {
+        let ids: Vec<String> = members.iter().map(|m| m.id.to_string()).collect();
+        let limit = |rate| {
+            let text = format!("limit to {rate}/s");
+            Self::resource(call, text, serde_json::json!({ "limit": true }))
+        };
+        let text = format!("refill {}", ids.join(", "));
+        Ok(Refilling {
+            first: throttle.map(limit).into_iter().collect(),
+            then: vec![Self::resource(
+                call,
+                text,
+                serde_json::json!({ "refill": ids }),
+            )],
+        })
+    }
+
+    fn sweep(&self, call: Call<'_>, of: &[ResourceChange]) -> Option<ResourceChange> {
+        let limits = |change: &ResourceChange| change.change.get("limit").is_some();
+        let text = "sweep the limits".to_owned();
+        let change = serde_json::json!({ "limit": false });
+        (of.iter().any(limits)).then(|| Self::resource(call, text, change))
+    }
+
     async fn topics(&self, _: Call<'_>) -> Result<Vec<TopicInfo>, Problem> {
         Ok(Vec::new())
     }
@@ -192,6 +221,17 @@ impl Driver for FakeDriver {
     }
 
     async fn change(&self, call: Call<'_>, change: &ResourceChange) -> Result<(), Problem> {
+        if let Some(limit) = change.change.get("limit") {
+            self.sim.lock().expect("whole").limited = limit == true;
+            return Ok(());
+        }
+        if change.change.get("refill").is_some() {
+            while !self.whole(call, "client").is_yes() {
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            }
+            self.sim.lock().expect("whole").limited = false;
+            return Ok(());
+        }
         if let Answer::NotYet(why) = self.whole(call, "client") {
             return Err(Problem::new(why));
         }

@@ -55,6 +55,8 @@ pub struct Sim {
     pub mute: BTreeSet<(HostName, String)>,
     /// Members that hold a share of the data, once that was asked.
     pub holders: BTreeSet<InstanceId>,
+    /// Whether a limit of speed is on.
+    pub limited: bool,
     /// The topics that were made.
     pub topics: BTreeMap<String, Topic>,
     started: BTreeMap<(HostName, String), (Option<u32>, u32)>,

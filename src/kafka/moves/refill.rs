@@ -1,0 +1,70 @@
+//! Replicas of brokers that start empty: they come back by themselves, at a limited speed where that is wanted.
+
+use super::ask::{Known, bytes_of, known};
+use super::{Batch, Change, by_topic, partitions, size};
+use crate::driver::{Call, Refilling};
+use crate::event::Problem;
+use crate::kafka::driver::{client, numbers, resource};
+use crate::kafka::spread::Moved;
+use crate::plan::{Member, ResourceChange};
+
+/// What brings back the replicas of these members: the limits that have to be on before they start, then the wait
+/// until all is whole, as long as anything goes on, which also takes the limits off.
+///
+/// # Errors
+/// When the cluster does not answer.
+pub async fn refill(
+    call: Call<'_>,
+    members: &[&Member],
+    throttle: Option<u64>,
+) -> Result<Refilling, Problem> {
+    let known = known(&client(call)).await?;
+    let moves = missing(&known, &numbers(members.iter().copied()));
+    if moves.is_empty() {
+        return Ok(Refilling::default());
+    }
+    let settle = Change::Settle {
+        partitions: by_topic(moves.iter()),
+    };
+    let batch = Batch::new(moves, throttle);
+    let limit = batch.throttle.clone().map(Change::Limit);
+    let told = told(call, batch);
+    Ok(Refilling {
+        first: limit.iter().map(|limit| limit.resource(call)).collect(),
+        then: vec![told, settle.resource(call)],
+    })
+}
+
+/// The replicas of these brokers, as moves to where they are: from the others alone.
+fn missing(known: &Known, ids: &[i32]) -> Vec<Moved> {
+    let bytes = bytes_of(known);
+    let mut moves = Vec::new();
+    for (topic, p) in known.metadata.partitions() {
+        let same =
+            |r: &&crate::kafka::reassign::Reassignment| r.topic == topic && r.partition == p.index;
+        let moving = known.under_way.iter().find(same);
+        let to = moving.map_or_else(|| p.replicas.clone(), |r| r.target());
+        if to.iter().any(|id| ids.contains(id)) {
+            moves.push(Moved {
+                topic: topic.to_owned(),
+                index: p.index,
+                from: to.iter().copied().filter(|id| !ids.contains(id)).collect(),
+                to,
+                bytes: bytes.get(&(topic, p.index)).copied().unwrap_or(0),
+            });
+        }
+    }
+    moves
+}
+
+fn told(call: Call<'_>, batch: Batch) -> ResourceChange {
+    let limit = batch.throttle.as_ref();
+    let limit = limit.map_or_else(String::new, |t| format!(", at most {}/s", size(t.rate)));
+    let text = format!(
+        "wait until {} have all their copies again, {}{limit}",
+        partitions(batch.moves.len()),
+        size(batch.copied())
+    );
+    let change = serde_json::json!({ super::SPREAD: Change::Move(batch) });
+    resource(call.service, call.action, (text, change))
+}
