@@ -253,14 +253,37 @@ mod tests {
 
     #[test]
     fn what_does_not_stop_in_time_is_killed() {
+        let slow = "  stop) [ -e killed ] || exec sleep 60 ;;\n  kill) : >killed ;;\n  is-active) exit 3 ;;";
+        let (said, out) = stopped(slow);
+        let words: Vec<&str> = said.lines().collect();
+        assert_eq!(
+            words,
+            ["stop", "kill", "stop", "reset-failed", "is-active"],
+            "{out:?}"
+        );
+        assert!(out.status.success(), "{out:?}");
+    }
+
+    #[test]
+    fn what_is_gone_already_need_not_stop_and_what_refuses_is_told_of() {
+        let answers = |cases: &str| {
+            let (_, out) = stopped(cases);
+            String::from_utf8_lossy(&out.stdout).into_owned()
+        };
+        let gone = answers("  stop) exit 5 ;;\n  is-active) exit 4 ;;");
+        assert!(gone.contains("@sdtd 1 changed"), "{gone}");
+        let refuses = answers("  stop) exit 1 ;;\n  is-active) exit 0 ;;");
+        assert!(refuses.contains("@sdtd 1 failed"), "{refuses}");
+    }
+
+    /// A stop where `systemctl` answers so: the words that it was called with, and what the script did.
+    fn stopped(cases: &str) -> (String, std::process::Output) {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
-        let tool = format!(
-            "#!/bin/sh\ncd '{}'\necho \"$1\" >>said\ncase $1 in\n  stop) [ -e killed ] || exec sleep 60 ;;\n  \
-             kill) : >killed ;;\n  is-active) exit 3 ;;\nesac\n",
-            dir.path().display()
-        );
+        let place = dir.path().display();
+        let tool =
+            format!("#!/bin/sh\ncd '{place}'\necho \"$1\" >>said\ncase $1 in\n{cases}\nesac\n");
         std::fs::write(at("systemctl"), tool).unwrap();
         std::fs::set_permissions(at("systemctl"), std::fs::Permissions::from_mode(0o755)).unwrap();
         let places = Places {
@@ -273,11 +296,7 @@ mod tests {
             to: UnitChange::Stop,
             within: 1,
         };
-        let path = format!(
-            "{}:{}",
-            dir.path().display(),
-            std::env::var("PATH").unwrap()
-        );
+        let path = format!("{place}:{}", std::env::var("PATH").unwrap());
         let mut sh = std::process::Command::new("sh");
         let out = sh
             .arg("-c")
@@ -285,13 +304,6 @@ mod tests {
             .env("PATH", path)
             .output()
             .unwrap();
-        let said = std::fs::read_to_string(at("said")).unwrap();
-        let words: Vec<&str> = said.lines().collect();
-        assert_eq!(
-            words,
-            ["stop", "kill", "stop", "reset-failed", "is-active"],
-            "{out:?}"
-        );
-        assert!(out.status.success(), "{out:?}");
+        (std::fs::read_to_string(at("said")).unwrap(), out)
     }
 }

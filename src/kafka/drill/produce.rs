@@ -98,6 +98,9 @@ fn producer(shared: &Shared, load: &Load, entries: &Sender<Entry>) -> KafkaResul
         .set("client.id", "sdtd-drill")
         .set("acks", "all")
         .set("enable.idempotence", "true")
+        // With more, librdkafka may write a message twice where leaders change: requests that are sent again overtake each
+        // other, and it begins anew under another epoch (https://github.com/confluentinc/librdkafka/issues/4953).
+        .set("max.in.flight.requests.per.connection", "1")
         .set("socket.timeout.ms", REQUEST_MS)
         .set("message.timeout.ms", load.timeout.as_millis().to_string())
         .set("linger.ms", "5")
