@@ -63,6 +63,8 @@ pub struct Call<'a> {
     pub service: &'a ServiceName,
     /// The instance that the question is about, where it is about one.
     pub member: Option<&'a Member>,
+    /// Others that are stopped together with it.
+    pub beside: &'a [&'a Member],
     /// Opens streams to the cluster's ports.
     pub dial: &'a Arc<dyn Dial>,
     /// What one look at the cluster found out already; none where each answer has to be new, as in gates.
@@ -179,9 +181,18 @@ pub trait Driver: Send + Sync {
         None
     }
 
-    /// How far a change is that is being made, for people; none where that is not known.
-    async fn progress(&self, _call: Call<'_>, _change: &ResourceChange) -> Option<String> {
+    /// How far a change is that is being made; none where that is not known.
+    async fn progress(&self, _call: Call<'_>, _change: &ResourceChange) -> Option<Progress> {
         None
+    }
+
+    /// What it means that members are stopped for a moment, one after another.
+    ///
+    /// # Errors
+    /// When the service answers what can't be understood; one that does not answer is no failure: then nobody is
+    /// served by it.
+    async fn outage(&self, _call: Call<'_>, _stops: Stops<'_>) -> Result<Outage, Problem> {
+        Ok(Outage::default())
     }
 
     /// Makes a change that [`Driver::compare`] or one of the others found. Making it twice is no failure, nor is
@@ -211,6 +222,39 @@ pub trait Driver: Send + Sync {
 fn no_drills() -> Problem {
     Problem::new("this program was built without drills for this service")
         .help("build it with all features, as `cargo build` does")
+}
+
+/// How far a change is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// For people.
+    pub text: String,
+    /// How much is left, in bytes, where that is known.
+    pub left: Option<u64>,
+    /// What is said where that does not become less.
+    pub slow: Option<Problem>,
+}
+
+/// Members that are stopped for a moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Stops<'a> {
+    /// Those that run now.
+    pub members: &'a [&'a Member],
+    /// All that drivers do in the same plan.
+    pub planned: &'a [&'a ResourceChange],
+    /// What an earlier run began and may not have ended.
+    pub begun: &'a [&'a ResourceChange],
+}
+
+/// What it means that members are stopped for a moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outage {
+    /// What forbids it now, with the way out.
+    pub forbidden: Vec<Problem>,
+    /// What nobody can use while one of them is stopped: to be agreed to. A line each.
+    pub unavailable: Vec<String>,
+    /// What stands in no way and should be known.
+    pub told: Vec<Problem>,
 }
 
 /// Where copies of data should be.

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 pub use super::probe::{DriverAction, Probe};
 pub use super::role::{
-    Count, Data, FileSpec, HeapRule, IdRule, Memory, OnChange, Once, OnceOn, Quorum, Role, Rolling,
-    Run, Settle, Status,
+    Count, Data, FileSpec, HeapRule, IdRule, Memory, Mending, OnChange, Once, OnceOn, Quorum, Role,
+    Rolling, Run, Settle, Status,
 };
 pub use super::scale::{OneByOne, Scale};
 pub use super::version::{Finalize, Version};
@@ -60,6 +60,9 @@ pub struct Descriptor {
     /// The driver action that brings about the inventory's `topics:`.
     #[serde(default)]
     pub topics: Option<DriverAction>,
+    /// The driver action that says what it means that members are restarted, before any is.
+    #[serde(default)]
+    pub outage: Option<DriverAction>,
     /// The driver action that `drill` puts a load on and judges, where the inventory says `drills: allowed`.
     #[serde(default)]
     pub drills: Option<DriverAction>,

@@ -341,6 +341,16 @@ pub struct Rolling {
     /// What must hold before an instance is stopped.
     #[serde(default)]
     pub before: Vec<Probe>,
+    /// What must hold instead where the user is content with no write being refused (`--min-isr-only`).
+    #[serde(default)]
+    pub least: Option<Vec<Probe>>,
+    /// What must hold of an instance that is to be stopped while others are, where the user lets several be down
+    /// at once (`--max-unavailable`).
+    #[serde(default)]
+    pub together: Option<Probe>,
+    /// Which instances go first: those that run and serve nobody.
+    #[serde(default)]
+    pub mend: Option<Mending>,
     /// What must hold after it was started.
     #[serde(default)]
     pub ready: Vec<Probe>,
@@ -350,6 +360,17 @@ pub struct Rolling {
     /// Seconds that `before` and `ready` are waited for.
     #[serde(default = "ten_minutes")]
     pub within: u64,
+}
+
+/// How an instance is changed that runs and serves nobody: the others can't be whole before it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mending {
+    /// What holds of each instance that serves; one of which it does not hold for some time is changed first.
+    pub serves: Vec<Probe>,
+    /// What must hold before such a one is stopped, instead of the usual: that the others lose nothing by it.
+    #[serde(default)]
+    pub before: Vec<Probe>,
 }
 
 /// What a driver does at the end of a roll.
@@ -372,6 +393,9 @@ impl Default for Rolling {
             width: 1,
             last: None,
             before: Vec::new(),
+            least: None,
+            together: None,
+            mend: None,
             ready: Vec::new(),
             settle: None,
             within: ten_minutes(),

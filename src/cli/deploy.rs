@@ -8,6 +8,7 @@ use clap::Args;
 use super::edit::Edit;
 use super::history::TimingsArg;
 use super::plan::Saved;
+use super::roll::RollArgs;
 use super::setup::{self, Missing, Run};
 use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
@@ -35,6 +36,8 @@ pub struct DeployArgs {
     #[arg(long)]
     deep: bool,
     #[command(flatten)]
+    roll: RollArgs,
+    #[command(flatten)]
     timings: TimingsArg,
 }
 
@@ -60,6 +63,7 @@ async fn planned(
 ) -> Result<(), Failure> {
     run.flow.anew.extend(args.anew.iter().cloned());
     run.flow.deep = args.deep;
+    args.roll.give(&mut run.flow);
     let planned = match run.flow.plan(saved.is_none()).await {
         Ok(planned) => planned,
         Err(failure) => {
@@ -121,12 +125,23 @@ pub async fn carry_out(
     (goal, edit): (Goal, Option<Edit>),
 ) -> Result<(), Failure> {
     let Planned {
-        plan,
+        mut plan,
         files,
         missing,
         lost,
-        ..
+        facts,
     } = planned;
+    // Who wants all stopped knows that nothing is served by then.
+    if goal != Goal::Rest {
+        let asks = !global.yes && report::can_ask();
+        match run.flow.outage(&plan, &facts, asks).await {
+            Ok(told) => plan.warnings.extend(told),
+            Err(failure) => {
+                let headline = "the plan was refused; nothing was changed";
+                return Err(run.end(Some(failure), headline).await);
+            }
+        }
+    }
     let away = Away {
         hosts: host_problems(&missing),
         lost,

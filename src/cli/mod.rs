@@ -15,6 +15,7 @@ mod keeper;
 mod plan;
 mod power;
 mod replace;
+mod roll;
 mod rollback;
 mod scale;
 mod setup;
@@ -125,7 +126,7 @@ enum Command {
     /// Stop what runs, in reverse order.
     Stop(power::PowerArgs),
     /// Restart one after another, behind the gates.
-    Restart(power::PowerArgs),
+    Restart(power::RestartArgs),
     /// Give a role more or fewer members: the inventory's number is changed, and what follows is done.
     Scale(scale::ScaleArgs),
     /// Even out what members hold.
@@ -207,7 +208,7 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Topics(args) => topics::run(global, args).await,
         Command::Start(args) => power::run(global, args, power::Power::Start).await,
         Command::Stop(args) => power::run(global, args, power::Power::Stop).await,
-        Command::Restart(args) => power::run(global, args, power::Power::Restart).await,
+        Command::Restart(args) => power::restart(global, args).await,
         Command::Scale(args) => scale::run(global, args).await,
         Command::Rebalance(args) => scale::rebalance(global, args).await,
         Command::Replace(args) => replace::run(global, args).await,

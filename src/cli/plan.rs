@@ -17,6 +17,7 @@ use crate::flow::{Planned, host_problems, plan_failure};
 use crate::id::{Arch, InstanceId};
 use crate::plan::moves::MovesOf;
 use crate::plan::packages::Packages;
+use crate::plan::roll::Roll;
 use crate::plan::show::{Detail, masked, show};
 use crate::plan::{Input, Plan, planner};
 use crate::report::{Out, Secrets};
@@ -69,9 +70,12 @@ pub async fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
         Ok(planned) => planned,
         Err(failure) => return Err(run.end(Some(failure), "there is no plan").await),
     };
+    // What the services say of it belongs to this moment: it is shown, not saved.
+    let told = run.flow.outage(&planned.plan, &planned.facts, true).await;
+    let told = told.unwrap_or_else(|failure| failure.problems);
     run.close().await;
     let Planned {
-        plan,
+        mut plan,
         files,
         missing,
         ..
@@ -85,6 +89,7 @@ pub async fn run(global: &Global, args: &PlanArgs) -> Result<(), Failure> {
             },
         )?;
     }
+    plan.warnings.extend(told);
     if missing.is_empty() {
         return tell(global, args, &plan);
     }
@@ -158,6 +163,7 @@ pub fn offline(opened: &Opened) -> Result<Plan, Failure> {
         seed: "",
         back: false,
         finalize: &BTreeSet::new(),
+        roll: &Roll::default(),
     };
     planner::plan(input).map_err(plan_failure)
 }

@@ -4,13 +4,14 @@ use clap::Args;
 
 use super::deploy::{Goal, carry_out};
 use super::history::TimingsArg;
+use super::roll::RollArgs;
 use super::setup::{self, Missing, Run};
 use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
-use crate::flow::Planned;
+use crate::flow::{Planned, plan_failure};
 use crate::plan::goals::{self, Selection};
 use crate::plan::packages::Packages;
-use crate::plan::{Input, Plan};
+use crate::plan::{Input, Plan, PlanError, roll};
 
 /// The words of `start`, `stop` and `restart`.
 #[derive(Debug, Args)]
@@ -22,6 +23,15 @@ pub struct PowerArgs {
     only: Vec<String>,
     #[command(flatten)]
     timings: TimingsArg,
+}
+
+/// The words of `restart`.
+#[derive(Debug, Args)]
+pub struct RestartArgs {
+    #[command(flatten)]
+    power: PowerArgs,
+    #[command(flatten)]
+    roll: RollArgs,
 }
 
 /// Which of the three.
@@ -66,8 +76,26 @@ impl Power {
 /// # Errors
 /// As the exit codes tell.
 pub async fn run(global: &Global, args: &PowerArgs, power: Power) -> Result<(), Failure> {
+    done(global, args, power, &RollArgs::default()).await
+}
+
+/// Runs `sdtd restart`.
+///
+/// # Errors
+/// As the exit codes tell.
+pub async fn restart(global: &Global, args: &RestartArgs) -> Result<(), Failure> {
+    done(global, &args.power, Power::Restart, &args.roll).await
+}
+
+async fn done(
+    global: &Global,
+    args: &PowerArgs,
+    power: Power,
+    roll: &RollArgs,
+) -> Result<(), Failure> {
     let opened = setup::open(global, &args.inventory)?;
-    let run = setup::begin(global, opened, power.word(), Missing::Fatal).await?;
+    let mut run = setup::begin(global, opened, power.word(), Missing::Fatal).await?;
+    roll.give(&mut run.flow);
     let log = run.log();
     let done = planned(global, args, power, run).await;
     args.timings.after(global, &log, done)
@@ -94,6 +122,11 @@ async fn planned(
     };
     if let Some(word) = args.only.iter().find(taken) {
         let failure = Failure::of(Kind::Usage, format!("`{word}` is nothing of this cluster"));
+        return Err(run.end(Some(failure), "nothing was changed").await);
+    }
+    let refused = roll::refused(&plan, &run.flow.catalogue, &run.flow.roll);
+    if !refused.is_empty() {
+        let failure = plan_failure(PlanError::Refused(refused));
         return Err(run.end(Some(failure), "nothing was changed").await);
     }
     let planned = Planned::of(plan, facts);

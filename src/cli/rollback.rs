@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::deploy::{Goal, carry_out};
 use super::history::TimingsArg;
+use super::roll::RollArgs;
 use super::setup::{self, Missing, Run};
 use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
@@ -18,6 +19,8 @@ pub struct RollbackArgs {
     #[command(flatten)]
     inventory: InventoryArg,
     #[command(flatten)]
+    roll: RollArgs,
+    #[command(flatten)]
     timings: TimingsArg,
 }
 
@@ -27,7 +30,8 @@ pub struct RollbackArgs {
 /// As the exit codes tell; when nothing is known of an earlier state.
 pub async fn run(global: &Global, args: &RollbackArgs) -> Result<(), Failure> {
     let opened = setup::open(global, &args.inventory)?;
-    let run = setup::begin(global, opened, "rollback", Missing::Fatal).await?;
+    let mut run = setup::begin(global, opened, "rollback", Missing::Fatal).await?;
+    args.roll.give(&mut run.flow);
     let log = run.log();
     let done = planned(global, run).await;
     args.timings.after(global, &log, done)

@@ -5,6 +5,7 @@ use clap::{Arg, ArgMatches, Args, FromArgMatches, value_parser};
 
 use super::edit;
 use super::history::TimingsArg;
+use super::roll::RollArgs;
 use super::setup::{self, Missing};
 use super::{Global, InventoryArg};
 use crate::catalogue::Catalogue;
@@ -31,6 +32,8 @@ pub struct ScaleArgs {
     role: Vec<String>,
     #[command(flatten)]
     moving: MovingArgs,
+    #[command(flatten)]
+    roll: RollArgs,
     #[command(flatten)]
     timings: TimingsArg,
 }
@@ -158,6 +161,7 @@ pub async fn run(global: &Global, args: &ScaleArgs) -> Result<(), Failure> {
     let (opened, edit) = edit::open(global, &args.inventory, change)?;
     let mut run = setup::begin(global, opened, "scale", Missing::Fatal).await?;
     run.flow.throttle = args.moving.limit();
+    args.roll.give(&mut run.flow);
     let log = run.log();
     let done = edit::bring_about(global, run, edit).await;
     args.timings.after(global, &log, done)

@@ -22,6 +22,7 @@ use crate::flow::{
 };
 use crate::id::HostName;
 use crate::inventory::{Host, LoadError, Loaded, Style};
+use crate::plan::roll::Roll;
 use crate::report::{self, EventSink, Format, Options, Out, Reporters, Secrets};
 use crate::transport::RemoteError;
 
@@ -283,6 +284,8 @@ pub async fn begin(
         deep: false,
         rebalance: false,
         throttle: None,
+        roll: Roll::default(),
+        accepts_outage: false,
     };
     let told = (missing != Missing::Tolerated).then(|| events.clone());
     let interrupts = interrupts(&flow.stop, told);

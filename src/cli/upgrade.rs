@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::edit;
 use super::history::TimingsArg;
+use super::roll::RollArgs;
 use super::setup::{self, Missing};
 use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
@@ -31,6 +32,8 @@ pub struct UpgradeArgs {
     /// Have the members do what only the new version can. There is no way back from it.
     #[arg(long)]
     finalize: bool,
+    #[command(flatten)]
+    roll: RollArgs,
     #[command(flatten)]
     timings: TimingsArg,
 }
@@ -61,6 +64,7 @@ pub async fn run(global: &Global, args: &UpgradeArgs) -> Result<(), Failure> {
     if let Aim::Finalized = aim {
         run.flow.finalize.insert(args.service.clone());
     }
+    args.roll.give(&mut run.flow);
     let log = run.log();
     let done = edit::bring_about(global, run, edit).await;
     args.timings.after(global, &log, done)

@@ -7,9 +7,11 @@
 
 mod batch;
 mod bring;
+mod pace;
 mod ready;
 mod run;
 pub mod script;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -14,7 +14,7 @@ use crate::id::InstanceId;
 use crate::plan::{Member, Step, UnitChange, Wave};
 
 /// Between two questions.
-const PAUSE: Duration = Duration::from_millis(150);
+pub(super) const PAUSE: Duration = Duration::from_millis(150);
 /// Between two lines that tell what is waited for.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 /// A start that failed is called dead only after this: a broker that was killed finds its old
@@ -44,6 +44,9 @@ impl Executor {
         }
         let mut patience = Patience::new(wave.within);
         let mut lives = BTreeMap::new();
+        // That it does not run itself is why such a gate is asked.
+        let mends = wave.mend.as_ref().is_some_and(|m| m.before == probes);
+        let but = mends.then_some(&member.id);
         loop {
             let why = match self.all(probes, member).await {
                 Answer::Yes(_) => return Ok(()),
@@ -53,7 +56,7 @@ impl Executor {
                 Answer::NotYet(why) => why,
             };
             self.tell_waiting(&mut patience, wave, member, &why);
-            let dead = self.dead_peer(&mut lives, member).await;
+            let dead = self.dead_peer(&mut lives, member, but).await;
             if dead.is_some() || patience.is_over() || self.is_stopped() {
                 return Err(self.shut(member, &why, dead).await);
             }
@@ -63,7 +66,7 @@ impl Executor {
 
     /// Whether all probes hold now: after any wait all are asked again, since what held before may not hold by
     /// then.
-    async fn all(&self, probes: &[Probe], member: &Member) -> Answer {
+    pub(super) async fn all(&self, probes: &[Probe], member: &Member) -> Answer {
         for probe in probes {
             let answer = self.prober.ask(probe, member).await;
             if !answer.is_yes() {
@@ -95,8 +98,10 @@ impl Executor {
         &'a self,
         lives: &mut BTreeMap<&'a InstanceId, Life>,
         member: &'a Member,
+        but: Option<&InstanceId>,
     ) -> Option<&'a Member> {
-        for peer in self.prober.view.peers(member) {
+        let peers = self.prober.view.peers(member);
+        for peer in peers.filter(|peer| Some(&peer.id) != but) {
             let life = lives.entry(&peer.id).or_default();
             if life.is_due() && self.died(life, peer).await {
                 return Some(peer);
@@ -139,7 +144,13 @@ impl Executor {
         Ok(())
     }
 
-    fn tell_waiting(&self, patience: &mut Patience, wave: &Wave, member: &Member, why: &str) {
+    pub(super) fn tell_waiting(
+        &self,
+        patience: &mut Patience,
+        wave: &Wave,
+        member: &Member,
+        why: &str,
+    ) {
         if patience.should_tell() {
             self.events.emit(EventKind::Waiting {
                 wave: wave.title.clone(),
@@ -171,7 +182,7 @@ impl Executor {
         false
     }
 
-    async fn unit_now(&self, member: &Member) -> Option<UnitFact> {
+    pub(super) async fn unit_now(&self, member: &Member) -> Option<UnitFact> {
         let places = self.places.get(&member.id.host)?;
         let request = FactsRequest {
             state: places.state.clone(),
@@ -221,13 +232,13 @@ impl Executor {
 }
 
 /// How long something is waited for, and when that was last told.
-struct Patience {
+pub(super) struct Patience {
     until: Instant,
     told: Instant,
 }
 
 impl Patience {
-    fn new(seconds: u64) -> Self {
+    pub(super) fn new(seconds: u64) -> Self {
         let now = Instant::now();
         Self {
             until: now + Duration::from_secs(seconds),
@@ -235,7 +246,7 @@ impl Patience {
         }
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         Instant::now() >= self.until
     }
 

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::driver::{Call, Driver};
 use crate::event::{EventKind, Outcome, Problem};
+use crate::exec::pace::Pace;
 use crate::exec::{Executor, Report, Undone};
 use crate::id::{HostName, InstanceId};
 use crate::plan::{Batch, Member, Plan, ResourceChange, Wave};
@@ -23,7 +24,7 @@ type State = watch::Receiver<Option<bool>>;
 type Ends = (watch::Sender<Option<bool>>, State);
 
 /// The states of all waves and their batches.
-struct Board {
+pub(super) struct Board {
     waves: Vec<Ends>,
     /// A host may have several in one wave, each of another instance.
     batches: Vec<BTreeMap<(HostName, Option<InstanceId>), Ends>>,
@@ -101,7 +102,7 @@ impl Board {
         }
     }
 
-    fn end_batch(&self, wave: usize, batch: &Batch, done: bool) {
+    pub(super) fn end_batch(&self, wave: usize, batch: &Batch, done: bool) {
         self.end_link(wave, &batch.host);
         if let Some((sender, _)) = self.batches[wave].get(&key(batch)) {
             sender.send_replace(Some(done));
@@ -196,7 +197,7 @@ impl Executor {
     ) -> Outcome {
         let wave = &plan.waves[index];
         let mut problems = match wave.width {
-            Some(width) => self.in_turns(plan, index, usize::from(width), board).await,
+            Some(_) => self.in_turns(plan, index, board).await,
             None => self.all_at_once(plan, index, board).await,
         };
         if problems == 0 {
@@ -254,74 +255,14 @@ impl Executor {
         problems
     }
 
-    /// One after another (or a few at a time), each behind the gate and each ready before the next.
-    async fn in_turns(
-        self: &Arc<Self>,
-        plan: &Arc<Plan>,
-        index: usize,
-        width: usize,
-        board: &Arc<Board>,
-    ) -> usize {
-        let _only_roll = self.rolls.lock().await;
-        let wave = &plan.waves[index];
-        let mut left: Vec<&Batch> = wave.batches.iter().collect();
-        while !left.is_empty() {
-            let mut turn = Vec::new();
-            while turn.len() < width.max(1) && !left.is_empty() {
-                turn.push(left.remove(self.next(wave, &left).await));
-            }
-            for batch in turn {
-                if self.is_stopped() {
-                    return 1;
-                }
-                let done = self.turn(wave, index, batch, board).await;
-                board.end_batch(index, batch, done);
-                if !done {
-                    return 1;
-                }
-            }
-        }
-        0
-    }
-
-    async fn turn(&self, wave: &Wave, index: usize, batch: &Batch, board: &Board) -> bool {
-        let Some(member) = self.member(batch) else {
-            return self.one(wave, index, batch, board).await;
-        };
-        if let Some(probe) = &wave.provided
-            && !self.prober.ask(probe, member).await.is_yes()
-        {
-            return self.conclude(batch, Ok(0), board);
-        }
-        if let Err(problem) = self.gate(wave, &wave.before, member).await {
-            return self.conclude(batch, Err(problem.into()), board);
-        }
-        if !self.one(wave, index, batch, board).await {
-            return false;
-        }
-        let ready = self.wait_ready(wave, batch).await;
-        self.conclude(batch, ready.map(|()| 0).map_err(Undone::from), board)
-    }
-
-    /// The next batch: the first whose instance does not have to go last.
-    async fn next(&self, wave: &Wave, left: &[&Batch]) -> usize {
-        let Some(last) = &wave.last else { return 0 };
-        if left.len() == 1 {
-            return 0;
-        }
-        for (n, batch) in left.iter().enumerate() {
-            let Some(member) = self.member(batch) else {
-                return n;
-            };
-            if !self.prober.ask(last, member).await.is_yes() {
-                return n;
-            }
-        }
-        0
-    }
-
     /// One batch, once its host is free for it.
-    async fn one(&self, wave: &Wave, index: usize, batch: &Batch, board: &Board) -> bool {
+    pub(super) async fn one(
+        &self,
+        wave: &Wave,
+        index: usize,
+        batch: &Batch,
+        board: &Board,
+    ) -> bool {
         if !board.wait_host(&wave.after_on_host, &batch.host).await || self.is_stopped() {
             board.end_batch(index, batch, false);
             return false;
@@ -339,18 +280,23 @@ impl Executor {
         done
     }
 
-    async fn wait_ready(&self, wave: &Wave, batch: &Batch) -> Result<(), Problem> {
+    pub(super) async fn wait_ready(&self, wave: &Wave, batch: &Batch) -> Result<(), Problem> {
         match self.member(batch) {
             Some(member) => self.ready(wave, member).await,
             None => Ok(()),
         }
     }
 
-    fn member(&self, batch: &Batch) -> Option<&Member> {
+    pub(super) fn member(&self, batch: &Batch) -> Option<&Member> {
         self.prober.view.member(batch.instance.as_ref()?)
     }
 
-    fn conclude(&self, batch: &Batch, result: Result<usize, Undone>, board: &Board) -> bool {
+    pub(super) fn conclude(
+        &self,
+        batch: &Batch,
+        result: Result<usize, Undone>,
+        board: &Board,
+    ) -> bool {
         let host = batch.host.clone();
         match result {
             Ok(changed) => {
@@ -410,6 +356,7 @@ impl Executor {
         call: Call<'_>,
     ) -> Result<(), Problem> {
         let mut work = driver.change(call, change);
+        let mut pace = Pace::new();
         loop {
             let how = async {
                 tokio::time::sleep(TELL).await;
@@ -419,8 +366,12 @@ impl Executor {
                 done = &mut work => return done,
                 how = how => how,
             };
-            if let Some(why) = how {
+            if let Some(how) = how {
                 let (wave, who) = (wave.title.clone(), change.service.to_string());
+                if let Some(Problem { cause, help, .. }) = pace.slow(&how) {
+                    self.events.emit(EventKind::Warning { text: cause, help });
+                }
+                let why = how.text;
                 self.events.emit(EventKind::Waiting { wave, who, why });
             }
         }

@@ -36,7 +36,9 @@ pub async fn killed(
     let first = all.first().map(|m| RoleRef::of(&m.id));
     let role = first.ok_or_else(|| Problem::new("there is nobody to restart"))?;
     let members: Vec<&Member> = ground.prober.view.of_role(&role).collect();
-    let mut words: Vec<OsString> = vec!["restart".into(), "--yes".into(), "--only".into()];
+    // What has its only copy on one of them is away for a moment: drills are for that.
+    let words = ["restart", "--yes", "--accept-unavailable", "--only"];
+    let mut words: Vec<OsString> = words.map(OsString::from).into();
     words.extend([role.to_string().into(), ground.own.inventory.clone().into()]);
 
     let before = look(ground, &members).await?;

@@ -5,6 +5,7 @@ mod deep;
 mod leaving;
 mod moves;
 mod offers;
+mod outage;
 mod replace;
 
 pub use connect::{Access, connect, host_problem, host_problems, learn_keys};
@@ -34,6 +35,7 @@ use crate::plan::moves::MovesOf;
 use crate::plan::packages::{self, PackageKey, Packages};
 use crate::plan::paths::HostPaths;
 use crate::plan::place::Placement;
+use crate::plan::roll::Roll;
 use crate::plan::{Input, Plan, PlanError, ResourceChange, View, planner};
 use crate::report::EventSink;
 use crate::transport::RemoteError;
@@ -113,6 +115,10 @@ pub struct Flow {
     pub rebalance: bool,
     /// How many bytes a second a member may send, and receive, while things move; none: as many as it can.
     pub throttle: Option<u64>,
+    /// What is said of rolls.
+    pub roll: Roll,
+    /// Whether it was agreed to that something can't be used while members are restarted.
+    pub accepts_outage: bool,
 }
 
 impl Flow {
@@ -250,6 +256,7 @@ impl Flow {
             seed: &self.seed,
             back: self.back,
             finalize: &self.finalize,
+            roll: &self.roll,
         }
     }
 

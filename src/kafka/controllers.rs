@@ -112,6 +112,29 @@ pub async fn replaceable(call: Call<'_>) -> Result<Answer> {
     })
 }
 
+/// The others are a majority and have all that the leader has: they go on without it.
+///
+/// # Errors
+/// When no controller answers that it leads.
+pub async fn others(call: Call<'_>) -> Result<Answer> {
+    let Some(id) = own_id(call) else {
+        return Ok(no_number());
+    };
+    let all = numbers(of(call));
+    let others: Vec<i32> = all.iter().copied().filter(|n| *n != id).collect();
+    if others.len() <= all.len() / 2 {
+        return Ok(Answer::NotYet(
+            "the other controllers are no majority".to_owned(),
+        ));
+    }
+    let lagging = lagging(&quorum(call).await?, others);
+    Ok(if lagging.is_empty() {
+        Answer::Yes(None)
+    } else {
+        Answer::NotYet(lagging.join("; "))
+    })
+}
+
 fn lagging(quorum: &Quorum, ids: Vec<i32>) -> Vec<String> {
     let why = |id: i32| match quorum.behind(id) {
         Some(ms) if ms <= LAGS => None,

@@ -8,12 +8,15 @@ use async_trait::async_trait;
 use kafka_protocol::ResponseError;
 
 use super::config::{Configs, Entry, Resource, Source};
-use super::health::{self, Readiness};
 use super::topics::{self, Leftovers, TopicChange, TopicSpec};
-use super::{Client, Endpoint, Error, Metadata, controllers, moves, settings, through};
+use super::{
+    Client, Endpoint, Error, Metadata, controllers, gates, moves, outage, settings, through,
+};
 #[cfg(feature = "rdkafka")]
 use crate::drill::{Check, Load, Loader, Verdict};
-use crate::driver::{Answer, Call, Driver, PartitionInfo, Refilling, Spread, TopicInfo};
+use crate::driver::{
+    Answer, Call, Driver, Outage, PartitionInfo, Progress, Refilling, Spread, Stops, TopicInfo,
+};
 use crate::event::Problem;
 use crate::id::ServiceName;
 use crate::inventory::Topic;
@@ -30,7 +33,7 @@ pub(super) const CLIENT: &str = "client";
 /// How many partitions are named in one line.
 pub(super) const NAMED: usize = 3;
 /// How many partitions are named where each of them may be lost.
-const LISTED: usize = 50;
+pub(super) const LISTED: usize = 50;
 
 /// The driver.
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,9 +47,13 @@ impl Driver for KafkaDriver {
             "controller" => controller(&client, call).await,
             "controller-elected" => controller_elected(&client, call).await,
             "quorum" => controllers::whole(call).await,
-            "whole" => whole(&client, call).await,
-            "in-sync" => in_sync(call).await,
-            "replaceable" => replaceable(&client, call).await,
+            "whole" => gates::whole(&client, call).await,
+            "serves" => gates::serves(call).await,
+            "others" => gates::others(&client, call).await,
+            "min-isr" | "together" => gates::min_isr(&client, call).await,
+            "quorum-others" => controllers::others(call).await,
+            "in-sync" => gates::in_sync(call).await,
+            "replaceable" => gates::replaceable(&client, call).await,
             "registered" => registered(&client, call).await,
             "role" => role(&client, call).await,
             "healthy" => healthy(call).await,
@@ -172,7 +179,15 @@ impl Driver for KafkaDriver {
         is_broker(member).then(|| change.resource(call))
     }
 
-    async fn progress(&self, call: Call<'_>, change: &ResourceChange) -> Option<String> {
+    async fn outage(&self, call: Call<'_>, stops: Stops<'_>) -> Result<Outage, Problem> {
+        match outage::of(&client(call), stops).await {
+            // Nobody is served by brokers that do not answer.
+            Err(e) if e.is_passing() => Ok(Outage::default()),
+            other => other.map_err(|e| Problem::new(format!("restarts: {e}"))),
+        }
+    }
+
+    async fn progress(&self, call: Call<'_>, change: &ResourceChange) -> Option<Progress> {
         let moving = moves::Change::of(change)?;
         moves::progress(&client(call), &moving).await
     }
@@ -252,7 +267,7 @@ pub(super) fn brokers(call: Call<'_>) -> impl Iterator<Item = &Member> {
     all.filter(|member| is_broker(member))
 }
 
-fn is_broker(member: &Member) -> bool {
+pub(super) fn is_broker(member: &Member) -> bool {
     member.ports.contains_key(CLIENT)
 }
 
@@ -309,44 +324,6 @@ async fn active(client: &Client, call: Call<'_>) -> super::Result<Option<i32>> {
     }
 }
 
-/// Every expected broker is registered and answers, and every partition has a leader and all its replicas
-/// in sync. A last ISR member that died stays listed, so the brokers themselves are asked as well.
-async fn whole(client: &Client, call: Call<'_>) -> super::Result<Answer> {
-    let metadata = client.metadata().await?;
-    if let Some(missing) = missing(&metadata, call) {
-        return Ok(Answer::NotYet(missing));
-    }
-    let blocked = health::isr_gate(&metadata, own_id(call).unwrap_or(-1));
-    if !blocked.is_empty() {
-        let named: Vec<String> = blocked
-            .iter()
-            .take(NAMED)
-            .map(ToString::to_string)
-            .collect();
-        let more = blocked.len().saturating_sub(NAMED);
-        let more = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
-        return Ok(Answer::NotYet(format!(
-            "not in sync: {}{more}",
-            named.join("; ")
-        )));
-    }
-    for id in expected(call) {
-        if let Err(error) = client.metadata_from(id, Some(&[])).await {
-            return Ok(Answer::NotYet(format!(
-                "broker {id} does not answer: {error}"
-            )));
-        }
-    }
-    Ok(Answer::Yes(Some(format!(
-        "{} partitions in sync",
-        metadata.partitions().count()
-    ))))
-}
-
 /// Copies are placed on brokers that are registered: with too few of them a topic can't be made.
 async fn wait_for_all(client: &Client, call: Call<'_>) -> super::Result<()> {
     let what = || "not all brokers are registered".to_owned();
@@ -354,81 +331,6 @@ async fn wait_for_all(client: &Client, call: Call<'_>) -> super::Result<()> {
     let all = |found: &Metadata| ids.iter().all(|id| found.broker(*id).is_some());
     let look = || async { Ok(all(&client.metadata().await?).then_some(())) };
     client.wait(REGISTERED, what, look).await
-}
-
-fn missing(metadata: &Metadata, call: Call<'_>) -> Option<String> {
-    let gone: Vec<String> = expected(call)
-        .into_iter()
-        .filter(|id| metadata.broker(*id).is_none())
-        .map(|id| id.to_string())
-        .collect();
-    (!gone.is_empty()).then(|| format!("not registered: broker {}", gone.join(", ")))
-}
-
-async fn in_sync(call: Call<'_>) -> super::Result<Answer> {
-    let Some(id) = own_id(call) else {
-        return Ok(no_number());
-    };
-    if call.member.is_some_and(controllers::is_one) {
-        let voter = controllers::in_sync(call).await?;
-        if !voter.is_yes() || !call.member.is_some_and(is_broker) {
-            return Ok(voter);
-        }
-    }
-    // Asked of the broker itself: that it answers is part of the question.
-    let own = own_client(call).metadata().await?;
-    Ok(match health::ready(&own, id) {
-        Readiness::Ready => Answer::Yes(None),
-        Readiness::Unregistered => Answer::NotYet("it is not registered".to_owned()),
-        Readiness::CatchingUp(behind) => {
-            let first = behind.first().map(ToString::to_string).unwrap_or_default();
-            Answer::NotYet(format!(
-                "catching up with {} partitions: {first}",
-                behind.len()
-            ))
-        }
-    })
-}
-
-/// Every partition that the broker holds has a copy in sync on another broker that lives: without it, the
-/// empty one would lead and the others would follow it into nothing.
-async fn replaceable(client: &Client, call: Call<'_>) -> super::Result<Answer> {
-    let Some(id) = own_id(call) else {
-        return Ok(no_number());
-    };
-    if call.member.is_some_and(controllers::is_one) {
-        let voter = controllers::replaceable(call).await?;
-        if !voter.is_yes() || !call.member.is_some_and(is_broker) {
-            return Ok(voter);
-        }
-    }
-    let metadata = client.metadata().await?;
-    let alone = health::only_copy(&metadata, id);
-    if !alone.is_empty() {
-        return Ok(Answer::Broken(format!(
-            "no other broker that lives is in sync with {}: broker {id} may have had the only whole copy, and starting it empty would lose what is in no other",
-            named(&alone)
-        )));
-    }
-    // One that died a moment ago is still listed: it must not be elected by that once it is back and empty.
-    let mut listed = metadata.partitions().filter(|(_, p)| p.isr.contains(&id));
-    Ok(match listed.next() {
-        None => Answer::Yes(None),
-        Some((topic, p)) => Answer::NotYet(format!(
-            "broker {id} is still listed as in sync with {topic}-{}",
-            p.index
-        )),
-    })
-}
-
-/// Partitions as people read them: all of them, up to a number that fits a screen.
-fn named(partitions: &[health::PartitionState]) -> String {
-    let name = |p: &health::PartitionState| format!("{}-{}", p.topic, p.partition.index);
-    let names: Vec<String> = partitions.iter().take(LISTED).map(name).collect();
-    match partitions.len().saturating_sub(LISTED) {
-        0 => names.join(", "),
-        more => format!("{} and {more} more partitions", names.join(", ")),
-    }
 }
 
 async fn registered(client: &Client, call: Call<'_>) -> super::Result<Answer> {
@@ -462,7 +364,7 @@ async fn role(client: &Client, call: Call<'_>) -> super::Result<Answer> {
 }
 
 async fn healthy(call: Call<'_>) -> super::Result<Answer> {
-    let answer = in_sync(call).await?;
+    let answer = gates::in_sync(call).await?;
     Ok(if answer.is_yes() {
         Answer::Yes(Some("in sync".to_owned()))
     } else {

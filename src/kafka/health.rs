@@ -148,6 +148,24 @@ pub fn isr_gate(metadata: &Metadata, broker: i32) -> Vec<Blocked> {
     blocked
 }
 
+/// The partitions that forbid to stop a broker that serves nobody: those that others serve, of which it has a copy
+/// in sync, and not all others have one too. What it leads itself is served to nobody now; what it has no copy of
+/// in sync does not notice. With these, the brokers whose copies are counted on, which have to live.
+pub fn leaned_on(metadata: &Metadata, broker: i32) -> (Vec<Blocked>, BTreeSet<i32>) {
+    let leans = |(_, p): &(&str, &Partition)| {
+        p.isr.contains(&broker) && p.leader.is_some_and(|leader| leader != broker)
+    };
+    let found: Vec<(&str, &Partition)> = metadata.partitions().filter(leans).collect();
+    let blocked = found.iter().filter(|(_, p)| !p.is_whole());
+    let blocked = blocked.map(|one| PartitionState::of(*one)).collect();
+    let mut others: BTreeSet<i32> = found
+        .iter()
+        .flat_map(|(_, p)| p.replicas.iter().copied())
+        .collect();
+    others.remove(&broker);
+    (blocked, others)
+}
+
 /// The partitions that would lose their leader, or the right number of replicas in sync for acks=all, if
 /// these brokers stopped together (all those of one host, say).
 pub fn endangered(
@@ -175,6 +193,44 @@ pub fn single_copies(metadata: &Metadata, broker: i32) -> Vec<PartitionState> {
         .filter(single)
         .map(PartitionState::of)
         .collect()
+}
+
+/// The partitions of a broker that would have too few replicas in sync for acks=all without it and these others.
+/// Counted on are brokers that `live`. What never has more copies than writes need can't be kept by waiting, and
+/// is left out (Strimzi's rule).
+pub fn short_without(
+    metadata: &Metadata,
+    min_isr: &BTreeMap<String, usize>,
+    (broker, beside): (i32, &[i32]),
+    live: &BTreeSet<i32>,
+) -> Vec<Blocked> {
+    let short = |&(topic, p): &(&str, &Partition)| {
+        let min = min_isr.get(topic).copied().unwrap_or(1).max(1);
+        let stays = |id: &&i32| {
+            **id != broker && !beside.contains(id) && !p.offline.contains(id) && live.contains(id)
+        };
+        let left = p.isr.iter().filter(stays).count();
+        let (hosted, along) = (
+            p.replicas.contains(&broker),
+            beside.iter().any(|id| p.replicas.contains(id)),
+        );
+        let least = match (beside.is_empty(), p.replicas.len() > min) {
+            (true, true) => min,
+            // Alone it is left out; with others one copy at least stays.
+            (true, false) => return false,
+            (false, more) if along => {
+                if more {
+                    min
+                } else {
+                    p.replicas.len().saturating_sub(1).clamp(1, min)
+                }
+            }
+            (false, _) => return false,
+        };
+        hosted && (left < least || p.leader.is_none())
+    };
+    let found = metadata.partitions().filter(short);
+    found.map(PartitionState::of).collect()
 }
 
 /// Whether a broker that was started is fully back.

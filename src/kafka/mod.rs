@@ -19,10 +19,12 @@ pub mod driver;
 mod endpoint;
 pub mod error;
 mod exchange;
+mod gates;
 pub mod health;
 pub mod log_dirs;
 pub mod metadata;
 pub mod moves;
+mod outage;
 pub mod probe;
 pub mod quorum;
 #[cfg(feature = "rdkafka")]

@@ -106,8 +106,11 @@ pub fn restart(input: Input<'_>, selection: &Selection) -> Plan {
             waves.get_mut(before),
             rolling_of(input.catalogue, &role.role),
         ) {
-            wave.width = Some(rolling.width);
-            wave.before = rolling.before;
+            wave.width = Some(input.roll.width_of(&role.role, rolling.width));
+            let least = rolling.least.filter(|_| input.roll.least);
+            wave.before = least.unwrap_or(rolling.before);
+            wave.together = rolling.together;
+            wave.mend = rolling.mend;
             wave.ready = rolling.ready;
             wave.last = rolling.last;
             let settle = rolling.settle.as_ref();

@@ -18,6 +18,7 @@ pub mod place;
 pub mod planner;
 mod previous;
 mod records;
+pub mod roll;
 mod shell;
 pub mod show;
 mod staged;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::descriptor::{DriverAction, Probe, Quorum, Settle, Status};
+use crate::catalogue::descriptor::{DriverAction, Mending, Probe, Quorum, Settle, Status};
 use crate::event::Problem;
 use crate::id::{ClusterName, HostName, InstanceId, RoleName, ServiceName};
 
@@ -70,6 +70,12 @@ pub struct Wave {
     pub ready: Vec<Probe>,
     /// Which instances go last, asked again before each batch.
     pub last: Option<Probe>,
+    /// What must hold of a batch's instance that is to be stopped while others are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<Probe>,
+    /// Which instances go first, and what must hold before these instead of `before`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mend: Option<Mending>,
     /// The members of its role while it is done, where they are not those of the view: in between, when members
     /// come and go one at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -25,6 +25,7 @@ use crate::plan::paths::HostPaths;
 use crate::plan::place::{Placement, place};
 use crate::plan::previous;
 use crate::plan::records::refused as refused_changes;
+use crate::plan::roll::{self, Roll};
 use crate::plan::staged::{append, away, pause, staged};
 use crate::plan::stages::stages;
 use crate::plan::versions;
@@ -52,6 +53,8 @@ pub struct Input<'a> {
     pub back: bool,
     /// Services whose new version is finalized by this.
     pub finalize: &'a BTreeSet<ServiceName>,
+    /// What is said of rolls.
+    pub roll: &'a Roll,
 }
 
 /// Why there is no plan.
@@ -137,6 +140,10 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
         append(&mut plan.waves, done.waves);
     }
     plan.warnings.extend(warnings);
+    let refused = roll::refused(&plan, input.catalogue, input.roll);
+    if !refused.is_empty() {
+        return Err(PlanError::Refused(refused));
+    }
     Ok(plan)
 }
 
@@ -385,5 +392,6 @@ pub(super) fn basis(input: Input<'_>) -> String {
     add(serde_json::to_vec(&moves));
     add(serde_json::to_vec(input.anew));
     add(serde_json::to_vec(input.finalize));
+    add(serde_json::to_vec(input.roll));
     hex(&sum.finalize())
 }

@@ -66,8 +66,12 @@ pub fn show(plan: &Plan, detail: Detail) -> String {
         show_wave(&mut out, wave, &plan.view, detail);
     }
     for warning in plan.warnings.iter().filter(|_| !plan.is_empty()) {
+        let _ = writeln!(out, "! {}", warning.cause);
+        for line in &warning.log {
+            let _ = writeln!(out, "    {line}");
+        }
         let help = warning.help.as_deref().unwrap_or_default();
-        let _ = writeln!(out, "! {}\n    help: {help}", warning.cause);
+        let _ = writeln!(out, "    help: {help}");
     }
     for left in &plan.left {
         let help = left.help.as_deref().unwrap_or_default();

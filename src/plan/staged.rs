@@ -165,6 +165,7 @@ fn waves(
         leaving,
         moves: input.moves,
         anew: input.anew,
+        roll: input.roll,
     };
     let mut waves = Waves::new(context, desired, trees, aim);
     // One that was cleaned has no record any more: nobody needs to know how it was reached.

@@ -153,6 +153,19 @@ impl Prober {
         }
     }
 
+    /// Asks an instance that is to be stopped together with others.
+    pub async fn ask_beside(&self, probe: &Probe, member: &Member, beside: &[&Member]) -> Answer {
+        let driver = match probe {
+            Probe::Driver(action) => Some((action, self.drivers.get(&action.driver))),
+            _ => None,
+        };
+        let Some((action, Some(driver))) = driver else {
+            return self.ask(probe, member).await;
+        };
+        let call = self.call(&action.action, &member.id.service, Some(member));
+        driver.ask(Call { beside, ..call }).await
+    }
+
     async fn ask_driver(
         &self,
         probe: &Probe,
@@ -181,6 +194,7 @@ impl Prober {
             view: &self.view,
             service,
             member,
+            beside: &[],
             dial: &self.dial,
             shared: self.shared.as_deref(),
         }

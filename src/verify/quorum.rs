@@ -26,7 +26,7 @@ impl Prober {
         if members.len() <= absent.len() {
             return Answer::Broken("no majority is within reach".to_owned());
         }
-        self.agree(quorum, &members, 0).await
+        self.agree(quorum, &members, &[0]).await
     }
 
     /// Whether the other members are a majority, and whole by themselves.
@@ -39,14 +39,19 @@ impl Prober {
         if others.len() <= (others.len() + own.len()) / 2 {
             return Answer::Broken("the others are no majority".to_owned());
         }
-        // Their leader counts it too, as long as it follows.
+        // Their leader counts it too, as long as it follows; one that does not say so may follow or not.
         let mode = Box::pin(self.ask(&quorum.mode, member)).await;
-        let follows = mode.value() == Some(quorum.follower.as_str());
-        self.agree(quorum, &others, usize::from(follows)).await
+        let more: &[usize] = match mode.value() {
+            Some(mode) if mode == quorum.follower => &[1],
+            Some(_) => &[0],
+            None => &[0, 1],
+        };
+        self.agree(quorum, &others, more).await
     }
 
-    /// Whether these members have one leader among them, and all others follow it in sync, and so many more.
-    async fn agree(&self, quorum: &Quorum, members: &[&Member], more: usize) -> Answer {
+    /// Whether these members have one leader among them, and all others follow it in sync, and one of these
+    /// numbers more.
+    async fn agree(&self, quorum: &Quorum, members: &[&Member], more: &[usize]) -> Answer {
         let modes = members
             .iter()
             .map(|one| Box::pin(self.ask(&quorum.mode, one)));
@@ -70,14 +75,14 @@ impl Prober {
         let Some(leader) = leader else {
             return Answer::NotYet("no member leads".to_owned());
         };
-        let followers = members.len() - 1 + more;
+        let followers = members.len() - 1 + more.first().copied().unwrap_or(0);
         if let Some(probe) = &quorum.synced {
             let answer = Box::pin(self.ask(probe, leader)).await;
             let synced = answer
                 .value()
                 .and_then(|n| n.parse::<usize>().ok())
                 .unwrap_or(0);
-            if synced != followers {
+            if !more.iter().any(|more| synced == members.len() - 1 + more) {
                 return Answer::NotYet(format!(
                     "{synced} of {followers} followers of {} are in sync",
                     leader.id

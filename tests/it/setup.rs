@@ -64,5 +64,6 @@ pub fn bare_plan(
         seed: "",
         back: false,
         finalize: &BTreeSet::new(),
+        roll: &sdtd::plan::roll::Roll::default(),
     })
 }

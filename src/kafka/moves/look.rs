@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
-use super::{Change, NAMED, partitions, size};
+use super::{Batch, Change, NAMED, partitions, size};
+use crate::driver::Progress;
+use crate::event::Problem;
 use crate::kafka::health::PartitionState;
 use crate::kafka::metadata::Partition;
 use crate::kafka::reassign::Reassignment;
@@ -133,7 +135,7 @@ pub(super) async fn arrived(client: &Client, pending: &[Pending<'_>]) -> u64 {
 }
 
 /// How far a change is, for people.
-pub async fn progress(client: &Client, change: &Change) -> Option<String> {
+pub async fn progress(client: &Client, change: &Change) -> Option<Progress> {
     let Change::Move(batch) = change else {
         return None;
     };
@@ -142,10 +144,58 @@ pub async fn progress(client: &Client, change: &Change) -> Option<String> {
     let pending: u64 = seen.pending.iter().map(|p| p.moved.copied()).sum();
     let total = batch.copied();
     let here = arrived(client, &seen.pending).await.min(pending);
-    Some(format!(
+    let text = format!(
         "{done} of {} moved, {} of {} copied",
         partitions(batch.moves.len()),
         size(total - pending + here),
         size(total)
-    ))
+    );
+    let left = missing(client, &seen.pending).await;
+    let slow = left.map(|left| slow(batch, left));
+    Some(Progress { text, left, slow })
+}
+
+/// How many bytes the new replicas of these partitions lack of what their leaders have by now: what is written
+/// meanwhile counts, so this need not ever become nothing. None where a broker does not answer.
+async fn missing(client: &Client, pending: &[Pending<'_>]) -> Option<u64> {
+    let mut asked: BTreeSet<i32> = pending.iter().flat_map(|p| p.moved.added()).collect();
+    asked.extend(pending.iter().filter_map(|p| p.state.partition.leader));
+    let mut have: BTreeMap<(i32, &str, i32), u64> = BTreeMap::new();
+    let dirs = asked.iter().map(|id| client.describe_log_dirs(*id));
+    let answers: Vec<_> = join_all(dirs).await;
+    for (broker, dirs) in asked.iter().zip(&answers) {
+        let dirs = dirs.as_ref().ok()?;
+        for replica in dirs.iter().flat_map(|dir| &dir.replicas) {
+            let place = (*broker, replica.topic.as_str(), replica.partition);
+            *have.entry(place).or_default() += replica.size;
+        }
+    }
+    let size_on = |broker: i32, p: &Pending<'_>| {
+        let place = (broker, p.moved.topic.as_str(), p.moved.index);
+        have.get(&place).copied().unwrap_or(0)
+    };
+    let lacks = |p: &Pending<'_>| {
+        let isr = &p.state.partition.isr;
+        let all = p.state.partition.leader.map_or(0, |id| size_on(id, p));
+        let late = p.moved.added().filter(|id| !isr.contains(id));
+        late.map(|id| all.saturating_sub(size_on(id, p)))
+            .sum::<u64>()
+    };
+    Some(pending.iter().map(lacks).sum())
+}
+
+/// What is said where nothing is gained on those who write.
+fn slow(batch: &Batch, left: u64) -> Problem {
+    let left = size(left);
+    match &batch.throttle {
+        Some(throttle) => Problem::new(format!(
+            "what is left to be copied ({left}) does not become less: more is written than the limit of {}/s lets through, so this never ends",
+            size(throttle.rate)
+        ))
+        .help("end this run (Ctrl-C; what has begun goes on), then the same command with a higher `--throttle`, or `--throttle none`"),
+        None => Problem::new(format!(
+            "what is left to be copied ({left}) does not become less: more is written than brokers can copy"
+        ))
+        .help("have less written until it is done; it goes on by itself"),
+    }
 }

@@ -193,6 +193,17 @@ fn batches(of: &[ResourceChange]) -> Vec<Batch> {
     of.iter().filter_map(batch).collect()
 }
 
+/// Where a partition is to be by the end of these changes, where they move it.
+pub fn targets(of: &[&ResourceChange], (topic, index): (&str, i32)) -> Option<Vec<i32>> {
+    let batches = of.iter().filter_map(|change| match Change::of(change) {
+        Some(Change::Move(batch)) => Some(batch.moves),
+        _ => None,
+    });
+    let mut moves = batches.flatten();
+    let last = moves.rfind(|m| m.topic == topic && m.index == index);
+    last.map(|moved| moved.to)
+}
+
 fn throttle_of(of: &[ResourceChange]) -> Throttle {
     let throttle = |change: &ResourceChange| match Change::of(change)? {
         Change::Move(batch) => batch.throttle,

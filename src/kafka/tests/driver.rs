@@ -50,6 +50,7 @@ fn call<'a>(view: &'a View, service: &'a ServiceName, dial: &'a Arc<dyn Dial>) -
         member: None,
         dial,
         shared: None,
+        beside: &[],
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{cluster, partition};
 use crate::kafka::health::{
-    Readiness, assess, endangered, isr_gate, only_copy, ready, single_copies,
+    Readiness, assess, endangered, isr_gate, leaned_on, only_copy, ready, short_without,
+    single_copies,
 };
 use crate::kafka::metadata::Partition;
 
@@ -226,4 +227,84 @@ fn a_broker_is_ready_once_it_is_in_sync_everywhere() {
         panic!("it is behind")
     };
     assert_eq!(labels(&behind), ["t-1"]);
+}
+
+#[test]
+fn one_that_serves_nobody_is_stopped_where_nobody_leans_on_it() {
+    // partition, whether broker 1 may be stopped
+    let cases = [
+        (
+            partition(0, 2, &[1, 2, 3], &[2, 3]),
+            true,
+            "it is out of it already",
+        ),
+        (
+            partition(0, 2, &[1, 2, 3], &[2]),
+            true,
+            "nor does it matter how the others are",
+        ),
+        (
+            partition(0, 1, &[1, 2, 3], &[1]),
+            true,
+            "what it leads is served to nobody",
+        ),
+        (
+            partition(0, 0, &[1, 2, 3], &[1]),
+            true,
+            "what nobody leads neither",
+        ),
+        (
+            partition(0, 2, &[1, 2, 3], &[1, 2, 3]),
+            true,
+            "all others have it too",
+        ),
+        (
+            partition(0, 2, &[1, 2, 3], &[1, 2]),
+            false,
+            "broker 3 is missing",
+        ),
+        (partition(0, 2, &[2, 3], &[2]), true, "it is not about it"),
+    ];
+    for (p, may, why) in cases {
+        let (blocked, _) = leaned_on(&cluster(3, &[("t", &[p.clone()])]), 1);
+        assert_eq!(blocked.is_empty(), may, "{why}: {p:?}");
+    }
+    let all = partition(0, 2, &[1, 2, 3], &[1, 2, 3]);
+    let (_, others) = leaned_on(&cluster(3, &[("t", &[all])]), 1);
+    assert_eq!(
+        others.into_iter().collect::<Vec<_>>(),
+        [2, 3],
+        "they have to live"
+    );
+}
+
+#[test]
+fn enough_stays_in_sync_for_writes() {
+    let live = |ids: &[i32]| ids.iter().copied().collect();
+    // partition, min ISR, those beside broker 1, whether it may be stopped
+    let cases: &[(Partition, usize, &[i32], bool)] = &[
+        (partition(0, 1, &[1, 2, 3], &[1, 2, 3]), 2, &[], true),
+        (partition(0, 1, &[1, 2, 3], &[1, 2]), 2, &[], false),
+        (partition(0, 2, &[1, 2, 3], &[2, 3]), 2, &[], true),
+        (partition(0, 2, &[1, 2, 3], &[2]), 2, &[], false),
+        (partition(0, 1, &[1, 2, 3], &[1, 2]), 1, &[], true),
+        // Never more copies than writes need: to wait is to no avail.
+        (partition(0, 1, &[1, 2], &[1, 2]), 2, &[], true),
+        (partition(0, 1, &[1], &[1]), 1, &[], true),
+        // Together with others.
+        (partition(0, 1, &[1, 2, 3], &[1, 2, 3]), 2, &[2], false),
+        (partition(0, 1, &[1, 2, 3], &[1, 2, 3]), 1, &[2], true),
+        (partition(0, 1, &[1, 2, 3], &[1, 2, 3]), 1, &[2, 3], false),
+        (partition(0, 1, &[1, 2], &[1, 2]), 2, &[2], false),
+        (partition(0, 1, &[1, 2, 4], &[1, 2, 4]), 2, &[3], true),
+    ];
+    for (p, least, beside, may) in cases {
+        let metadata = cluster(4, &[("t", &[p.clone()])]);
+        let short = short_without(&metadata, &min(*least), (1, beside), &live(&[2, 3, 4]));
+        assert_eq!(short.is_empty(), *may, "{p:?}, {least}, {beside:?}");
+    }
+    // One that is listed and does not answer does not count.
+    let p = partition(0, 1, &[1, 2, 3], &[1, 2, 3]);
+    let metadata = cluster(3, &[("t", &[p])]);
+    assert!(!short_without(&metadata, &min(2), (1, &[]), &live(&[2])).is_empty());
 }

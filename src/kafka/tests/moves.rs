@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::fake::Fake;
 use super::moving::{Sim, behaviour};
-use crate::driver::{Answer, Call, Driver, Spread};
+use crate::driver::{Answer, Call, Driver, Outage, Spread, Stops};
 use crate::kafka::driver::KafkaDriver;
 use crate::plan::{Member, ResourceChange, View};
 use crate::transport::Dial;
@@ -54,6 +54,7 @@ impl Bench {
             member: Some(&self.view.members[2]),
             dial: &self.dial,
             shared: None,
+            beside: &[],
         })
         .await
     }
@@ -274,4 +275,82 @@ async fn a_cluster_that_keeps_no_list_of_brokers_forgets_one_without_a_word() {
     let forget = forget.await.unwrap();
     assert_eq!(forget.text, "forget broker 3");
     bench.make(&forget).await.unwrap();
+}
+
+/// What it means that these brokers are stopped, with this planned and that begun before.
+async fn outage(
+    bench: &Bench,
+    stopped: &[usize],
+    planned: &[ResourceChange],
+    begun: &[ResourceChange],
+) -> Outage {
+    let members: Vec<&Member> = stopped.iter().map(|n| &bench.view.members[n - 1]).collect();
+    let (planned, begun): (Vec<_>, Vec<_>) = (planned.iter().collect(), begun.iter().collect());
+    let stops = Stops {
+        members: &members,
+        planned: &planned,
+        begun: &begun,
+    };
+    let found = bench.with("outage", async |call| KafkaDriver.outage(call, stops).await);
+    found.await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_one_copy_only_is_named_before_its_broker_stops() {
+    let bench = Bench::new();
+    let all = outage(&bench, &[1, 2, 3], &[], &[]).await;
+    assert_eq!(
+        all.unavailable,
+        [
+            "topic velib, partition 0: only on broker 1",
+            "topic velib, partition 2: only on broker 3",
+        ]
+    );
+    assert!(all.forbidden.is_empty() && all.told.is_empty(), "{all:?}");
+    assert_eq!(outage(&bench, &[2], &[], &[]).await, Outage::default());
+    // It is elsewhere by then.
+    let planned = bench.planned(None).await;
+    let moved = outage(&bench, &[3], &planned, &[]).await;
+    assert_eq!(moved, Outage::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn moves_of_somebody_else_are_waited_for_by_the_user() {
+    let bench = Bench::new();
+    let ours = bench.planned(None).await;
+    let mut sim = bench.sim.lock().unwrap();
+    sim.stuck = true;
+    sim.start(("velib".to_owned(), 2), vec![1]);
+    drop(sim);
+    let foreign = outage(&bench, &[2], &[], &[]).await;
+    let cause = &foreign.forbidden[0].cause;
+    assert!(cause.ends_with("velib-2 (to broker 1)"), "{cause}");
+    assert!(foreign.forbidden[0].help.is_some());
+    // This program's own, of this run or of one that was cut off.
+    for (planned, begun) in [(&ours[..], &[][..]), (&[], &ours)] {
+        let own = outage(&bench, &[2], planned, begun).await;
+        assert_eq!(own.forbidden, [], "{own:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_new_copies_lack_of_their_leaders_is_known() {
+    let bench = Bench::new();
+    let changes = bench.planned(Some(1000)).await;
+    let mut sim = bench.sim.lock().unwrap();
+    sim.stuck = true;
+    sim.start(("velib".to_owned(), 2), vec![1]);
+    drop(sim);
+    let how = bench.with("spread", async |call| {
+        KafkaDriver.progress(call, &changes[0]).await
+    });
+    let how = how.await.expect("it is known");
+    // velib-2 has 1000 bytes and velib-1 500, of which the new ones have nothing yet.
+    assert_eq!(how.left, Some(1500));
+    let slow = how.slow.expect("it is throttled");
+    assert!(
+        slow.cause.contains("the limit of 1000 B/s"),
+        "{}",
+        slow.cause
+    );
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::memory::own_step;
 use super::{Kind, Waves, record_text};
-use crate::catalogue::descriptor::{Probe, Role};
+use crate::catalogue::descriptor::{Probe, Role, Rolling};
 use crate::facts::Record;
 use crate::id::{HostName, InstanceId, ServiceName};
 use crate::plan::compare::Steps;
@@ -56,7 +56,17 @@ impl Waves<'_> {
             // All of them, or the others, led by one whom it does not know.
             vec![Probe::AnyOf(vec![Probe::Quorum, Probe::QuorumOthers])]
         } else {
-            words.rolling.before.clone()
+            let least = words.rolling.least.clone();
+            let least = least.filter(|_| self.roll.least);
+            least.unwrap_or_else(|| words.rolling.before.clone())
+        }
+    }
+
+    /// How many members of a role may be down at once: where they come and go one at a time, one.
+    pub(super) fn width(&self, role: &RoleRef, rolling: &Rolling) -> u16 {
+        match self.stage.only {
+            None => self.roll.width_of(role, rolling.width),
+            Some(_) => rolling.width,
         }
     }
 

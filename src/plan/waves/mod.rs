@@ -19,6 +19,7 @@ use crate::plan::model::{Batch, ResourceChange, RoleRef, Step, UnitChange, Wave}
 use crate::plan::moves::{self, MovesOf};
 use crate::plan::paths::HostPaths;
 use crate::plan::planner::{PlanError, Trees};
+use crate::plan::roll::Roll;
 use crate::plan::stages::Stage;
 
 /// Builds the waves one after another.
@@ -48,6 +49,8 @@ pub struct Waves<'a> {
     stage: &'a Stage,
     /// Instances that are there and shall go.
     leaving: &'a [Desired],
+    /// What is said of rolls.
+    roll: &'a Roll,
     /// What is moved as members come and go.
     moves_of: &'a MovesOf,
     /// The same as hosts keep it while it is under way.
@@ -65,6 +68,8 @@ pub struct Aim<'a> {
     pub moves: &'a MovesOf,
     /// Instances that start empty though they had data.
     pub anew: &'a BTreeSet<InstanceId>,
+    /// What is said of rolls.
+    pub roll: &'a Roll,
 }
 
 /// What a change of an instance asks for.
@@ -103,6 +108,7 @@ impl<'a> Waves<'a> {
             anew: aim.anew,
             stage: aim.stage,
             leaving: aim.leaving,
+            roll: aim.roll,
             moves_of: aim.moves,
             moving: moves::text(aim.moves),
         }
@@ -448,12 +454,15 @@ impl<'a> Waves<'a> {
                 ..wave
             },
             Kind::Restart => Wave {
-                width: Some(rolling.width),
+                width: Some(self.width(role, &rolling)),
+                together: rolling.together,
                 resources: settle
                     .filter(|_| !wave.batches.is_empty())
                     .into_iter()
                     .collect(),
                 before: self.before(role, words),
+                // While members come and go one at a time, some of them serve nobody for a moment by design.
+                mend: rolling.mend.filter(|_| self.stage.only.is_none()),
                 ready: self.ready(role, words),
                 last: rolling.last,
                 within: rolling.within,

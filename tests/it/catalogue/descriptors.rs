@@ -15,6 +15,8 @@ use crate::setup::{bare_plan, catalogue, cluster};
 fn probes(role: &Role) -> Vec<&Probe> {
     let mut all: Vec<&Probe> = Vec::new();
     all.extend(&role.rolling.last);
+    let mend = role.rolling.mend.iter();
+    all.extend(mend.flat_map(|mend| mend.serves.iter().chain(&mend.before)));
     all.extend(
         role.rolling
             .before

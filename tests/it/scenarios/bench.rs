@@ -16,6 +16,7 @@ use sdtd::flow::{Flow, Joiner, Planned};
 use sdtd::id::{HostName, InstanceId, ServiceName};
 use sdtd::inventory::{Cluster, Host};
 use sdtd::plan::Plan;
+use sdtd::plan::roll::Roll;
 use sdtd::report::Collected;
 use sdtd::transport::fake::{FakeState, World};
 use sdtd::transport::{Fake, Remote};
@@ -54,6 +55,10 @@ pub struct Bench {
     pub seed: String,
     /// Whether every file of a package is looked at.
     pub deep: bool,
+    /// What is said of rolls.
+    pub roll: Roll,
+    /// Whether it was agreed to that something can't be used meanwhile.
+    pub accepts_outage: bool,
     catalogue: Catalogue,
     laptop: tempfile::TempDir,
     packages: tempfile::TempDir,
@@ -88,6 +93,8 @@ impl Bench {
             finalize: BTreeSet::new(),
             seed: "bench".to_owned(),
             deep: false,
+            roll: Roll::default(),
+            accepts_outage: false,
             catalogue,
             laptop: tempfile::tempdir().expect("a folder"),
             packages,
@@ -155,6 +162,8 @@ impl Bench {
             deep: self.deep,
             rebalance: false,
             throttle: self.replace.is_some().then_some(1 << 20),
+            roll: self.roll.clone(),
+            accepts_outage: self.accepts_outage,
         };
         (flow, collected)
     }
@@ -206,6 +215,13 @@ impl Bench {
     /// When there is no plan.
     pub async fn deploy(&mut self) -> Result<Ran, Failure> {
         let planned = self.plan().await?;
+        let (flow, _collected) = self.flow();
+        let told = flow.outage(&planned.plan, &planned.facts, false).await?;
+        let told = told.into_iter().map(|problem| EventKind::Warning {
+            text: [vec![problem.cause], problem.log].concat().join("; "),
+            help: problem.help,
+        });
+        self.tell(&told.collect::<Vec<_>>());
         Ok(self.carry_out(planned).await)
     }
 

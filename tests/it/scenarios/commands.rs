@@ -34,6 +34,19 @@ pub async fn run(bench: &mut Bench, command: &Command) -> String {
         ["check"] => return check(bench).await,
         ["mend"] => return mended(bench).await,
         ["deploy"] => return deploy(bench).await,
+        ["deploy", "--accept-unavailable"] => {
+            bench.accepts_outage = true;
+            let shown = deploy(bench).await;
+            bench.accepts_outage = false;
+            return shown;
+        }
+        ["deploy", "--min-isr-only"] => {
+            bench.roll.least = true;
+            let shown = deploy(bench).await;
+            bench.roll.least = false;
+            return shown;
+        }
+        ["deploy", "--max-unavailable", width] => return wide(bench, width).await,
         ["deploy", "--anew", id] => {
             let ids = id.split(',').map(|id| id.parse().expect("an instance"));
             bench.anew.extend(ids);
@@ -130,6 +143,19 @@ fn on_host(bench: &mut Bench, words: &[&str], given: &str) -> String {
             let key = (host.parse().expect("a host"), unit.to_owned());
             bench.sim.lock().expect("whole").mute.insert(key);
         }
+        ["break", unit, host] => {
+            let key = (host.parse().expect("a host"), unit.to_owned());
+            let pid = bench.world.lock().expect("whole").hosts[host].units[unit].pid;
+            bench.sim.lock().expect("whole").broken.insert(key, pid);
+        }
+        ["alone", id, what] => {
+            let id = id.parse().expect("an instance");
+            let mut sim = bench.sim.lock().expect("whole");
+            sim.alone.insert(id, what.to_owned());
+        }
+        ["single", "none"] => bench.sim.lock().expect("whole").alone.clear(),
+        ["forbid", why] => bench.sim.lock().expect("whole").forbidden = Some(why.to_owned()),
+        ["allow"] => bench.sim.lock().expect("whole").forbidden = None,
         ["unmute"] => bench.sim.lock().expect("whole").mute.clear(),
         ["edit", host, path] => edit(bench, host, path, given),
         ["wipe", host, folder] => bench.on(host, |state| {
@@ -315,6 +341,25 @@ async fn deploy(bench: &mut Bench) -> String {
         Ok(ran) => summary(&ran),
         Err(failure) => refused(&failure),
     }
+}
+
+/// With as many members down at once as is said of all roles, or of one.
+async fn wide(bench: &mut Bench, text: &str) -> String {
+    let (role, number) = text.split_once('=').unwrap_or(("", text));
+    let number: u16 = number.parse().expect("a number");
+    match role {
+        "" => bench.roll.width = Some(number),
+        role => _ = bench.roll.widths.insert(role.to_owned(), number),
+    }
+    let mut watch = bench.watch.lock().expect("whole");
+    (watch.most, watch.wide) = (0, usize::from(number));
+    drop(watch);
+    let shown = deploy(bench).await;
+    bench.watch.lock().expect("whole").wide = 1;
+    bench.roll = sdtd::plan::roll::Roll::default();
+    let most = bench.watch.lock().expect("whole").most;
+    assert!(most <= usize::from(number), "{most} were down at once");
+    format!("{shown}down at once: {most}\n")
 }
 
 fn refused(failure: &Failure) -> String {

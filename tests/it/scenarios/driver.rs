@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use sdtd::catalogue::descriptor::DriverAction;
-use sdtd::driver::{Answer, Call, Driver, Refilling, Spread, TopicInfo};
+use sdtd::driver::{Answer, Call, Driver, Outage, Refilling, Spread, Stops, TopicInfo};
 use sdtd::event::Problem;
 use sdtd::id::InstanceId;
 use sdtd::inventory::Topic;
@@ -74,6 +74,16 @@ impl FakeDriver {
         }
     }
 
+    /// At least two stay up without a member and those beside it.
+    fn enough(&self, call: Call<'_>, one: &Member) -> Answer {
+        let goes = |m: &&Member| m.id == one.id || call.beside.iter().any(|b| b.id == m.id);
+        let stay = call.view.peers(one).filter(|m| !goes(m));
+        match stay.filter(|m| self.health(m) == Health::Up).count() {
+            0 | 1 => Answer::NotYet("too few are left".to_owned()),
+            _ => Answer::Yes(None),
+        }
+    }
+
     fn whole_without(&self, call: Call<'_>, one: &Member) -> Answer {
         let mut others = call.view.peers(one).filter(|m| m.id != one.id);
         match others.find(|member| self.health(member) != Health::Up) {
@@ -105,8 +115,13 @@ impl Driver for FakeDriver {
             ("empty", Some(member)) => self.empty(member),
             ("whole" | "round-trip", _) => self.whole(call, "client"),
             ("quorum", _) => self.whole(call, "controller"),
+            ("others" | "quorum-others", Some(member)) => match self.whole_without(call, member) {
+                Answer::Broken(_) => Answer::NotYet("others are not whole".to_owned()),
+                whole => whole,
+            },
             ("replaceable", Some(member)) => self.whole_without(call, member),
-            ("in-sync" | "registered" | "healthy", Some(member)) => self.up(member),
+            ("min-isr" | "together", Some(member)) => self.enough(call, member),
+            ("in-sync" | "registered" | "serves" | "healthy", Some(member)) => self.up(member),
             ("controller-elected", _) => yes(self.controller(call).is_some(), "controller"),
             ("controller", Some(member)) => yes(
                 self.controller(call).as_ref() == Some(&member.id.host),
@@ -210,6 +225,23 @@ impl Driver for FakeDriver {
         let text = "sweep the limits".to_owned();
         let change = serde_json::json!({ "limit": false });
         (of.iter().any(limits)).then(|| Self::resource(call, text, change))
+    }
+
+    async fn outage(&self, _: Call<'_>, stops: Stops<'_>) -> Result<Outage, Problem> {
+        let sim = self.sim.lock().expect("whole");
+        let there = |id: &InstanceId| stops.members.iter().any(|m| m.id == *id);
+        let alone = sim.alone.iter().filter(|(id, _)| there(id));
+        let forbidden = sim
+            .forbidden
+            .iter()
+            .map(|why| Problem::new(why).help("wait until it is over"));
+        Ok(Outage {
+            forbidden: forbidden.collect(),
+            unavailable: alone
+                .map(|(id, what)| format!("{what}: only on {id}"))
+                .collect(),
+            told: Vec::new(),
+        })
     }
 
     async fn topics(&self, _: Call<'_>) -> Result<Vec<TopicInfo>, Problem> {

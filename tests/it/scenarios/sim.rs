@@ -25,6 +25,8 @@ pub struct Role {
     pub unit: String,
     /// How many members it has.
     pub members: usize,
+    /// How many members may be down at once.
+    pub width: usize,
     /// Its ports.
     pub ports: Vec<u16>,
     /// Whether a majority must be up.
@@ -53,6 +55,12 @@ pub struct Sim {
     pub moves: BTreeMap<(String, HostName), HostName>,
     /// Units that run and never answer.
     pub mute: BTreeSet<(HostName, String)>,
+    /// Units that never answer as long as this very process of theirs runs.
+    pub broken: BTreeMap<(HostName, String), Option<u32>>,
+    /// What has its only copy on one member.
+    pub alone: BTreeMap<InstanceId, String>,
+    /// Why nothing may be restarted now.
+    pub forbidden: Option<String>,
     /// Members that hold a share of the data, once that was asked.
     pub holders: BTreeSet<InstanceId>,
     /// Whether a limit of speed is on.
@@ -98,6 +106,7 @@ impl Sim {
                             Some(Amount::Hosts(listed)) => listed.len(),
                             None => hosts,
                         },
+                        width: usize::from(words.rolling.width),
                         ports: words.ports.iter().map(port).collect(),
                         quorum: words.quorum.is_some() || words.ports.contains_key("controller"),
                     });
@@ -114,7 +123,7 @@ impl Sim {
             return Health::Down;
         }
         let pid = world.hosts[host].units[unit].pid;
-        if self.mute.contains(&key) {
+        if self.is_broken(world, host, unit) {
             return Health::Starting;
         }
         let before = self.started.get(&key).map(|(pid, _)| *pid);
@@ -133,6 +142,13 @@ impl Sim {
         } else {
             Health::Starting
         }
+    }
+
+    /// Whether what runs there never answers, not even in a while.
+    pub fn is_broken(&self, world: &World, host: &HostName, unit: &str) -> bool {
+        let key = (host.clone(), unit.to_owned());
+        let pid = world.hosts[host].units[unit].pid;
+        self.mute.contains(&key) || self.broken.get(&key) == Some(&pid)
     }
 
     /// The hosts that a host's file lists.

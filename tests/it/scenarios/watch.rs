@@ -33,6 +33,10 @@ pub struct Watch {
     pub stop: Stop,
     /// Whether members go down on purpose, as in `stop` and `destroy`.
     pub power: bool,
+    /// How many members of a role may be down at once.
+    pub wide: usize,
+    /// How many were.
+    pub most: usize,
     /// What must not happen and did.
     pub wrong: Vec<String>,
     /// How many steps were begun.
@@ -124,10 +128,15 @@ impl Watch {
         if let Some(next) = sim.moves.get(&(unit.to_owned(), host.clone())).cloned() {
             sim.leaders.insert(unit.to_owned(), next);
         }
+        if sim.is_broken(world, host, unit) {
+            // It serves nobody: nothing goes down that was up.
+            return;
+        }
         let mut down = sim.hosts(world, unit, Health::Down);
         down.extend(sim.hosts(world, unit, Health::Starting));
         down.retain(|other| other != host);
-        if !down.is_empty() {
+        self.most = self.most.max(down.len() + 1);
+        if down.len() >= self.wide.max(role.width) {
             self.wrong.push(format!(
                 "{unit} of {host} goes down while it is down on {down:?}"
             ));

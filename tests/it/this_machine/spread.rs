@@ -73,6 +73,7 @@ impl Brokers {
         let service = "kafka".parse().expect("a name");
         let call = Call {
             shared: None,
+            beside: &[],
             action,
             view: &self.view,
             service: &service,
@@ -356,7 +357,9 @@ async fn cut(brokers: &Brokers, change: &ResourceChange) {
     let how = brokers.with("spread", None, async |call| {
         KafkaDriver.progress(call, change).await
     });
-    eprintln!("{}", how.await.expect("it is known"));
+    let how = how.await.expect("it is known");
+    eprintln!("{}, {:?} bytes left", how.text, how.left);
+    assert!(how.left.is_some_and(|left| left > 0), "{how:?}");
     assert!(
         !brokers
             .client

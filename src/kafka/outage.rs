@@ -1,0 +1,104 @@
+//! What it means that brokers are stopped for a moment: who else moves replicas now, and what nobody else has.
+
+use std::collections::BTreeMap;
+
+use super::driver::{NAMED, numbers};
+use super::health::single_copies;
+use super::moves::targets;
+use super::reassign::Reassignment;
+use super::topics::TopicChange;
+use super::{Client, Result};
+use crate::driver::{Outage, Stops};
+use crate::event::Problem;
+use crate::plan::ResourceChange;
+
+/// What stopping brokers one after another means.
+///
+/// # Errors
+/// When no broker answers, or one refuses.
+pub async fn of(client: &Client, stops: Stops<'_>) -> Result<Outage> {
+    let metadata = client.metadata().await?;
+    let stopped = numbers(stops.members.iter().copied());
+    let mut outage = Outage::default();
+    let foreign: Vec<Reassignment> = client
+        .list_reassignments()
+        .await?
+        .into_iter()
+        .filter(|moving| !is_ours(moving, stops))
+        .collect();
+    outage.forbidden.extend(moved_by_others(&foreign));
+    let others = metadata.brokers.iter().any(|b| !stopped.contains(&b.id));
+    if !others && stopped.len() == 1 {
+        let text = format!(
+            "broker {} is the only one: nobody is served while it is restarted",
+            stopped[0]
+        );
+        outage
+            .told
+            .push(Problem::new(text).help("clients go on by themselves; nothing is lost"));
+        return Ok(outage);
+    }
+    for id in stopped {
+        let mut topics: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for found in single_copies(&metadata, id) {
+            let index = found.partition.index;
+            // By the time of the restart it has more copies, or is elsewhere.
+            let to = targets(stops.planned, (&found.topic, index));
+            if to.is_none_or(|to| to == [id]) {
+                topics
+                    .entry(found.topic)
+                    .or_default()
+                    .push(index.to_string());
+            }
+        }
+        let line = |(topic, indexes): (String, Vec<String>)| {
+            let word = if indexes.len() == 1 {
+                "partition"
+            } else {
+                "partitions"
+            };
+            format!(
+                "topic {topic}, {word} {}: only on broker {id}",
+                indexes.join(", ")
+            )
+        };
+        outage.unavailable.extend(topics.into_iter().map(line));
+    }
+    Ok(outage)
+}
+
+/// Whether this program moves a partition: now by this plan, or in a run that was cut off.
+fn is_ours(moving: &Reassignment, stops: Stops<'_>) -> bool {
+    let place = (moving.topic.as_str(), moving.partition);
+    let copies = |change: &&&ResourceChange| {
+        let change = serde_json::from_value::<TopicChange>(change.change.clone());
+        matches!(change, Ok(TopicChange::Copies { topic, .. }) if topic == moving.topic)
+    };
+    targets(stops.planned, place).is_some()
+        || targets(stops.begun, place).is_some()
+        || stops.planned.iter().any(|change| copies(&change))
+}
+
+fn moved_by_others(foreign: &[Reassignment]) -> Option<Problem> {
+    let one = |r: &Reassignment| {
+        let ids = |ids: &[i32]| {
+            ids.iter()
+                .map(i32::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        format!("{}-{} (to broker {})", r.topic, r.partition, ids(&r.adding))
+    };
+    let named: Vec<String> = foreign.iter().take(NAMED).map(one).collect();
+    let more = match foreign.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!foreign.is_empty()).then(|| {
+        Problem::new(format!(
+            "somebody else moves replicas now, and a restart would hold that up or be held up by it: {}{more}",
+            named.join("; ")
+        ))
+        .help("wait until it is over, or have whoever began it call it off (`kafka-reassign-partitions.sh --list` and `--cancel`); then run the same command again")
+    })
+}
