@@ -19,7 +19,9 @@ pub mod driver;
 mod endpoint;
 pub mod error;
 mod exchange;
+mod features;
 pub mod health;
+mod listed;
 pub mod log_dirs;
 pub mod metadata;
 pub mod moves;
@@ -33,6 +35,7 @@ mod settings;
 pub mod spread;
 mod through;
 pub mod topics;
+mod voters;
 
 pub use admin::NewTopic;
 pub use client::Client;

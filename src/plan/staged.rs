@@ -190,6 +190,9 @@ fn waves(
         waves.remember(&role, &held.text());
     }
     if stage.only.is_none() {
+        roles(input)
+            .iter()
+            .for_each(|role| waves.voters_leave(role));
         waves.resources(input.resources);
     }
     waves.moved();
