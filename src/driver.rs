@@ -123,6 +123,15 @@ pub trait Driver: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// What has to be raised so that the service does all that its version can, and what to: as the descriptor's
+    /// `raises` names it.
+    ///
+    /// # Errors
+    /// When the service does not answer, or a member can't follow: which, with the way out.
+    async fn raise(&self, _call: Call<'_>, _to: &str) -> Result<Vec<ResourceChange>, Problem> {
+        Ok(Vec::new())
+    }
+
     /// The topics that are there.
     ///
     /// # Errors
@@ -173,6 +182,14 @@ pub trait Driver: Send + Sync {
     /// done already stays done.
     fn call_off(&self, _call: Call<'_>, _of: &[ResourceChange]) -> Option<ResourceChange> {
         None
+    }
+
+    /// Which of these members, that run, lack their vote in the list that the service keeps.
+    ///
+    /// # Errors
+    /// When the service does not answer.
+    async fn votes(&self, _call: Call<'_>, _of: &[&Member]) -> Result<Votes, Problem> {
+        Ok(Votes::Kept(Vec::new()))
     }
 
     /// A change that makes the service forget a member that is gone for good; to be made once it has stopped.
@@ -255,6 +272,15 @@ pub struct Outage {
     pub unavailable: Vec<String>,
     /// What stands in no way and should be known.
     pub told: Vec<Problem>,
+}
+
+/// The voters of a service.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Votes {
+    /// They are named in the members' files: none can come or go. Why, and the way out.
+    Fixed(Problem),
+    /// The service keeps a list: the members that lack a vote in it.
+    Kept(Vec<InstanceId>),
 }
 
 /// Where copies of data should be.

@@ -15,8 +15,8 @@ pub use super::role::{
     Count, Data, FileSpec, HeapRule, IdRule, Memory, Mending, OnChange, Once, OnceOn, Quorum, Role,
     Rolling, Run, Settle, Status,
 };
-pub use super::scale::{OneByOne, Scale};
-pub use super::version::{Finalize, Version};
+pub use super::scale::{OneByOne, Scale, Votes};
+pub use super::version::{Finalize, Raises, Version};
 pub use super::when::{Need, When};
 use crate::id::{RoleName, ServiceName};
 

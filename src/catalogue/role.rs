@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::probe::{DriverAction, Probe};
-use super::scale::{OneByOne, Scale};
+use super::scale::{OneByOne, Scale, Votes};
 use super::when::When;
 
 /// A role of a service: how many, what it writes, how it runs, how it is changed and how it is checked.
@@ -49,6 +49,9 @@ pub struct Role {
     /// How its members agree, for a role whose majority must stay up.
     #[serde(default)]
     pub quorum: Option<Quorum>,
+    /// The list of voters that the service keeps of its members.
+    #[serde(default)]
+    pub votes: Option<Votes>,
     /// How its members become more or fewer.
     #[serde(default)]
     pub scale: Option<Scale>,
@@ -98,6 +101,12 @@ impl Role {
     #[must_use]
     pub fn one_by_one(&self) -> Option<&OneByOne> {
         self.scale.as_ref()?.one_by_one.as_ref()
+    }
+
+    /// How its members get their votes as they come, where they come and go.
+    #[must_use]
+    pub fn voting(&self) -> Option<&Votes> {
+        self.votes.as_ref().filter(|_| self.scale.is_some())
     }
 
     /// How many instances a host may have, where the inventory says `per_host`.
@@ -236,6 +245,10 @@ pub struct FileSpec {
     /// Whether it is written only as long as no instance of the role is known to hold data.
     #[serde(default)]
     pub bootstrap: bool,
+    /// A key in it (`key=a,b,c`) that lists members at which an instance that starts looks for the others. A change
+    /// of it asks for nothing as long as what the instance was started with names more than half of them.
+    #[serde(default)]
+    pub lists: Option<String>,
 }
 
 fn default_mode() -> String {
@@ -263,7 +276,8 @@ pub enum OnChange {
 pub struct Once {
     /// The step's name; it is recorded under it.
     pub name: String,
-    /// The hook: exit 0 done, anything else a failure. It gets `SDTD_RESUMED=1` if it was cut off before.
+    /// The hook: exit 0 done, anything else a failure. It gets `SDTD_RESUMED=1` if it was cut off before,
+    /// and `SDTD_JOINS=1` where the instance joins others that hold data, or starts empty beside them.
     pub hook: String,
     /// The settings with which it is done.
     #[serde(default)]

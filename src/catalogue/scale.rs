@@ -25,6 +25,17 @@ pub struct Scale {
     pub one_by_one: Option<OneByOne>,
 }
 
+/// The list of voters that a service keeps by itself. One that joins gets its vote once it follows the others,
+/// one that leaves or starts empty gives its own up first; one at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Votes {
+    /// The driver's action that gives votes and takes them.
+    pub action: DriverAction,
+    /// What must hold of one without a vote before it gets one.
+    pub joined: Vec<Probe>,
+}
+
 /// How a member joins others that have it not yet in their files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::probe::DriverAction;
 use super::when::When;
 use crate::id::ServiceName;
 
@@ -40,5 +41,21 @@ pub struct Finalize {
     pub when: When,
     /// Upstream keys that keep what the version before says: by key, the name of the version's value. Templates
     /// read them as the map `held`, which is empty where all is finalized.
+    #[serde(default)]
     pub holds: BTreeMap<String, String>,
+    /// What the service keeps by itself at the level of the version before, and a driver raises.
+    #[serde(default)]
+    pub raises: Option<Raises>,
+}
+
+/// What a driver raises once a version is finalized.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Raises {
+    /// The driver's action.
+    pub action: DriverAction,
+    /// The name of the version's value that says to what.
+    pub to: String,
+    /// What is raised, for people.
+    pub text: String,
 }

@@ -12,6 +12,7 @@ mod found;
 mod history;
 mod init;
 mod keeper;
+mod on;
 mod plan;
 mod power;
 mod replace;

@@ -7,12 +7,13 @@ use super::edit;
 use super::history::TimingsArg;
 use super::roll::RollArgs;
 use super::setup::{self, Missing};
-use super::{Global, InventoryArg};
+use super::{Global, InventoryArg, on};
 use crate::catalogue::Catalogue;
 use crate::catalogue::descriptor::Count;
 use crate::error::{Failure, Kind};
 use crate::event::Problem;
-use crate::inventory::edit::set_scalar;
+use crate::id::HostName;
+use crate::inventory::edit::{EditError, set_list, set_scalar};
 
 /// What is before the ids of the words that descriptors make.
 const WORD: &str = "scale ";
@@ -30,6 +31,9 @@ pub struct ScaleArgs {
     /// How many members a role shall have (may be repeated).
     #[arg(long, value_name = "SERVICE.ROLE=N")]
     role: Vec<String>,
+    /// The hosts that the new members go to, one each; with one number only.
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    on: Vec<String>,
     #[command(flatten)]
     moving: MovingArgs,
     #[command(flatten)]
@@ -157,11 +161,48 @@ fn flags(catalogue: &Catalogue) -> Vec<(String, String)> {
 /// As the exit codes tell; nothing is written unless it is agreed to.
 pub async fn run(global: &Global, args: &ScaleArgs) -> Result<(), Failure> {
     let counts = counts(args)?;
+    if !args.on.is_empty() {
+        let [(what, n)] = &counts[..] else {
+            return Err(usage(
+                "--on says where the members of one role go: give one number".to_owned(),
+            ));
+        };
+        return on_hosts(global, args, (what, *n)).await;
+    }
     let change = |catalogue: &Catalogue, text: &str| edited(catalogue, text, &counts);
     let (opened, edit) = edit::open(global, &args.inventory, change)?;
     let mut run = setup::begin(global, opened, "scale", Missing::Fatal).await?;
     run.flow.throttle = args.moving.limit();
     args.roll.give(&mut run.flow);
+    let log = run.log();
+    let done = edit::bring_about(global, run, edit).await;
+    args.timings.after(global, &log, done)
+}
+
+/// Runs it with the hosts named: those that there are stay where they are, and all are listed from now on.
+async fn on_hosts(
+    global: &Global,
+    args: &ScaleArgs,
+    (what, n): (&str, u16),
+) -> Result<(), Failure> {
+    let opened = setup::open(global, &args.inventory)?;
+    let Some((service, key)) = place(&opened.catalogue, what) else {
+        return Err(no_role(what));
+    };
+    let mut run = setup::begin(global, opened, "scale", Missing::Fatal).await?;
+    run.flow.throttle = args.moving.throttle.0;
+    let found = match on::hosts(&mut run.flow, (&service, &key), n, &args.on).await {
+        Ok(list) => edit::open(global, &args.inventory, |_, text| {
+            let list: Vec<&str> = list.iter().map(HostName::as_str).collect();
+            set_list(text, &["services", &service, &key], &list).map_err(by_hand)
+        }),
+        Err(failure) => Err(failure),
+    };
+    let (opened, edit) = match found {
+        Ok(found) => found,
+        Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),
+    };
+    run.flow.cluster = opened.loaded.cluster;
     let log = run.log();
     let done = edit::bring_about(global, run, edit).await;
     args.timings.after(global, &log, done)
@@ -211,18 +252,23 @@ fn edited(catalogue: &Catalogue, text: &str, counts: &[(String, u16)]) -> Result
     let mut text = text.to_owned();
     for (what, n) in counts {
         let Some((service, key)) = place(catalogue, what) else {
-            let cause = format!("there is no role `{what}` whose members can be counted");
-            return Err(usage(cause));
+            return Err(no_role(what));
         };
         let changed = set_scalar(&text, &["services", &service, &key], &n.to_string());
-        text = changed.map_err(|error| {
-            Failure::new(
-                Kind::Usage,
-                Problem::new(error.to_string()).help("then `sdtd deploy` does the same"),
-            )
-        })?;
+        text = changed.map_err(by_hand)?;
     }
     Ok(text)
+}
+
+fn no_role(what: &str) -> Failure {
+    usage(format!(
+        "there is no role `{what}` whose members can be counted"
+    ))
+}
+
+fn by_hand(error: EditError) -> Failure {
+    let problem = Problem::new(error.to_string()).help("then `sdtd deploy` does the same");
+    Failure::new(Kind::Usage, problem)
 }
 
 /// The service and the inventory's word for a flag or a `service.role`.

@@ -36,7 +36,7 @@ use crate::plan::packages::{self, PackageKey, Packages};
 use crate::plan::paths::HostPaths;
 use crate::plan::place::Placement;
 use crate::plan::roll::Roll;
-use crate::plan::{Input, Plan, PlanError, ResourceChange, View, planner};
+use crate::plan::{Input, Plan, PlanError, ResourceChange, View, planner, versions};
 use crate::report::EventSink;
 use crate::transport::RemoteError;
 use crate::verify::{Fleet, Prober};
@@ -308,7 +308,8 @@ impl Flow {
         self.events.phase("plan");
         self.choose_anew(&facts, &packages)?;
         self.may_start_anew(&facts).await?;
-        let moves = self.moves(&facts, &placement).await?;
+        let mut moves = self.moves(&facts, &placement).await?;
+        self.votes(&facts, &placement, &mut moves).await?;
         let resources = self.resources(&facts).await?;
         let input = Input {
             moves: &moves,
@@ -390,6 +391,7 @@ impl Flow {
             if live {
                 let found = driver.settings(call, &wanted.config).await;
                 changes.extend(found.map_err(refused)?);
+                changes.extend(self.raised(&prober, service, facts).await?);
             }
             if !self.cluster.topics.is_empty() {
                 let found = driver.compare(call, &self.cluster.topics, live).await;
@@ -397,6 +399,33 @@ impl Flow {
             }
         }
         Ok(changes)
+    }
+
+    /// What a service that is finalized lacks of what its version can.
+    async fn raised(
+        &self,
+        prober: &Prober,
+        service: &ServiceName,
+        facts: &Facts,
+    ) -> Result<Vec<ResourceChange>, Failure> {
+        let none = Packages::new();
+        let input = self.input(facts, &none, &[]);
+        let Some((raises, to)) = versions::raised(input, service, &versions::unfinished(input))
+        else {
+            return Ok(Vec::new());
+        };
+        let Some(driver) = self.drivers.get(&raises.action.driver) else {
+            return Ok(Vec::new());
+        };
+        let call = prober.call(&raises.action.action, service, None);
+        match driver.raise(call, to).await {
+            Ok(changes) => Ok(changes),
+            Err(problem) if self.finalize.contains(service) => {
+                Err(Failure::new(Kind::Refused, problem))
+            }
+            // It was finalized before: a later run raises what is missing.
+            Err(_) => Ok(Vec::new()),
+        }
     }
 
     /// Does a plan.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Facts, Flow};
 use crate::catalogue::descriptor::Scale;
-use crate::driver::{Call, Driver, Spread};
+use crate::driver::{Call, Driver, Spread, Votes};
 use crate::error::{Failure, Kind};
 use crate::event::Problem;
 use crate::id::InstanceId;
@@ -103,6 +103,55 @@ impl Flow {
             moves.refill = found.then;
         }
         Ok(Some(moves))
+    }
+
+    /// Who should have a vote and has none, and whose voters can't change at all.
+    ///
+    /// # Errors
+    /// When voters are to come or go where they can't.
+    pub(super) async fn votes(
+        &self,
+        facts: &Facts,
+        placement: &Placement,
+        moves: &mut MovesOf,
+    ) -> Result<(), Failure> {
+        let mut view = self.view(facts);
+        let leaving = view.leaving.clone();
+        view.members.extend(leaving);
+        for role in view.roles.iter().map(|role| &role.role) {
+            let words = self.catalogue.role(&role.service, &role.role);
+            let Some(votes) = words.and_then(|words| words.votes.as_ref()) else {
+                continue;
+            };
+            let change = Changing::of(role, placement);
+            let runs = |m: &&Member| facts.get(&m.id.host).is_some_and(|f| f.runs(&m.unit));
+            let own = view.of_role(role).filter(runs);
+            let stay =
+                |m: &&Member| !change.leaving.contains(&m.id) && !change.joining.contains(&m.id);
+            let own: Vec<&Member> = own.filter(stay).collect();
+            let Some(driver) = self.drivers.get(&votes.action.driver) else {
+                continue;
+            };
+            if own.is_empty() {
+                continue;
+            }
+            let prober = self.prober(view.clone());
+            let call = prober.call(&votes.action.action, &role.service, None);
+            let gets = |id: &InstanceId| ResourceChange::vote(votes, id, true);
+            match driver.votes(call, &own).await {
+                Ok(Votes::Kept(lack)) if lack.is_empty() => {}
+                Ok(Votes::Kept(lack)) => {
+                    moves.entry(role.clone()).or_default().votes = lack.iter().map(gets).collect();
+                }
+                Ok(Votes::Fixed(problem)) if !change.is_none() => {
+                    return Err(Failure::new(Kind::Refused, problem));
+                }
+                Ok(Votes::Fixed(_)) => moves.entry(role.clone()).or_default().fixed = true,
+                // Whoever is to change voters finds out then; all others need no answer.
+                Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     async fn spread(

@@ -52,6 +52,22 @@ pub enum EditError {
 /// # Errors
 /// When there is no such place, or it holds something else than a value written there.
 pub fn set_scalar(text: &str, path: &[&str], new: &str) -> Result<String, EditError> {
+    set(text, path, (&scalar(new), Json::from(new)))
+}
+
+/// The text with a list at a path of keys: one that is there gets longer, a single value becomes one. A last key
+/// that is not there is added.
+///
+/// # Errors
+/// When there is no such place, what is there is written elsewhere, or the list that is there does not begin `new`.
+pub fn set_list(text: &str, path: &[&str], new: &[&str]) -> Result<String, EditError> {
+    let items: Vec<String> = new.iter().map(|item| scalar(item)).collect();
+    let flow = format!("[{}]", items.join(", "));
+    set(text, path, (&flow, Json::from(new)))
+}
+
+/// The text with a value, as it is written and as it is meant, at a path of keys.
+fn set(text: &str, path: &[&str], (new, meant): (&str, Json)) -> Result<String, EditError> {
     let name = || path.join(".");
     let (root, _) = tree::parse(text).map_err(|finding| EditError::NotYaml(finding.cause))?;
     let Some((last, above)) = path.split_last() else {
@@ -61,12 +77,17 @@ pub fn set_scalar(text: &str, path: &[&str], new: &str) -> Result<String, EditEr
         .find(above)
         .ok_or_else(|| EditError::Missing(above.join(".")))?;
     let changed = match parent.entry(last) {
-        Some(entry) => replace(text, &entry.node, &name(), new)?,
+        Some(entry) => match (&entry.node.value, &meant) {
+            (Value::Seq(items), Json::Array(all)) if !entry.node.borrowed => {
+                lengthen(text, (&entry.node, items), all, (&name(), new))?
+            }
+            _ => replace(text, &entry.node, &name(), new)?,
+        },
         None => add(text, parent, (last, &name()), new)?,
     };
     let (after, _) = tree::parse(&changed).map_err(|_| EditError::Unsafe(name()))?;
     let mut wanted = plain(&root);
-    put(&mut wanted, path, Json::from(new));
+    put(&mut wanted, path, meant);
     if plain(&after) == wanted {
         Ok(changed)
     } else {
@@ -96,7 +117,39 @@ fn replace(text: &str, node: &Node, path: &str, new: &str) -> Result<String, Edi
     } else {
         ""
     };
-    splice(text, node, &path, &format!("{space}{}", scalar(new)))
+    splice(text, node, &path, &format!("{space}{new}"))
+}
+
+/// A list with more items at its end: those that are there stay as they are written.
+fn lengthen(
+    text: &str,
+    (node, items): (&Node, &[Node]),
+    all: &[Json],
+    (path, new): (&str, &str),
+) -> Result<String, EditError> {
+    let fail = || EditError::Unsafe(path.to_owned());
+    let more = all.get(items.len()..).ok_or_else(fail)?;
+    let more = more.iter().filter_map(Json::as_str).map(scalar);
+    let (Some(first), Some(last)) = (items.first(), items.last()) else {
+        return splice(text, node, path, new);
+    };
+    let (before, after) = text.split_at_checked(last.span.end).ok_or_else(fail)?;
+    if text[node.span.start..].starts_with('[') {
+        let more: String = more.map(|item| format!(", {item}")).collect();
+        return Ok(format!("{before}{more}{after}"));
+    }
+    // A line each, below the last one and what is said behind it.
+    let begin = before[..first.span.start]
+        .rfind('\n')
+        .map_or(0, |at| at + 1);
+    let dash = &text[begin..first.span.start];
+    let dash = (dash.trim() == "-").then_some(dash).ok_or_else(fail)?;
+    let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let line = after.find('\n').map_or(after.len(), |at| at + 1);
+    let (rest, below) = after.split_at(line);
+    let gap = if rest.ends_with('\n') { "" } else { end };
+    let more: String = more.map(|item| format!("{dash}{item}{end}")).collect();
+    Ok(format!("{before}{rest}{gap}{more}{below}"))
 }
 
 fn add(
@@ -112,7 +165,7 @@ fn add(
             line,
         });
     }
-    let pair = format!("{}: {}", scalar(key), scalar(new));
+    let pair = format!("{}: {new}", scalar(key));
     let unsafe_here = || EditError::Unsafe(path.to_owned());
     match &parent.value {
         Value::Null => splice(text, parent, path, &format!("{{ {pair} }}")),
@@ -233,6 +286,43 @@ mod tests {
             ),
         ] {
             assert_eq!(set_scalar(before, &PATH, "5").as_deref(), Ok(after));
+        }
+    }
+
+    #[test]
+    fn a_number_becomes_a_list_and_a_list_gets_longer() {
+        for (before, after) in [
+            (
+                "services: { db: { nodes: 2 } } # two",
+                "services: { db: { nodes: [a, b, c] } } # two",
+            ),
+            (
+                "services: { db: {} }",
+                "services: { db: { nodes: [a, b, c] } }",
+            ),
+            (
+                "services: { db: { nodes: [ a, b ], x: 1 } }",
+                "services: { db: { nodes: [ a, b, c ], x: 1 } }",
+            ),
+            (
+                "services:\n  db:\n    nodes:\n      - a # first\n      - b # second\n    x: 1\n",
+                "services:\n  db:\n    nodes:\n      - a # first\n      - b # second\n      - c\n    x: 1\n",
+            ),
+            (
+                "services:\n  db:\n    nodes:\n    - a\n    - b",
+                "services:\n  db:\n    nodes:\n    - a\n    - b\n    - c\n",
+            ),
+        ] {
+            let list = set_list(before, &PATH, &["a", "b", "c"]);
+            assert_eq!(list.as_deref(), Ok(after));
+        }
+        for other in [
+            "services: { db: { nodes: [b, a] } }",
+            "services: { db: { nodes: [a, b, c, d] } }",
+            "x: &l [a]\nservices: { db: { nodes: *l } }",
+            "services: { db: { nodes: \"${N}\" } }",
+        ] {
+            assert!(set_list(other, &PATH, &["a", "b", "c"]).is_err(), "{other}");
         }
     }
 

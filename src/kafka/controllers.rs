@@ -11,10 +11,10 @@ use crate::driver::{Answer, Call};
 use crate::plan::Member;
 
 /// The name of the port that controllers have.
-const CONTROLLER: &str = "controller";
+pub const CONTROLLER: &str = "controller";
 /// A voter fetches at least each half second; one that was not up to date for so many milliseconds lags.
 /// Twice `controller.quorum.fetch.timeout.ms`, after which a voter gives its leader up: boards are slow.
-const LAGS: i64 = 4000;
+pub const LAGS: i64 = 4000;
 
 /// The members that are controllers.
 pub fn of(call: Call<'_>) -> impl Iterator<Item = &Member> {
@@ -47,7 +47,11 @@ async fn ask(call: Call<'_>) -> Result<Quorum> {
         let (client, node) = (&client, Endpoint::new(&member.address, port));
         async move { client.describe_quorum_at(&node).await }
     };
-    let within_reach = of(call).filter(|member| call.view.reaches(member));
+    // One that leaves may lead as long as it has its vote.
+    let leaving = call.view.leaving.iter();
+    let leaving = leaving.filter(|m| &m.id.service == call.service && is_one(m));
+    let all = of(call).chain(leaving);
+    let within_reach = all.filter(|member| call.view.reaches(member));
     let (mut led, mut failures) = (Vec::new(), Vec::new());
     for answer in join_all(within_reach.map(one)).await {
         match answer {
@@ -135,7 +139,8 @@ pub async fn others(call: Call<'_>) -> Result<Answer> {
     })
 }
 
-fn lagging(quorum: &Quorum, ids: Vec<i32>) -> Vec<String> {
+/// Why these controllers do not vote, or do not have all that the leader has.
+pub fn lagging(quorum: &Quorum, ids: Vec<i32>) -> Vec<String> {
     let why = |id: i32| match quorum.behind(id) {
         Some(ms) if ms <= LAGS => None,
         Some(ms) => Some(format!("controller {id} lags by {} s", ms / 1000)),

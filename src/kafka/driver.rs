@@ -7,15 +7,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kafka_protocol::ResponseError;
 
-use super::config::{Configs, Entry, Resource, Source};
-use super::topics::{self, Leftovers, TopicChange, TopicSpec};
+use super::listed::{compare, spec};
+use super::topics::{self, TopicChange, TopicSpec};
 use super::{
-    Client, Endpoint, Error, Metadata, controllers, gates, moves, outage, settings, through,
+    Client, Endpoint, Error, Metadata, controllers, features, gates, listed, moves, outage,
+    settings, through, voters,
 };
 #[cfg(feature = "rdkafka")]
 use crate::drill::{Check, Load, Loader, Verdict};
 use crate::driver::{
-    Answer, Call, Driver, Outage, PartitionInfo, Progress, Refilling, Spread, Stops, TopicInfo,
+    Answer, Call, Driver, Outage, Progress, Refilling, Spread, Stops, TopicInfo, Votes,
 };
 use crate::event::Problem;
 use crate::id::ServiceName;
@@ -54,6 +55,7 @@ impl Driver for KafkaDriver {
             "quorum-others" => controllers::others(call).await,
             "in-sync" => gates::in_sync(call).await,
             "replaceable" => gates::replaceable(&client, call).await,
+            "follows" => voters::follows(call).await,
             "registered" => registered(&client, call).await,
             "role" => role(&client, call).await,
             "healthy" => healthy(call).await,
@@ -121,23 +123,7 @@ impl Driver for KafkaDriver {
     }
 
     async fn topics(&self, call: Call<'_>) -> Result<Vec<TopicInfo>, Problem> {
-        let client = client(call);
-        let metadata = client.metadata().await?;
-        let resources: Vec<Resource> = metadata
-            .topics
-            .iter()
-            .map(|t| Resource::Topic(t.name.clone()))
-            .collect();
-        let configs = if resources.is_empty() {
-            Configs::default()
-        } else {
-            client.describe_configs(&resources, &[]).await?
-        };
-        Ok(metadata
-            .topics
-            .iter()
-            .map(|topic| info(topic, &configs))
-            .collect())
+        Ok(listed::topics(&client(call)).await?)
     }
 
     async fn delete_topics(&self, call: Call<'_>, names: &[String]) -> Result<(), Problem> {
@@ -173,6 +159,14 @@ impl Driver for KafkaDriver {
         moves::Change::call_off(of).map(|change| change.resource(call))
     }
 
+    async fn raise(&self, call: Call<'_>, to: &str) -> Result<Vec<ResourceChange>, Problem> {
+        features::raise(call, to).await
+    }
+
+    async fn votes(&self, call: Call<'_>, of: &[&Member]) -> Result<Votes, Problem> {
+        Ok(voters::votes(call, of).await?)
+    }
+
     fn forget(&self, call: Call<'_>, member: &Member) -> Option<ResourceChange> {
         let broker = i32::try_from(member.number?).ok()?;
         let change = moves::Change::Unregister { broker };
@@ -197,6 +191,14 @@ impl Driver for KafkaDriver {
         if let Some(moving) = moves::Change::of(change) {
             let done = moves::apply(&client(call), &moving).await;
             return done.map_err(|e| wrong(&e).help(moves::AGAIN));
+        }
+        if let Some(vote) = voters::Vote::of(change) {
+            let done = voters::change(call, &vote).await;
+            return done.map_err(|e| wrong(&e).help(moves::AGAIN));
+        }
+        if let Some(levels) = features::Levels::of(change) {
+            let done = features::change(call, &levels).await;
+            return done.map_err(|e| wrong(&e).help(features::BLOCKED));
         }
         let client = client(call);
         if call.action == LEADERS {
@@ -374,43 +376,6 @@ async fn healthy(call: Call<'_>) -> super::Result<Answer> {
 
 pub(super) fn no_number() -> Answer {
     Answer::Broken("it has no number".to_owned())
-}
-
-async fn compare(client: &Client, specs: &[TopicSpec]) -> super::Result<Vec<TopicChange>> {
-    let metadata = client.metadata().await?;
-    let configs = topics::existing(client, specs, &metadata).await?;
-    Ok(topics::diff(specs, &metadata, &configs, Leftovers::Report))
-}
-
-fn info(topic: &super::Topic, configs: &Configs) -> TopicInfo {
-    let own = configs
-        .get(&Resource::Topic(topic.name.clone()))
-        .into_iter()
-        .flatten();
-    let own = own.filter(|entry| entry.source == Source::Topic);
-    let value = |entry: &Entry| (entry.name.clone(), entry.value.clone().unwrap_or_default());
-    let partition = |p: &super::Partition| PartitionInfo {
-        index: p.index,
-        leader: p.leader,
-        replicas: p.replicas.clone(),
-        in_sync: p.isr.clone(),
-    };
-    TopicInfo {
-        name: topic.name.clone(),
-        internal: topic.internal,
-        replication: topic.replication().map_or(0, |(_, most)| most),
-        config: own.map(value).collect(),
-        partitions: topic.partitions.iter().map(partition).collect(),
-    }
-}
-
-fn spec((name, topic): (&String, &Topic)) -> TopicSpec {
-    TopicSpec {
-        name: name.clone(),
-        partitions: topic.partitions,
-        replication: topic.replication,
-        config: topic.config.clone(),
-    }
 }
 
 impl From<Error> for Problem {

@@ -19,8 +19,10 @@ pub mod driver;
 mod endpoint;
 pub mod error;
 mod exchange;
+mod features;
 mod gates;
 pub mod health;
+mod listed;
 pub mod log_dirs;
 pub mod metadata;
 pub mod moves;
@@ -35,6 +37,7 @@ mod settings;
 pub mod spread;
 mod through;
 pub mod topics;
+mod voters;
 
 pub use admin::NewTopic;
 pub use client::Client;

@@ -53,6 +53,22 @@ impl Quorum {
         let (leader, voter) = (of(self.leader?)?, of(id)?);
         (voter.last_caught_up >= 0).then_some(leader.last_caught_up - voter.last_caught_up)
     }
+
+    /// The newest reader of this id that has no vote, and how long it has been without all that the leader has.
+    #[must_use]
+    pub fn observer(&self, id: i32) -> Option<(&Member, Option<i64>)> {
+        let all = self.observers.iter().filter(|observer| observer.id == id);
+        let newest = all.max_by_key(|observer| observer.last_fetch)?;
+        let leader = self.voters.iter().find(|one| Some(one.id) == self.leader)?;
+        let behind = leader.last_caught_up - newest.last_caught_up;
+        Some((newest, (newest.last_caught_up >= 0).then_some(behind)))
+    }
+
+    /// A voter.
+    #[must_use]
+    pub fn voter(&self, id: i32) -> Option<&Member> {
+        self.voters.iter().find(|voter| voter.id == id)
+    }
 }
 
 impl Client {

@@ -33,6 +33,20 @@ pub struct DesiredFile {
     pub own: bool,
     /// Whether it is written only as long as no instance of the role is known to hold data.
     pub bootstrap: bool,
+    /// The key whose line lists members, of which it is enough to know most.
+    pub lists: Option<String>,
+}
+
+impl DesiredFile {
+    /// The lines that list members.
+    fn listing(&self) -> impl Iterator<Item = &str> {
+        let key = self.lists.as_ref().map(|key| format!("{key}="));
+        let is = move |line: &&str| {
+            key.as_ref()
+                .is_some_and(|key| line.starts_with(key.as_str()))
+        };
+        self.text.lines().filter(is)
+    }
 }
 
 /// A step that an instance does once, as it should be done.
@@ -153,6 +167,7 @@ impl Context<'_> {
             owned: true,
             own: false,
             bootstrap: spec.bootstrap,
+            lists: spec.lists.clone(),
         }))
     }
 
@@ -259,6 +274,7 @@ impl Context<'_> {
             owned: false,
             own: false,
             bootstrap: false,
+            lists: None,
         })
     }
 
@@ -300,23 +316,97 @@ fn dirs(paths: &HostPaths, service: &ServiceName, data: &[String]) -> Vec<(Strin
     dirs
 }
 
-/// Two hashes in one line: of all that asks for a restart, and of all that asks for a reload.
+/// Two hashes in one line: of all that asks for a restart, and of all that asks for a reload; behind them what
+/// lists members, of which it is enough to know most.
 pub(super) fn fingerprint(files: &[DesiredFile], unit: &DesiredFile) -> String {
     let hash = |asks: OnChange| {
         let mut sum = Sha256::new();
         for file in files.iter().chain([unit]).filter(|f| f.on_change == asks) {
-            for part in [&file.path, &file.text] {
+            let lists: Vec<&str> = file.listing().collect();
+            let lines = file.text.split_inclusive('\n');
+            let text: String = lines
+                .filter(|line| !lists.contains(&line.trim_end()))
+                .collect();
+            for part in [&file.path, &text] {
                 sum.update(part.len().to_le_bytes());
                 sum.update(part);
             }
         }
         hex(&sum.finalize())[..16].to_owned()
     };
-    format!("{} {}\n", hash(OnChange::Restart), hash(OnChange::Reload))
+    let lists = files.iter().flat_map(DesiredFile::listing);
+    let lists: String = lists
+        .map(|line| format!(" {}", line.replace(' ', "")))
+        .collect();
+    let (restart, reload) = (hash(OnChange::Restart), hash(OnChange::Reload));
+    format!("{restart} {reload}{lists}\n")
+}
+
+/// Whether what an instance was started with names too few of the members that it should know: lines `key=a,b,c`,
+/// as [`fingerprint`] has them.
+pub(super) fn knows_too_few(wanted: &[&str], running: &[&str]) -> bool {
+    let names = |line: &str| -> BTreeSet<String> {
+        let (_, list) = line.split_once('=').unwrap_or_default();
+        list.split(',').map(str::to_owned).collect()
+    };
+    let too_few = |line: &&str| {
+        let key = line.split('=').next();
+        let known = running.iter().find(|other| other.split('=').next() == key);
+        let (wanted, known) = (
+            names(line),
+            known.map(|known| names(known)).unwrap_or_default(),
+        );
+        wanted.intersection(&known).count() * 2 <= wanted.len()
+    };
+    wanted.iter().any(too_few)
 }
 
 /// The file that says that a step is done that may run only once.
 #[must_use]
 pub fn once_marker(state: &str, name: &str) -> String {
     format!("{state}/once-{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn print(text: &str) -> String {
+        let file = |text: &str, lists: Option<&str>| DesiredFile {
+            path: "/f".to_owned(),
+            text: text.to_owned(),
+            mode: String::new(),
+            on_change: OnChange::Restart,
+            owned: true,
+            own: false,
+            bootstrap: false,
+            lists: lists.map(str::to_owned),
+        };
+        fingerprint(&[file(text, Some("at"))], &file("", None))
+    }
+
+    #[test]
+    fn a_list_of_members_stands_beside_the_hashes() {
+        let (one, two) = (print("a=1\nat=x:1,y:2\n"), print("a=1\nat=x:1\n"));
+        let hashes = |text: &str| text.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        assert!(one.ends_with(" at=x:1,y:2\n"), "{one}");
+        assert_eq!(hashes(&one), hashes(&two));
+        assert_ne!(hashes(&one), hashes(&print("a=2\nat=x:1,y:2\n")));
+        assert_eq!(
+            print("a=1\n").trim_end(),
+            hashes(&print("a=1\n")).trim_end()
+        );
+    }
+
+    #[test]
+    fn it_is_enough_to_know_more_than_half_of_those_that_there_are() {
+        let few = |wanted, running| knows_too_few(&[wanted], running);
+        assert!(few("at=a,b,c", &["at=a"]));
+        assert!(few("at=a,b,c,d", &["at=a,b"]));
+        assert!(!few("at=a,b,c,d,e", &["at=a,b,c"]));
+        assert!(!few("at=a", &["at=c,b,a"]));
+        assert!(few("at=d,e,f", &["at=a,b,c"]));
+        assert!(few("at=a", &[]) && few("at=a", &["of=a"]));
+        assert!(!knows_too_few(&[], &["at=a"]));
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::descriptor::{DriverAction, Mending, Probe, Quorum, Settle, Status};
+use crate::catalogue::descriptor::{DriverAction, Mending, Probe, Quorum, Settle, Status, Votes};
 use crate::event::Problem;
 use crate::id::{ClusterName, HostName, InstanceId, RoleName, ServiceName};
 
@@ -166,6 +166,18 @@ impl ResourceChange {
             action: settle.action.clone(),
             text: settle.text.clone(),
             change: serde_json::Value::Null,
+        }
+    }
+
+    /// A member gets its vote, or gives it up.
+    #[must_use]
+    pub fn vote(votes: &Votes, id: &InstanceId, gets: bool) -> Self {
+        let what = if gets { "gets its" } else { "gives up its" };
+        Self {
+            service: id.service.clone(),
+            action: votes.action.clone(),
+            text: format!("{id} {what} vote"),
+            change: serde_json::json!({ "member": id, "votes": gets }),
         }
     }
 }

@@ -27,6 +27,10 @@ pub struct Moves {
     pub anew: BTreeSet<InstanceId>,
     /// What is done once those that leave have stopped.
     pub forget: Vec<ResourceChange>,
+    /// Votes that members should have and lack.
+    pub votes: Vec<ResourceChange>,
+    /// Whether the voters are named in members' files and nowhere else: none can come or go.
+    pub fixed: bool,
 }
 
 /// The same, by role.

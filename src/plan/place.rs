@@ -204,7 +204,9 @@ impl Placer<'_> {
             placed.sort_by_key(|(_, number)| *number);
         }
         // One that is recorded and was never ready has yet to join those that were.
-        let others = placed.iter().any(|(id, _)| self.held.knows_of(id));
+        let before = kept.iter().map(id);
+        let mut all = placed.iter().map(|(id, _)| id.clone()).chain(before);
+        let others = all.any(|id| self.held.knows_of(&id));
         let is_in =
             |id: &InstanceId| self.recorded.contains_key(id) && (!others || self.held.knows_of(id));
         if others || resized {

@@ -191,6 +191,9 @@ fn waves(
         waves.remember(&role, &held.text());
     }
     if stage.only.is_none() {
+        roles(input)
+            .iter()
+            .for_each(|role| waves.voters_leave(role));
         waves.resources(input.resources);
     }
     waves.moved();

@@ -50,7 +50,7 @@ pub fn stages(wanted: &Placement, catalogue: &Catalogue) -> Vec<Stage> {
     let mut stages: Vec<Stage> = Vec::new();
     let mut now = before(wanted);
     for role in roles(wanted) {
-        if !one_by_one(catalogue, &role) {
+        if !one_by_one(catalogue, &role) && !voting(catalogue, &role) {
             continue;
         }
         let joins = wanted.instances.iter();
@@ -65,17 +65,19 @@ pub fn stages(wanted: &Placement, catalogue: &Catalogue) -> Vec<Stage> {
             *highest = (*highest).max(one.1.unwrap_or_default());
             now = push(&mut stages, &now, next, &role);
         }
-        for one in leaves {
+        // Voters leave one at a time too, once all others know better.
+        for one in leaves.filter(|_| one_by_one(catalogue, &role)) {
             let mut next = now.clone();
             next.instances.retain(|other| other != one);
             next.leaving = vec![one.clone()];
             now = push(&mut stages, &now, next, &role);
         }
     }
-    let at_once = |id: &InstanceId| !one_by_one(catalogue, &RoleRef::of(id));
+    let listed = |id: &InstanceId| one_by_one(catalogue, &RoleRef::of(id));
+    let voters = |id: &InstanceId| voting(catalogue, &RoleRef::of(id));
     let mut placement = wanted.clone();
-    placement.joining.retain(at_once);
-    placement.leaving.retain(|(id, _)| at_once(id));
+    placement.joining.retain(|id| !listed(id) && !voters(id));
+    placement.leaving.retain(|(id, _)| !listed(id));
     stages.push(Stage {
         placement,
         only: None,
@@ -140,6 +142,12 @@ fn roles(placement: &Placement) -> Vec<RoleRef> {
 fn one_by_one(catalogue: &Catalogue, role: &RoleRef) -> bool {
     let words = catalogue.role(&role.service, &role.role);
     words.is_some_and(|words| words.one_by_one().is_some())
+}
+
+/// Whether a role's members come and go, each with a vote in a list that the service keeps.
+fn voting(catalogue: &Catalogue, role: &RoleRef) -> bool {
+    let words = catalogue.role(&role.service, &role.role);
+    words.is_some_and(|words| words.voting().is_some())
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalogue::Catalogue;
-use crate::catalogue::descriptor::{Descriptor, Finalize};
+use crate::catalogue::descriptor::{Descriptor, Finalize, Raises, Version};
 use crate::event::Problem;
 use crate::facts::Record;
 use crate::id::ServiceName;
 use crate::inventory::Service;
+use crate::plan::model::ResourceChange;
 use crate::plan::place::Placement;
 use crate::plan::planner::{self, Input, PlanError};
 
@@ -77,6 +78,21 @@ pub fn held(
     let value =
         |(key, name): (&String, &String)| Some((key.clone(), old.values.get(name)?.clone()));
     words.holds.iter().filter_map(value).collect()
+}
+
+/// What a driver raises of a service that is finalized, and to what; none while it is held.
+#[must_use]
+pub fn raised<'a>(
+    input: Input<'a>,
+    service: &ServiceName,
+    held: &BTreeMap<ServiceName, String>,
+) -> Option<(&'a Raises, &'a str)> {
+    let wanted = input.cluster.services.get(service)?;
+    let raises = finalize(input.catalogue, wanted)?.raises.as_ref()?;
+    let folder = input.catalogue.get(service)?;
+    let version = folder.descriptor.versions.get(&wanted.version)?;
+    let to = version.values.get(&raises.to)?;
+    (!held.contains_key(service)).then_some((raises, to.as_str()))
 }
 
 /// The keys that a service holds until it is finalized.
@@ -150,7 +166,12 @@ fn way(descriptor: &Descriptor, service: &Service, now: &Recorded<'_>) -> Option
         }
     };
     let others = descriptor.versions.iter();
-    let others = others.filter(|(_, version)| version.from.iter().any(|from| from == runs));
+    let fits = |version: &Version| {
+        let mut settings = version.settings.iter();
+        settings.all(|(word, value)| service.settings.get(word) == Some(value))
+    };
+    let others =
+        others.filter(|(_, version)| fits(version) && version.from.iter().any(|from| from == runs));
     let others: Vec<&str> = others.map(|(version, _)| version.as_str()).collect();
     let ways = match others[..] {
         [] => String::new(),
@@ -201,6 +222,18 @@ pub fn not_rolled(input: Input<'_>) -> Result<Vec<Problem>, PlanError> {
         .keys()
         .filter(|name| input.finalize.contains(*name))
         .collect();
+    // What is raised last is no reason to wait.
+    let raises = |change: &ResourceChange| {
+        let service = &input.cluster.services[&change.service];
+        let words = finalize(input.catalogue, service).and_then(|words| words.raises.as_ref());
+        words.is_some_and(|raises| raises.action == change.action)
+    };
+    let resources: Vec<ResourceChange> = input.resources.to_vec();
+    let resources: Vec<_> = resources.into_iter().filter(|one| !raises(one)).collect();
+    let first = Input {
+        resources: &resources,
+        ..first
+    };
     if held.is_empty() || planner::plan(first)?.is_empty() {
         return Ok(Vec::new());
     }
@@ -241,6 +274,9 @@ fn tell(catalogue: &Catalogue, service: &Service, (new, old): (&str, &str)) -> P
     let held: Vec<String> = (held.iter())
         .map(|(key, value)| format!("{key} stays at {value}"))
         .collect();
+    let raises = finalize(catalogue, service).and_then(|words| words.raises.as_ref());
+    let stays = raises.map(|raises| format!("{} stay at those of {old}", raises.text));
+    let held: Vec<String> = held.into_iter().chain(stays).collect();
     Problem::new(format!(
         "{name} {new} is not finalized: {}",
         held.join(", ")

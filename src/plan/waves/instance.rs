@@ -4,10 +4,13 @@ use super::{Kind, Waves, own_file, root_owner};
 use crate::catalogue::descriptor::OnChange;
 use crate::facts::HostFacts;
 use crate::plan::compare::Steps;
-use crate::plan::desired::{Desired, DesiredFile};
+use crate::plan::desired::{Desired, DesiredFile, knows_too_few};
 use crate::plan::model::{Step, UnitChange};
 use crate::plan::paths::HostPaths;
 use crate::plan::versions::held_keys;
+
+/// Tells a step that is done once that there are others who hold data.
+const JOINS: &str = "SDTD_JOINS";
 
 impl Waves<'_> {
     pub(super) fn instance(&self, one: &Desired, facts: &HostFacts) -> (Kind, Steps, Vec<String>) {
@@ -89,6 +92,9 @@ impl Waves<'_> {
     }
 
     fn once(&self, one: &Desired, facts: &HostFacts, steps: &mut Steps) {
+        let id = &one.member.id;
+        let joins = self.anew.contains(id) || self.stage.placement.joining.contains(id);
+        let joins = joins.then(|| (JOINS.to_owned(), "1".to_owned()));
         for once in &one.once {
             let again = once.again || self.anew.contains(&one.member.id);
             match (facts.markers.contains(&once.marker), again) {
@@ -108,7 +114,13 @@ impl Waves<'_> {
                 hook: once.hook.clone(),
                 marker: once.marker.clone(),
                 user: one.member.user.clone(),
-                env: one.member.env.clone(),
+                env: one
+                    .member
+                    .env
+                    .clone()
+                    .into_iter()
+                    .chain(joins.clone())
+                    .collect(),
                 within: once.within,
             });
         }
@@ -133,16 +145,19 @@ impl Waves<'_> {
             steps.unit(name, UnitChange::Start, one.stop_within);
             return Kind::Start;
         }
-        let parts = |text: &str| {
-            let mut words = text.split_whitespace().map(str::to_owned);
-            (
-                words.next().unwrap_or_default(),
-                words.next().unwrap_or_default(),
-            )
+        let parts = |text: &'_ str| {
+            let mut words = text.split_whitespace();
+            let mut hash = || words.next().unwrap_or_default().to_owned();
+            let hashes = (hash(), hash());
+            (hashes, words.map(str::to_owned).collect::<Vec<_>>())
         };
-        let wanted = parts(&one.wanted.1);
-        let running = parts(unit.running.as_deref().unwrap_or_default());
-        if wanted.0 != running.0 {
+        let (wanted, lists) = parts(&one.wanted.1);
+        let (running, known) = parts(unit.running.as_deref().unwrap_or_default());
+        let (lists, known): (Vec<&str>, Vec<&str>) = (
+            lists.iter().map(String::as_str).collect(),
+            known.iter().map(String::as_str).collect(),
+        );
+        if wanted.0 != running.0 || knows_too_few(&lists, &known) {
             if because.is_empty() {
                 because.push("it runs with what was there before".to_owned());
             }

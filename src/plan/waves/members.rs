@@ -240,8 +240,34 @@ impl Waves<'_> {
         if leaving.is_empty() {
             return;
         }
+        if words.voting().is_none() {
+            self.leave_together((role, words), &leaving, true);
+        }
+    }
+
+    /// Voters leave once everybody who looks for them knows the others.
+    pub fn voters_leave(&mut self, role: &RoleRef) {
+        let words = self.context.catalogue.role(&role.service, &role.role);
+        let Some(words) = words.filter(|words| words.voting().is_some()) else {
+            return;
+        };
+        let leaving: Vec<Desired> = self.leaving_of(role).into_iter().cloned().collect();
+        for (n, one) in leaving.iter().enumerate() {
+            self.take_votes((role, words), std::slice::from_ref(&one.member.id));
+            let last = n + 1 == leaving.len();
+            self.leave_together((role, words), std::slice::from_ref(one), last);
+        }
+    }
+
+    /// `last`: nobody leaves after them, so that all can be forgotten.
+    fn leave_together(
+        &mut self,
+        (role, words): (&RoleRef, &Role),
+        leaving: &[Desired],
+        last: bool,
+    ) {
         let mut batches = Vec::new();
-        for one in &leaving {
+        for one in leaving {
             let mut batch =
                 self.unit_batch(one, UnitChange::Stop, "it is no longer wanted".to_owned());
             batch.steps.extend(self.taken_off(one));
@@ -260,6 +286,7 @@ impl Waves<'_> {
             resources: self
                 .moves_of
                 .get(role)
+                .filter(|_| last)
                 .map(|moves| moves.forget.clone())
                 .unwrap_or_default(),
             width: Some(1),

@@ -2,13 +2,14 @@
 
 mod install;
 mod instance;
+mod kinds;
 mod members;
 mod memory;
+mod voters;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalogue::Role;
-use crate::catalogue::descriptor::{OnChange, Probe};
+use crate::catalogue::descriptor::OnChange;
 use crate::facts::{HostFacts, Record};
 use crate::id::{HostName, InstanceId, ServiceName};
 use crate::plan::asks::is_hook;
@@ -256,7 +257,7 @@ impl<'a> Waves<'a> {
         let mut by_kind: Vec<(Kind, Batch)> = Vec::new();
         for one in self.desired {
             let id = &one.member.id;
-            if id.service != role.service || id.role != role.role {
+            if !role.is_of(id) || !self.is_touched(words, id) {
                 continue;
             }
             let Some(facts) = self.context.facts.get(&id.host) else {
@@ -273,6 +274,7 @@ impl<'a> Waves<'a> {
             }
         }
         self.some_join(role, words, &mut by_kind);
+        self.voters_join(words, &mut by_kind);
         for kind in [
             Kind::Tidy,
             Kind::Start,
@@ -283,14 +285,17 @@ impl<'a> Waves<'a> {
         ] {
             if kind == Kind::Anew {
                 self.before_anew(role, words);
+                self.lost_votes(role, words);
             }
             if kind == Kind::Restart {
+                self.missing_votes(role);
                 self.step_down(role, words);
                 self.moves_before(role);
             }
             let of_kind = by_kind.iter().filter(|(k, _)| *k == kind);
             let batches: Vec<Batch> = of_kind.map(|(_, b)| b.clone()).collect();
-            let mut wave = self.role_wave(role, words, kind, batches);
+            let wave = self.role_wave(role, words, kind, batches);
+            let mut wave = self.with_votes((role, words), kind, wave);
             let mut ahead = None;
             if kind == Kind::Start && (!wave.after.is_empty() || self.share_hosts(&role.service)) {
                 let files = self.configure(role, &mut wave);
@@ -390,87 +395,6 @@ impl<'a> Waves<'a> {
         }
     }
 
-    fn role_wave(&self, role: &RoleRef, words: &Role, kind: Kind, batches: Vec<Batch>) -> Wave {
-        let mut after: BTreeSet<usize> = BTreeSet::new();
-        let mut on_host: BTreeSet<usize> = self.prepared.iter().copied().collect();
-        on_host.extend(self.installed.get(&role.service));
-        after.extend(self.of_service.get(&role.service).into_iter().flatten());
-        let needs = self.context.cluster.services.get(&role.service);
-        for need in needs.into_iter().flat_map(|service| &service.needs) {
-            on_host.extend(self.installed.get(need));
-            after.extend(self.of_service.get(need).into_iter().flatten());
-        }
-        // What is done only once uses values that must be recorded everywhere before.
-        if batches
-            .iter()
-            .flat_map(|b| &b.steps)
-            .any(|s| matches!(s, Step::Once { .. }))
-        {
-            after.extend(&self.prepared);
-        }
-        let what = match kind {
-            Kind::Start => "start",
-            Kind::Join => "add to",
-            Kind::Anew => "start empty",
-            Kind::Restart => "restart",
-            Kind::Reload => "reload",
-            Kind::Tidy => "tidy",
-        };
-        let wave = Wave {
-            title: format!("{what} {role}"),
-            role: Some(role.clone()),
-            after: after.into_iter().collect(),
-            after_on_host: on_host.into_iter().collect(),
-            batches,
-            members: self.members(role, kind),
-            ..Wave::default()
-        };
-        let rolling = words.rolling.clone();
-        let settle = rolling.settle.as_ref();
-        let settle = settle.map(|settle| ResourceChange::settle(role, settle));
-        match kind {
-            Kind::Tidy | Kind::Reload => wave,
-            Kind::Join => Wave {
-                width: self.joins_alone(role, &wave).then_some(1),
-                before: if self.joins_alone(role, &wave) {
-                    vec![Probe::QuorumOthers]
-                } else {
-                    Vec::new()
-                },
-                ready: self.joined(role, words).unwrap_or_default(),
-                within: words.run.ready_within,
-                ..wave
-            },
-            Kind::Start => Wave {
-                ready: rolling.ready,
-                within: words.run.ready_within,
-                ..wave
-            },
-            Kind::Anew => Wave {
-                width: Some(rolling.width),
-                before: words.data.clone().map(|data| data.anew).unwrap_or_default(),
-                ready: self.begun(role, words).unwrap_or(rolling.ready),
-                within: rolling.within,
-                ..wave
-            },
-            Kind::Restart => Wave {
-                width: Some(self.width(role, &rolling)),
-                together: rolling.together,
-                resources: settle
-                    .filter(|_| !wave.batches.is_empty())
-                    .into_iter()
-                    .collect(),
-                before: self.before(role, words),
-                // While members come and go one at a time, some of them serve nobody for a moment by design.
-                mend: rolling.mend.filter(|_| self.stage.only.is_none()),
-                ready: self.ready(role, words),
-                last: rolling.last,
-                within: rolling.within,
-                ..wave
-            },
-        }
-    }
-
     fn all_roles(&self) -> Vec<usize> {
         let waves = self.of_service.values().flatten().copied();
         waves.collect::<BTreeSet<_>>().into_iter().collect()
@@ -500,6 +424,7 @@ fn own_file(path: String, text: String) -> DesiredFile {
         owned: false,
         own: true,
         bootstrap: false,
+        lists: None,
     }
 }
 

@@ -262,6 +262,59 @@ fn shrinking_converges_after_a_link_is_lost_after_any_step() {
     );
 }
 
+/// Members that vote by a list that their service keeps become more or fewer.
+const VOTING: &str = "\
+cluster: voting
+hosts: { a: 10.0.0.1, b: 10.0.0.2, c: 10.0.0.3, d: 10.0.0.4, e: 10.0.0.5 }
+services:
+  kafka: { mode: kraft, controllers: [a], brokers: [a, b] }
+";
+
+fn voters(from: &str, to: &str, cut: Cut, some: Sample) {
+    let text = |hosts: &str| VOTING.replace("controllers: [a]", &format!("controllers: {hosts}"));
+    resized((text(from), text(to)), cut, some, 12);
+}
+
+#[test]
+fn voters_join_one_by_one_after_the_run_is_killed_at_any_step() {
+    voters("[a]", "[a, b, c]", Cut::Killed, Sample(2, 0));
+    voters("[a, b, c]", "[a, b, c, d, e]", Cut::Killed, Sample(4, 1));
+    voters(
+        "[a]",
+        "[a, b, c]",
+        Cut::One(FaultKind::LostAfter),
+        Sample(2, 1),
+    );
+}
+
+#[test]
+fn voters_leave_one_by_one_after_the_run_is_killed_at_any_step() {
+    voters("[a, b, c, d, e]", "[a, b, c]", Cut::Killed, Sample(3, 0));
+    voters("[a, b, c]", "[b]", Cut::Killed, Sample(2, 1));
+    voters("[a, b, c]", "[c]", Cut::One(FaultKind::Fails), Sample(3, 0));
+}
+
+#[test]
+fn voters_are_all_replaced_after_the_run_is_killed_at_any_step() {
+    voters("[a, b, c]", "[c, d, e]", Cut::Killed, Sample(4, 2));
+    voters("[a]", "[e]", Cut::One(FaultKind::LostBefore), Sample(3, 1));
+}
+
+/// Members that vote and hold data too.
+const BOTH: &str = "\
+cluster: both
+hosts: { a: 10.0.0.1, b: 10.0.0.2, c: 10.0.0.3 }
+services:
+  kafka: { mode: kraft, combined: true, brokers: 1 }
+";
+
+#[test]
+fn voters_that_hold_data_come_and_go_after_the_run_is_killed_at_any_step() {
+    let text = |n: &str| BOTH.replace("brokers: 1", &format!("brokers: {n}"));
+    resized((text("1"), text("3")), Cut::Killed, Sample(4, 1), 20);
+    resized((text("3"), text("1")), Cut::Killed, Sample(4, 2), 20);
+}
+
 /// Brokers of an older version, whose protocol is held until the new one is finalized.
 const OLDER: &str = "\
 cluster: older

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use sdtd::catalogue::descriptor::DriverAction;
-use sdtd::driver::{Answer, Call, Driver, Outage, Refilling, Spread, Stops, TopicInfo};
+use sdtd::driver::{Answer, Call, Driver, Outage, Refilling, Spread, Stops, TopicInfo, Votes};
 use sdtd::event::Problem;
 use sdtd::id::InstanceId;
 use sdtd::inventory::Topic;
@@ -58,6 +58,48 @@ impl FakeDriver {
             true => Answer::NotYet(format!("{} still holds something", member.id)),
             false => Answer::Yes(None),
         }
+    }
+
+    /// A voter is up, and one that never got its vote is none.
+    fn votes(&self, member: &Member) -> Answer {
+        let sim = self.sim.lock().expect("whole");
+        let is_one = sim.voters.is_empty()
+            || sim.voters.contains(&member.id)
+            || !member.ports.contains_key("controller");
+        drop(sim);
+        if is_one {
+            self.up(member)
+        } else {
+            Answer::NotYet(format!("{} has no vote", member.id))
+        }
+    }
+
+    /// One voter more or less, as long as all others are up; the last one stays.
+    fn vote(&self, call: Call<'_>, id: InstanceId, gets: bool) -> Result<(), Problem> {
+        let voters = self.sim.lock().expect("whole").voters.clone();
+        let others = voters.iter().filter(|other| **other != id);
+        let members: Vec<&Member> = others
+            .clone()
+            .filter_map(|id| call.view.member(id))
+            .collect();
+        assert_eq!(members.len(), others.count(), "a voter is gone that votes");
+        if let Some(down) = members.iter().find(|m| self.health(m) != Health::Up) {
+            return Err(Problem::new(format!("{} is down", down.id)));
+        }
+        let member = call.view.member(&id).expect("a member");
+        // It is waited for.
+        let follows = || self.health(member) == Health::Up;
+        if gets && !(0..8).any(|_| follows()) {
+            return Err(Problem::new(format!("{id} does not follow")));
+        }
+        assert!(gets || !members.is_empty(), "the last vote is taken");
+        let voters = &mut self.sim.lock().expect("whole").voters;
+        _ = if gets {
+            voters.insert(id)
+        } else {
+            voters.remove(&id)
+        };
+        Ok(())
     }
 
     fn resource(call: Call<'_>, text: String, change: serde_json::Value) -> ResourceChange {
@@ -121,7 +163,8 @@ impl Driver for FakeDriver {
             },
             ("replaceable", Some(member)) => self.whole_without(call, member),
             ("min-isr" | "together", Some(member)) => self.enough(call, member),
-            ("in-sync" | "registered" | "serves" | "healthy", Some(member)) => self.up(member),
+            ("in-sync" | "healthy", Some(member)) => self.votes(member),
+            ("registered" | "serves" | "follows", Some(member)) => self.up(member),
             ("controller-elected", _) => yes(self.controller(call).is_some(), "controller"),
             ("controller", Some(member)) => yes(
                 self.controller(call).as_ref() == Some(&member.id.host),
@@ -244,6 +287,16 @@ impl Driver for FakeDriver {
         })
     }
 
+    /// Those that run when it is asked first are the voters.
+    async fn votes(&self, _: Call<'_>, of: &[&Member]) -> Result<Votes, Problem> {
+        let mut sim = self.sim.lock().expect("whole");
+        if sim.voters.is_empty() {
+            sim.voters.extend(of.iter().map(|member| member.id.clone()));
+        }
+        let lack = of.iter().filter(|member| !sim.voters.contains(&member.id));
+        Ok(Votes::Kept(lack.map(|member| member.id.clone()).collect()))
+    }
+
     async fn topics(&self, _: Call<'_>) -> Result<Vec<TopicInfo>, Problem> {
         Ok(Vec::new())
     }
@@ -263,6 +316,14 @@ impl Driver for FakeDriver {
             }
             self.sim.lock().expect("whole").limited = false;
             return Ok(());
+        }
+        if let Some(gets) = change
+            .change
+            .get("votes")
+            .and_then(serde_json::Value::as_bool)
+        {
+            let id = serde_json::from_value(change.change["member"].clone());
+            return self.vote(call, id.expect("an instance"), gets);
         }
         if let Answer::NotYet(why) = self.whole(call, "client") {
             return Err(Problem::new(why));

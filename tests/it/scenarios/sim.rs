@@ -65,6 +65,8 @@ pub struct Sim {
     pub holders: BTreeSet<InstanceId>,
     /// Whether a limit of speed is on.
     pub limited: bool,
+    /// Members that vote by a list that the service keeps, once that was asked.
+    pub voters: BTreeSet<InstanceId>,
     /// The topics that were made.
     pub topics: BTreeMap<String, Topic>,
     started: BTreeMap<(HostName, String), (Option<u32>, u32)>,

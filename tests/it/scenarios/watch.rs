@@ -113,7 +113,34 @@ impl Watch {
                 self.goes_down(world, sim, host, unit);
             }
         }
+        if !undone && !self.power {
+            self.votes(sim, host, step);
+        }
         kind
+    }
+
+    /// One that votes keeps what it knows as long as it votes, and one that joins voters votes for nobody before
+    /// they know of it.
+    fn votes(&mut self, sim: &Sim, host: &HostName, step: &Step) {
+        let mut here = sim.voters.iter().filter(|id| &id.host == host);
+        match step {
+            Step::Remove { path, data: true } if path.contains("controller") => {
+                if let Some(voter) = here.next() {
+                    self.wrong.push(format!("{voter} votes and loses its data"));
+                }
+            }
+            Step::Once { env, marker, .. } if marker.contains("controller") => {
+                let joins = env.contains_key("SDTD_JOINS");
+                if joins == sim.voters.is_empty() {
+                    self.wrong
+                        .push(format!("{host}: joins = {joins}, with {:?}", sim.voters));
+                }
+                if let Some(voter) = here.next() {
+                    self.wrong.push(format!("{voter} votes and is made anew"));
+                }
+            }
+            _ => {}
+        }
     }
 
     fn goes_down(&mut self, world: &World, sim: &mut Sim, host: &HostName, unit: &str) {

@@ -12,6 +12,7 @@ mod grow;
 mod killed;
 mod kraft;
 mod lost;
+mod quorum;
 mod reach;
 mod removed;
 mod rights;
@@ -31,6 +32,8 @@ pub const ALL: &[Case] = &[
     ("sudo", rights::sudo),
     ("folder", folder::folder),
     ("kraft", kraft::kraft),
+    ("controllers", quorum::controllers),
+    ("upgrade-kraft", quorum::upgrade_kraft),
     ("first", first::first),
     ("laptop", ways::laptop),
     ("jump", ways::jump),

@@ -1,0 +1,97 @@
+//! The wave that each kind of change asks for.
+
+use std::collections::BTreeSet;
+
+use super::{Kind, Waves};
+use crate::catalogue::Role;
+use crate::catalogue::descriptor::Probe;
+use crate::plan::model::{Batch, ResourceChange, RoleRef, Step, Wave};
+
+impl Waves<'_> {
+    pub(super) fn role_wave(
+        &self,
+        role: &RoleRef,
+        words: &Role,
+        kind: Kind,
+        batches: Vec<Batch>,
+    ) -> Wave {
+        let mut after: BTreeSet<usize> = BTreeSet::new();
+        let mut on_host: BTreeSet<usize> = self.prepared.iter().copied().collect();
+        on_host.extend(self.installed.get(&role.service));
+        after.extend(self.of_service.get(&role.service).into_iter().flatten());
+        let needs = self.context.cluster.services.get(&role.service);
+        for need in needs.into_iter().flat_map(|service| &service.needs) {
+            on_host.extend(self.installed.get(need));
+            after.extend(self.of_service.get(need).into_iter().flatten());
+        }
+        // What is done only once uses values that must be recorded everywhere before.
+        if batches
+            .iter()
+            .flat_map(|b| &b.steps)
+            .any(|s| matches!(s, Step::Once { .. }))
+        {
+            after.extend(&self.prepared);
+        }
+        let what = match kind {
+            Kind::Start => "start",
+            Kind::Join => "add to",
+            Kind::Anew => "start empty",
+            Kind::Restart => "restart",
+            Kind::Reload => "reload",
+            Kind::Tidy => "tidy",
+        };
+        let wave = Wave {
+            title: format!("{what} {role}"),
+            role: Some(role.clone()),
+            after: after.into_iter().collect(),
+            after_on_host: on_host.into_iter().collect(),
+            batches,
+            members: self.members(role, kind),
+            ..Wave::default()
+        };
+        let rolling = words.rolling.clone();
+        let settle = rolling.settle.as_ref();
+        let settle = settle.map(|settle| ResourceChange::settle(role, settle));
+        match kind {
+            Kind::Tidy | Kind::Reload => wave,
+            Kind::Join => Wave {
+                width: self.joins_alone(role, &wave).then_some(1),
+                before: if self.joins_alone(role, &wave) {
+                    vec![Probe::QuorumOthers]
+                } else {
+                    Vec::new()
+                },
+                ready: self.joined(role, words).unwrap_or_default(),
+                within: words.run.ready_within,
+                ..wave
+            },
+            Kind::Start => Wave {
+                ready: rolling.ready,
+                within: words.run.ready_within,
+                ..wave
+            },
+            Kind::Anew => Wave {
+                width: Some(rolling.width),
+                before: words.data.clone().map(|data| data.anew).unwrap_or_default(),
+                ready: self.begun(role, words).unwrap_or(rolling.ready),
+                within: rolling.within,
+                ..wave
+            },
+            Kind::Restart => Wave {
+                width: Some(self.width(role, &rolling)),
+                together: rolling.together,
+                resources: settle
+                    .filter(|_| !wave.batches.is_empty())
+                    .into_iter()
+                    .collect(),
+                before: self.before(role, words),
+                // While members come and go one at a time, some of them serve nobody for a moment by design.
+                mend: rolling.mend.filter(|_| self.stage.only.is_none()),
+                ready: self.ready(role, words),
+                last: rolling.last,
+                within: rolling.within,
+                ..wave
+            },
+        }
+    }
+}
