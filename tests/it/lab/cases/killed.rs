@@ -14,7 +14,7 @@ use crate::lab::inventory::Inventory;
 use crate::lab::laptop::{Laptop, Running, run_for, text};
 use crate::lab::load::Load;
 use crate::lab::say;
-use crate::lab::voters::{Says, Watch, judge};
+use crate::lab::voters::{Says, Watch, What, judge};
 
 /// How many times in a row one change may be killed.
 const ROW: u64 = 3;
@@ -219,18 +219,14 @@ impl Tried {
         }
         let ran = run_for(&mut self.laptop.sdtd(&words), LIMIT).expect(0);
         load.mark_end();
-        let again = run_for(&mut self.laptop.sdtd(&words), LIMIT).expect(0);
-        let changed = again.events();
-        let changed: Vec<_> = changed
-            .named("step-finished")
-            .filter(|e| e["outcome"]["outcome"] == "changed")
-            .collect();
-        assert!(
-            changed.is_empty(),
-            "{words:?}: a second run changed {changed:?}"
-        );
-        self.laptop.expect_settled(&self.inventory);
+        self.changes_nothing(&words);
         let heard = watch.stop(lab, &self.laptop);
+        let stops = heard.iter().filter(|e| e.what == What::Stopped).count();
+        let restarts = words[0] == "deploy" || words.iter().any(|word| word.contains("zookeeper"));
+        assert!(
+            stops >= 2 || !restarts,
+            "{words:?}: {stops} stops of voters prove nothing"
+        );
         let wrong = judge(heard, bar);
         assert!(
             wrong.is_empty(),
@@ -244,7 +240,7 @@ impl Tried {
             .find(|phase| phase.name == "during")
             .map(|p| p.producer_pause_ms);
         say(&format!(
-            "killed: {}: after {moments:?} ms, then done in {:.1} s; {} acknowledged, {} not, a pause of {} ms",
+            "killed: {}: after {moments:?} ms, then done in {:.1} s; {stops} stops of voters; {} acknowledged, {} not, a pause of {} ms",
             words[..words.len() - 3].join(" "),
             ran.took.as_secs_f64(),
             verdict.acked,
@@ -252,6 +248,19 @@ impl Tried {
             pause.unwrap_or_default(),
         ));
         u64::try_from(moments.len()).expect("few")
+    }
+
+    /// The same once more finds nothing to do, and so does a plan.
+    fn changes_nothing(&self, words: &[&str]) {
+        let again = run_for(&mut self.laptop.sdtd(words), LIMIT).expect(0);
+        let events = again.events();
+        let changed = |e: &&serde_json::Value| e["outcome"]["outcome"] == "changed";
+        let changed: Vec<_> = events.named("step-finished").filter(changed).collect();
+        assert!(
+            changed.is_empty(),
+            "{words:?}: a second run changed {changed:?}"
+        );
+        self.laptop.expect_settled(&self.inventory);
     }
 
     /// Begins a change and kills it after so many milliseconds; whether it was still under way.
