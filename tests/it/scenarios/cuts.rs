@@ -300,21 +300,6 @@ fn voters_are_all_replaced_after_the_run_is_killed_at_any_step() {
     voters("[a]", "[e]", Cut::One(FaultKind::LostBefore), Sample(3, 1));
 }
 
-/// Members that vote and hold data too.
-const BOTH: &str = "\
-cluster: both
-hosts: { a: 10.0.0.1, b: 10.0.0.2, c: 10.0.0.3 }
-services:
-  kafka: { mode: kraft, combined: true, brokers: 1 }
-";
-
-#[test]
-fn voters_that_hold_data_come_and_go_after_the_run_is_killed_at_any_step() {
-    let text = |n: &str| BOTH.replace("brokers: 1", &format!("brokers: {n}"));
-    resized((text("1"), text("3")), Cut::Killed, Sample(4, 1), 20);
-    resized((text("3"), text("1")), Cut::Killed, Sample(4, 2), 20);
-}
-
 /// Brokers of an older version, whose protocol is held until the new one is finalized.
 const OLDER: &str = "\
 cluster: older
