@@ -3,12 +3,14 @@
 mod connect;
 mod deep;
 mod leaving;
+mod maintain;
 mod moves;
 mod offers;
 mod replace;
 
 pub use connect::{Access, connect, host_problem, host_problems, learn_keys};
 pub use leaving::{Connected, Joiner};
+pub use maintain::{Maintenance, line as command_line};
 pub use offers::fetch_all;
 use offers::{Found, find, open};
 

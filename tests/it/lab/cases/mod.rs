@@ -12,8 +12,10 @@ mod grow;
 mod killed;
 mod kraft;
 mod lost;
+mod maintain;
 mod reach;
 mod removed;
+mod replace;
 mod rights;
 mod roll;
 mod upgrade;
@@ -38,6 +40,8 @@ pub const ALL: &[Case] = &[
     ("roll", roll::roll),
     ("dies", faults::dies),
     ("lost", lost::lost),
+    ("replace", replace::replace),
+    ("maintain", maintain::maintain),
     ("drills", drills::drills),
     ("keep-data", end::keep_data),
     ("removed-host", removed::removed),
