@@ -29,8 +29,6 @@ const LEADERS: &str = "leaders";
 pub(super) const CLIENT: &str = "client";
 /// How many partitions are named in one line.
 pub(super) const NAMED: usize = 3;
-/// How many partitions are named where each of them may be lost.
-const LISTED: usize = 50;
 
 /// The driver.
 #[derive(Debug, Clone, Copy, Default)]
@@ -407,7 +405,7 @@ async fn replaceable(client: &Client, call: Call<'_>) -> super::Result<Answer> {
     if !alone.is_empty() {
         return Ok(Answer::Broken(format!(
             "no other broker that lives is in sync with {}: broker {id} may have had the only whole copy, and starting it empty would lose what is in no other",
-            named(&alone)
+            health::named(&alone)
         )));
     }
     // One that died a moment ago is still listed: it must not be elected by that once it is back and empty.
@@ -419,16 +417,6 @@ async fn replaceable(client: &Client, call: Call<'_>) -> super::Result<Answer> {
             p.index
         )),
     })
-}
-
-/// Partitions as people read them: all of them, up to a number that fits a screen.
-fn named(partitions: &[health::PartitionState]) -> String {
-    let name = |p: &health::PartitionState| format!("{}-{}", p.topic, p.partition.index);
-    let names: Vec<String> = partitions.iter().take(LISTED).map(name).collect();
-    match partitions.len().saturating_sub(LISTED) {
-        0 => names.join(", "),
-        more => format!("{} and {more} more partitions", names.join(", ")),
-    }
 }
 
 async fn registered(client: &Client, call: Call<'_>) -> super::Result<Answer> {

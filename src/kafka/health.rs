@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::metadata::{Metadata, Partition};
 
+/// How many partitions are named where each of them may be lost.
+const LISTED: usize = 50;
+
 /// Partitions by what is amiss with them. One partition may be in several lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
@@ -99,6 +102,16 @@ pub fn only_copy(metadata: &Metadata, broker: i32) -> Vec<PartitionState> {
     let alone = |p: &Partition| p.replicas.contains(&broker) && !p.isr.iter().any(|id| lives(&id));
     let found = metadata.partitions().filter(|(_, p)| alone(p));
     found.map(PartitionState::of).collect()
+}
+
+/// Partitions as people read them: all of them, up to a number that fits a screen.
+pub(super) fn named(partitions: &[PartitionState]) -> String {
+    let name = |p: &PartitionState| format!("{}-{}", p.topic, p.partition.index);
+    let names: Vec<String> = partitions.iter().take(LISTED).map(name).collect();
+    match partitions.len().saturating_sub(LISTED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more partitions", names.join(", ")),
+    }
 }
 
 /// Judges the whole cluster. Topics that are not in `min_isr` are not compared with theirs.

@@ -411,12 +411,12 @@ impl Fake {
                 state.reboot();
                 return Err(broken());
             }
+            if script.contains("boot_id") {
+                line(&format!("@boot {}", state.boots));
+            }
             if script.contains("\nfalse\n") {
                 line("it did not work");
                 return Ok(Some(1));
-            }
-            if script.contains("boot_id") {
-                line(&format!("@boot {}", state.boots));
             }
         }
         let damaged = world

@@ -79,6 +79,6 @@ fn only_copy(lab: &mut Lab, laptop: &Laptop, path: &str) {
     );
     laptop.run(&["deploy", path, "--yes"]).expect(0);
     laptop
-        .run(&["topics", "delete", "single", path, "--yes"])
+        .run(&["topics", "delete", "single", "-i", path, "--yes"])
         .expect(0);
 }
