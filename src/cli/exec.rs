@@ -13,7 +13,7 @@ use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
 use crate::event::{Problem, SCHEMA};
 use crate::facts::quote;
-use crate::flow::host_problems;
+use crate::flow::{command_line, host_problems};
 use crate::id::HostName;
 use crate::plan::Member;
 use crate::plan::goals::Selection;
@@ -97,10 +97,7 @@ pub async fn run(global: &Global, args: &ExecArgs) -> Result<(), Failure> {
             format!("there is no host `{host}`"),
         ));
     }
-    let command = match &args.command[..] {
-        [line] => line.clone(),
-        words => words.iter().map(|w| quote(w)).collect::<Vec<_>>().join(" "),
-    };
+    let command = command_line(&args.command);
     let within = Duration::from_secs(args.within.max(1));
     let job = |host: HostName| Job {
         who: host.to_string(),

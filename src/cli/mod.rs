@@ -12,6 +12,7 @@ mod found;
 mod history;
 mod init;
 mod keeper;
+mod maintain;
 mod on;
 mod plan;
 mod power;
@@ -132,6 +133,8 @@ enum Command {
     Scale(scale::ScaleArgs),
     /// Even out what members hold.
     Rebalance(scale::RebalanceArgs),
+    /// Take hosts out one after another, run a command such as `reboot`, and wait until all is whole again.
+    Maintain(maintain::MaintainArgs),
     /// Bring back what a dead board, card or disk had: same numbers, nothing lost, at a limited speed.
     Replace(replace::ReplaceArgs),
     /// Change a service's version while the cluster runs; `--finalize` ends it, with no way back.
@@ -212,6 +215,7 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Restart(args) => power::restart(global, args).await,
         Command::Scale(args) => scale::run(global, args).await,
         Command::Rebalance(args) => scale::rebalance(global, args).await,
+        Command::Maintain(args) => maintain::run(global, args).await,
         Command::Replace(args) => replace::run(global, args).await,
         Command::Upgrade(args) => upgrade::run(global, args).await,
         Command::Rollback(args) => rollback::run(global, args).await,

@@ -3,6 +3,7 @@
 mod connect;
 mod deep;
 mod leaving;
+mod maintain;
 mod moves;
 mod offers;
 mod outage;
@@ -10,6 +11,7 @@ mod replace;
 
 pub use connect::{Access, connect, host_problem, host_problems, learn_keys};
 pub use leaving::{Connected, Joiner};
+pub use maintain::{Maintenance, line as command_line};
 pub use offers::fetch_all;
 use offers::{Found, find, open};
 

@@ -9,6 +9,7 @@ pub mod desired;
 pub mod goals;
 mod held;
 mod made;
+pub mod maintain;
 pub mod mend;
 pub mod model;
 pub mod moves;

@@ -267,6 +267,17 @@ impl Remote {
         }
     }
 
+    /// Connects once more, for all who share this.
+    ///
+    /// # Errors
+    /// When the host can't be reached.
+    pub async fn reconnect(&self) -> Result<(), RemoteError> {
+        match self {
+            Self::Shell(shell) => shell.reconnect().await,
+            Self::Fake(fake) => fake.reconnect(),
+        }
+    }
+
     /// Ends the connection.
     pub async fn close(self) {
         if let Self::Shell(shell) = self {

@@ -367,6 +367,17 @@ impl Shell {
         Ok(found)
     }
 
+    /// See [`super::Remote::reconnect`].
+    ///
+    /// # Errors
+    /// When the host can't be reached.
+    pub async fn reconnect(&self) -> Result<(), RemoteError> {
+        match &self.channel {
+            Channel::Ssh(ssh) => ssh.reconnect().await,
+            Channel::Local(_) => Ok(()),
+        }
+    }
+
     /// Ends the connection.
     pub async fn close(self) {
         if let Channel::Ssh(ssh) = self.channel {

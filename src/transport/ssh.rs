@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use openssh::{ControlPersist, ForwardType, KnownHosts, Session, SessionBuilder, Socket, Stdio};
 use tokio::net::UnixStream;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, RwLock, Semaphore};
 
 use super::process::Process;
 use super::{BoxStream, RemoteError};
@@ -37,7 +37,8 @@ pub struct SshOptions {
 
 /// A connection to a host.
 pub struct Ssh {
-    session: Arc<Session>,
+    session: RwLock<Arc<Session>>,
+    options: Box<SshOptions>,
     channels: Arc<Semaphore>,
     forwards: Mutex<BTreeMap<(String, u16), PathBuf>>,
     directory: PathBuf,
@@ -53,29 +54,32 @@ impl Ssh {
     /// # Errors
     /// When the host can't be reached, its key is unknown or changed, or it refuses the login.
     pub async fn connect(options: &SshOptions, directory: &Path) -> Result<Self, RemoteError> {
-        let config = write_configuration(options, directory)?;
-        let check = if options.accept_new {
-            KnownHosts::Add
-        } else {
-            KnownHosts::Strict
-        };
-        let session = SessionBuilder::default()
-            .known_hosts_check(check)
-            .config_file(&config)
-            .control_directory(directory)
-            .control_persist(ControlPersist::IdleFor(
-                std::num::NonZeroUsize::new(60).unwrap_or(std::num::NonZeroUsize::MIN),
-            ))
-            .connect_timeout(Duration::from_secs(10))
-            .connect_mux(&options.destination)
-            .await
-            .map_err(|error| explain(options, &error))?;
         Ok(Self {
-            session: Arc::new(session),
+            session: RwLock::new(Arc::new(open(options, directory).await?)),
+            options: Box::new(options.clone()),
             channels: Arc::new(Semaphore::new(CHANNELS)),
             forwards: Mutex::default(),
             directory: directory.to_owned(),
         })
+    }
+
+    /// Connects once more, for all who share this: the connection was lost, as by a reboot.
+    ///
+    /// # Errors
+    /// As [`Ssh::connect`].
+    pub async fn reconnect(&self) -> Result<(), RemoteError> {
+        let session = open(&self.options, &self.directory).await?;
+        let old = std::mem::replace(&mut *self.session.write().await, Arc::new(session));
+        drop(old);
+        // They went through the old one.
+        for path in std::mem::take(&mut *self.forwards.lock().await).into_values() {
+            let _ = std::fs::remove_file(path);
+        }
+        Ok(())
+    }
+
+    async fn session(&self) -> Arc<Session> {
+        Arc::clone(&*self.session.read().await)
     }
 
     /// Lets the user's own ssh show the key of a host that is not known yet, and ask about it on the
@@ -107,7 +111,9 @@ impl Ssh {
             .acquire_owned()
             .await
             .map_err(|e| RemoteError::Lost(e.to_string()))?;
-        let mut child = Arc::clone(&self.session)
+        let mut child = self
+            .session()
+            .await
             .arc_raw_command(command)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -163,7 +169,8 @@ impl Ssh {
             host: address.to_owned().into(),
             port,
         };
-        self.session
+        self.session()
+            .await
             .request_port_forward(ForwardType::Local, listen, to)
             .await
             .map_err(|e| io::Error::other(chain(&e)))?;
@@ -176,10 +183,30 @@ impl Ssh {
         for path in self.forwards.into_inner().into_values() {
             let _ = std::fs::remove_file(path);
         }
-        if let Some(session) = Arc::into_inner(self.session) {
+        if let Some(session) = Arc::into_inner(self.session.into_inner()) {
             let _ = session.close().await;
         }
     }
+}
+
+async fn open(options: &SshOptions, directory: &Path) -> Result<Session, RemoteError> {
+    let config = write_configuration(options, directory)?;
+    let check = if options.accept_new {
+        KnownHosts::Add
+    } else {
+        KnownHosts::Strict
+    };
+    SessionBuilder::default()
+        .known_hosts_check(check)
+        .config_file(&config)
+        .control_directory(directory)
+        .control_persist(ControlPersist::IdleFor(
+            std::num::NonZeroUsize::new(60).unwrap_or(std::num::NonZeroUsize::MIN),
+        ))
+        .connect_timeout(Duration::from_secs(10))
+        .connect_mux(&options.destination)
+        .await
+        .map_err(|error| explain(options, &error))
 }
 
 fn write_configuration(options: &SshOptions, directory: &Path) -> Result<PathBuf, RemoteError> {

@@ -40,7 +40,7 @@ pub async fn apply(client: &Client, change: &Change) -> Result<()> {
             client.alter_configs(&topic, &[set], false).await
         }
         Change::Settle { partitions } => settled(client, partitions).await,
-        Change::Limit(throttle) => throttle.set(client).await,
+        Change::Limit(throttle) => put_on(client, throttle).await,
         Change::Sweep(throttle) => throttle.remove(client).await,
         Change::CallOff {
             partitions,
@@ -90,7 +90,7 @@ async fn moved(client: &Client, batch: &Batch) -> Result<()> {
     if !look(client, &batch.moves).await?.pending.is_empty() {
         wait_for_targets(client, batch).await?;
         if let Some(throttle) = &batch.throttle {
-            throttle.set(client).await?;
+            put_on(client, throttle).await?;
         }
         let seen = look(client, &batch.moves).await?;
         let missing = seen.pending.iter().filter(|p| !p.is_started());
@@ -102,6 +102,13 @@ async fn moved(client: &Client, batch: &Batch) -> Result<()> {
         Some(throttle) => throttle.remove(client).await,
         None => Ok(()),
     }
+}
+
+/// One that was started a moment ago may be listed since its last life, and not answer yet.
+async fn put_on(client: &Client, throttle: &Throttle) -> Result<()> {
+    let what = || "not all brokers take limits of speed".to_owned();
+    let set = || async { throttle.set(client).await.map(Some) };
+    client.wait(REGISTERED, what, set).await
 }
 
 /// Brokers that joined a moment ago may not be registered yet.

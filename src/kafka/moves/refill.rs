@@ -19,7 +19,8 @@ pub async fn refill(
     throttle: Option<u64>,
 ) -> Result<Refilling, Problem> {
     let known = known(&client(call)).await?;
-    let moves = missing(&known, &numbers(members.iter().copied()));
+    let ids = numbers(members.iter().copied());
+    let moves = missing(&known, &ids);
     if moves.is_empty() {
         return Ok(Refilling::default());
     }
@@ -27,7 +28,11 @@ pub async fn refill(
         partitions: by_topic(moves.iter()),
     };
     let batch = Batch::new(moves, throttle);
-    let limit = batch.throttle.clone().map(Change::Limit);
+    let limit = batch.throttle.clone().map(|mut limit| {
+        // They can't be told before they run.
+        limit.brokers.retain(|id| !ids.contains(id));
+        Change::Limit(limit)
+    });
     let told = told(call, batch);
     Ok(Refilling {
         first: limit.iter().map(|limit| limit.resource(call)).collect(),
@@ -61,7 +66,7 @@ fn told(call: Call<'_>, batch: Batch) -> ResourceChange {
     let limit = batch.throttle.as_ref();
     let limit = limit.map_or_else(String::new, |t| format!(", at most {}/s", size(t.rate)));
     let text = format!(
-        "wait until {} have all their copies again, {}{limit}",
+        "wait for all copies of {} to be back, {}{limit}",
         partitions(batch.moves.len()),
         size(batch.copied())
     );

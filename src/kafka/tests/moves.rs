@@ -354,3 +354,52 @@ async fn what_new_copies_lack_of_their_leaders_is_known() {
         slow.cause
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_that_starts_empty_is_filled_again_at_a_limited_speed() {
+    let bench = Bench::new();
+    let refilled = async |throttle| {
+        let members = [&bench.view.members[1]];
+        let of = bench.with("spread", async |call| {
+            KafkaDriver.refill(call, &members, throttle).await
+        });
+        of.await.unwrap()
+    };
+    assert_eq!(refilled(None).await.first, [], "nothing limits it");
+    let refilling = refilled(Some(1000)).await;
+    let all = [&refilling.first[..], &refilling.then[..]].concat();
+    let told: Vec<&str> = all.iter().map(|c| c.text.as_str()).collect();
+    assert_eq!(
+        told[0],
+        "limit what is sent to brokers that start empty to 1000 B/s"
+    );
+    assert!(
+        told[1].starts_with("wait for all copies of 1 partition to be back, "),
+        "{told:?}"
+    );
+    assert_eq!(told[2], "put the leaders of 1 partition back");
+
+    // Before it starts: whoever has a copy sends it slowly, and it fetches slowly.
+    bench.make(&refilling.first[0]).await.unwrap();
+    let limits = bench.limits();
+    let of_topic = |key: &str| limits.get(&format!("topic velib {key}")).cloned();
+    assert_eq!(of_topic(SENDING).as_deref(), Some("1:3"));
+    assert_eq!(of_topic(FETCHING).as_deref(), Some("1:2"));
+    assert_eq!(limits[&format!("broker 3 {SENDING_RATE}")], "1000");
+    // Whoever finds only this takes it off.
+    let sweep = bench.with("spread", async |call| {
+        KafkaDriver.sweep(call, &refilling.first)
+    });
+    let sweep = sweep.await.expect("limits");
+    bench.make(&sweep).await.unwrap();
+    assert_eq!(bench.limits(), BTreeMap::new());
+    // With it the wait ends, and no replica was told to go anywhere.
+    bench.make(&refilling.first[0]).await.unwrap();
+    bench.did();
+    bench.make(&refilling.then[0]).await.unwrap();
+    assert_eq!(bench.limits(), BTreeMap::new());
+    assert!(
+        !bench.did().iter().any(|did| did.contains("move")),
+        "it stays where it is"
+    );
+}

@@ -96,12 +96,30 @@ pub struct FakeState {
     pub incoming: BTreeMap<String, u64>,
     /// Units.
     pub units: BTreeMap<String, UnitFact>,
+    /// How often it was booted.
+    pub boots: u32,
     /// Who holds the cluster's lock on it, and how many seconds ago that was renewed.
     pub lock: Option<(Owner, u64)>,
     /// Ports on which something else listens.
     pub listening: Vec<crate::facts::Listener>,
     /// How many bytes of packages were sent to it.
     pub bytes_received: u64,
+}
+
+impl FakeState {
+    /// It is off for a moment: what is enabled starts, with the files that are there.
+    pub fn reboot(&mut self) {
+        self.boots += 1;
+        self.dead = false;
+        let files = &self.files;
+        for (unit, fact) in &mut self.units {
+            let end = format!("/units/{unit}/wanted");
+            let wanted = files.iter().find(|(path, _)| path.ends_with(&end));
+            fact.running = wanted.map(|(_, file)| file.text.trim().to_owned());
+            fact.active = fact.enabled;
+            fact.pid = fact.pid.map(|pid| pid + 1);
+        }
+    }
 }
 
 impl World {
@@ -366,7 +384,16 @@ impl Fake {
         }
     }
 
-    /// See [`super::Remote::command`]: all it does is to tell of damaged packages that the script is about.
+    /// See [`super::Remote::reconnect`].
+    ///
+    /// # Errors
+    /// When the host is off.
+    pub fn reconnect(&self) -> Result<(), RemoteError> {
+        alive(&self.world(), &self.host).map(|_| ())
+    }
+
+    /// See [`super::Remote::command`]: it tells of damaged packages that the script is about, of the host's boot,
+    /// and reboots.
     ///
     /// # Errors
     /// When the host is off, or its commands are cut off.
@@ -375,9 +402,22 @@ impl Fake {
         script: &str,
         line: &mut (dyn FnMut(&str) + Send),
     ) -> Result<Option<i32>, RemoteError> {
-        let world = self.world();
+        let mut world = self.world();
         if alive(&world, &self.host)?.cut_off {
             return Err(broken());
+        }
+        if let Some(state) = world.hosts.get_mut(&self.host) {
+            if script.contains("\nreboot\n") {
+                state.reboot();
+                return Err(broken());
+            }
+            if script.contains("boot_id") {
+                line(&format!("@boot {}", state.boots));
+            }
+            if script.contains("\nfalse\n") {
+                line("it did not work");
+                return Ok(Some(1));
+            }
         }
         let damaged = world
             .hosts

@@ -12,7 +12,7 @@ use sdtd::driver::Drivers;
 use sdtd::error::Failure;
 use sdtd::event::EventKind;
 use sdtd::exec::Report;
-use sdtd::flow::{Flow, Joiner, Planned};
+use sdtd::flow::{Flow, Joiner, Maintenance, Planned};
 use sdtd::id::{HostName, InstanceId, ServiceName};
 use sdtd::inventory::{Cluster, Host};
 use sdtd::plan::Plan;
@@ -270,6 +270,35 @@ impl Bench {
             done.join("\n")
         );
         Ran { plan, report, done }
+    }
+
+    /// Maintains hosts, as `maintain` does; what must hold of every run is asserted.
+    ///
+    /// # Errors
+    /// As the command fails.
+    pub async fn maintain(&mut self, hosts: &[&str], command: &str) -> Result<(), Failure> {
+        let (mut flow, mut collected) = self.flow();
+        let before = {
+            let world = self.world.lock().expect("whole");
+            let mut sim = self.sim.lock().expect("whole");
+            self.watch.lock().expect("whole").begin(&world, &mut sim);
+            world.done.len()
+        };
+        let hosts: Vec<HostName> = hosts.iter().map(|h| h.parse().expect("a host")).collect();
+        let how = Maintenance {
+            command: command.to_owned(),
+            within: std::time::Duration::from_secs(60),
+            back_within: std::time::Duration::from_secs(60),
+        };
+        let ended = flow.maintain(&hosts, &how).await;
+        self.tell(&collected.kinds());
+        self.done = self.world.lock().expect("whole").done[before..].to_vec();
+        let wrong = self.watch.lock().expect("whole").wrong.join("\n");
+        assert!(wrong.is_empty(), "{wrong}");
+        if ended.is_ok() {
+            self.settled().await;
+        }
+        ended
     }
 
     /// After a run that was done: it verifies, and the next plan is empty.

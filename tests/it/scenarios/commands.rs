@@ -69,6 +69,9 @@ pub async fn run(bench: &mut Bench, command: &Command) -> String {
         ["stop" | "start" | "restart" | "rollback" | "destroy", ..] => {
             return power(bench, &words).await;
         }
+        ["maintain", ref hosts @ .., "--", command] => {
+            return maintain(bench, hosts, command).await;
+        }
         ["text", host, path] => {
             let world = bench.world.lock().expect("whole");
             let host: sdtd::id::HostName = host.parse().expect("a host");
@@ -243,19 +246,17 @@ fn change(bench: &mut Bench, old: &str, new: &str) {
     bench.inventory = bench.inventory.replace(old, new);
 }
 
-/// A host is on again: what is enabled starts, with the files that are there.
+/// What `maintain` does, and in which order.
+async fn maintain(bench: &mut Bench, hosts: &[&str], command: &str) -> String {
+    match bench.maintain(hosts, command).await {
+        Ok(()) => bench.done.iter().map(|line| format!("{line}\n")).collect(),
+        Err(failure) => refused(&failure),
+    }
+}
+
+/// A host is on again.
 fn boot(bench: &Bench, host: &str) {
-    bench.on(host, |state| {
-        state.dead = false;
-        let files = state.files.clone();
-        for (unit, fact) in state.units.iter_mut().filter(|(_, fact)| fact.enabled) {
-            let end = format!("/units/{unit}/wanted");
-            let wanted = files.iter().find(|(path, _)| path.ends_with(&end));
-            fact.running = wanted.map(|(_, file)| file.text.trim().to_owned());
-            fact.active = true;
-            fact.pid = fact.pid.map(|pid| pid + 1);
-        }
-    });
+    bench.on(host, FakeState::reboot);
 }
 
 fn edit(bench: &Bench, host: &str, path: &str, text: &str) {

@@ -463,3 +463,26 @@ fn a_replaced_board_converges_after_a_failure_of_any_step() {
     replaced(USUAL, Cut::One(FaultKind::Fails), Sample(3, 0));
     replaced(FORMATTED, Cut::One(FaultKind::LostAfter), Sample(3, 1));
 }
+
+/// Hosts are rebooted one after another; the run is killed at any of its steps, and the same command goes on.
+#[test]
+fn maintenance_converges_after_the_run_is_killed_at_any_step() {
+    let mut bench = Bench::new();
+    USUAL.clone_into(&mut bench.inventory);
+    in_no_time(async {
+        let first = bench.deploy_at_once().await.expect("a plan");
+        assert!(first.report.is_done());
+        let before = Before::of(&bench);
+        let hosts = ["a", "b", "c"];
+        bench.maintain(&hosts, "reboot").await.expect("done");
+        let steps = bench.done.len();
+        assert!(steps >= 12, "{:?}", bench.done);
+        for at in 0..steps {
+            before.restore(&bench);
+            rules(&bench, vec![Rule::From(at, FaultKind::LostBefore)]);
+            assert!(bench.maintain(&hosts, "reboot").await.is_err(), "step {at}");
+            rules(&bench, Vec::new());
+            bench.maintain(&hosts, "reboot").await.expect("done");
+        }
+    });
+}

@@ -61,9 +61,7 @@ pub fn kraft(lab: &mut Lab) -> Done {
     );
     lab.on(&leader, "! systemctl start kafka-controller");
     laptop.run(&deploy).expect(6);
-    let anew = format!("kafka.controller@{leader},kafka.broker@{leader}");
-    let both: Vec<&str> = anew.split(',').flat_map(|one| ["--anew", one]).collect();
-    laptop.run(&[&deploy[..], &both[..]].concat()).expect(0);
+    laptop.run(&["replace", &leader, path, "--yes"]).expect(0);
     laptop.run(&["plan", "--check", path]).expect(0);
     for (n, message) in (0..).zip(&messages) {
         let read = consume_from(TOPIC, &leader, n);

@@ -12,9 +12,11 @@ mod grow;
 mod killed;
 mod kraft;
 mod lost;
+mod maintain;
 mod quorum;
 mod reach;
 mod removed;
+mod replace;
 mod rights;
 mod roll;
 mod upgrade;
@@ -41,6 +43,8 @@ pub const ALL: &[Case] = &[
     ("roll", roll::roll),
     ("dies", faults::dies),
     ("lost", lost::lost),
+    ("replace", replace::replace),
+    ("maintain", maintain::maintain),
     ("drills", drills::drills),
     ("keep-data", end::keep_data),
     ("removed-host", removed::removed),

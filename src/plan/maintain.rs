@@ -1,0 +1,109 @@
+//! A host is taken out of its cluster for a moment, and put back: what `maintain` does around its command.
+
+use crate::id::HostName;
+use crate::plan::goals::chained;
+use crate::plan::model::{
+    Batch, Plan, ResourceChange, RoleRef, RoleView, Step, UnitChange, View, Wave,
+};
+use crate::plan::planner::{Input, rolling_of, view_of};
+
+/// Stops what is on a host: first the gates of all its roles, with nothing touched yet; then one instance after
+/// another, those that need others first, each behind its gates again.
+#[must_use]
+pub fn away(input: Input<'_>, host: &HostName) -> Plan {
+    let view = view_of(input);
+    let look = view
+        .roles
+        .iter()
+        .filter_map(|role| gated(input, &view, role, host, None));
+    let look: Vec<Wave> = look.collect();
+    let stop = view.roles.iter().rev();
+    let stop = stop.filter_map(|role| gated(input, &view, role, host, Some(UnitChange::Stop)));
+    let waves = look.into_iter().chain(stop).collect();
+    chained(input, view, waves)
+}
+
+/// Starts what is on a host where it does not run, waits until each is ready, and until all is as it was before.
+#[must_use]
+pub fn back(input: Input<'_>, host: &HostName) -> Plan {
+    let view = view_of(input);
+    let started = view
+        .roles
+        .iter()
+        .filter_map(|role| started(input, &view, role, host));
+    let mut waves: Vec<Wave> = started.collect();
+    for role in &view.roles {
+        let Some(mut wave) = gated(input, &view, role, host, None) else {
+            continue;
+        };
+        wave.title = format!("see {} whole with {host}", role.role);
+        let settle = rolling_of(input.catalogue, &role.role).and_then(|rolling| rolling.settle);
+        let settle = settle.map(|settle| ResourceChange::settle(&role.role, &settle));
+        wave.resources.extend(settle);
+        waves.push(wave);
+    }
+    chained(input, view, waves)
+}
+
+/// The gates of a role before what is on a host is touched, and what is done then.
+fn gated(
+    input: Input<'_>,
+    view: &View,
+    role: &RoleView,
+    host: &HostName,
+    to: Option<UnitChange>,
+) -> Option<Wave> {
+    let rolling = rolling_of(input.catalogue, &role.role)?;
+    let title = match to {
+        None => format!("see {} whole before {host}", role.role),
+        Some(_) => format!("stop {} on {host}", role.role),
+    };
+    let why = "its host is maintained";
+    wave((view, role), host, (title, why), to).map(|wave| Wave {
+        width: Some(1),
+        before: rolling.before,
+        within: rolling.within,
+        ..wave
+    })
+}
+
+fn started(input: Input<'_>, view: &View, role: &RoleView, host: &HostName) -> Option<Wave> {
+    let rolling = rolling_of(input.catalogue, &role.role)?;
+    let title = format!("start {} on {host}", role.role);
+    let to = Some(UnitChange::Start);
+    wave((view, role), host, (title, "its host is back"), to).map(|wave| Wave {
+        ready: rolling.ready,
+        within: rolling.within,
+        ..wave
+    })
+}
+
+/// A wave over the instances of a role on a host; none where there are none.
+fn wave(
+    (view, role): (&View, &RoleView),
+    host: &HostName,
+    (title, why): (String, &str),
+    to: Option<UnitChange>,
+) -> Option<Wave> {
+    let here = view.of_role(&role.role).filter(|m| &m.id.host == host);
+    let step = |unit: &String| {
+        to.map(|to| Step::Unit {
+            unit: unit.clone(),
+            to,
+            within: role.stop_within,
+        })
+    };
+    let batches = here.map(|member| Batch {
+        host: host.clone(),
+        instance: Some(member.id.clone()),
+        because: vec![why.to_owned()],
+        steps: step(&member.unit).into_iter().collect(),
+    });
+    let batches: Vec<Batch> = batches.collect();
+    (!batches.is_empty()).then(|| Wave {
+        title,
+        role: Some(RoleRef::clone(&role.role)),
+        batches,
+        ..Wave::default()
+    })
+}
