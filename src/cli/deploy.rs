@@ -14,11 +14,14 @@ use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
 use crate::event::{EventKind, HostSummary, InstanceSummary, Problem, RunSummary};
 use crate::exec::Report;
-use crate::flow::{Planned, host_problems};
+use crate::flow::{Facts, Planned, host_problems};
 use crate::id::InstanceId;
 use crate::plan::show::{Detail, show};
 use crate::plan::{Plan, View};
 use crate::report;
+
+/// How a run ends whose plan is not to be done now.
+const REFUSED: &str = "the plan was refused; nothing was changed";
 
 /// The words of `deploy`.
 #[derive(Debug, Args)]
@@ -131,16 +134,9 @@ pub async fn carry_out(
         lost,
         facts,
     } = planned;
-    // Who wants all stopped knows that nothing is served by then.
-    if goal != Goal::Rest {
-        let asks = !global.yes && report::can_ask();
-        match run.flow.outage(&plan, &facts, asks).await {
-            Ok(told) => plan.warnings.extend(told),
-            Err(failure) => {
-                let headline = "the plan was refused; nothing was changed";
-                return Err(run.end(Some(failure), headline).await);
-            }
-        }
+    match outage(global, &run, (&plan, &facts), goal).await {
+        Ok(told) => plan.warnings.extend(told),
+        Err(failure) => return Err(run.end(Some(failure), REFUSED).await),
     }
     let away = Away {
         hosts: host_problems(&missing),
@@ -209,6 +205,20 @@ pub async fn carry_out(
         summary.instances = super::status::instances(&run.flow.prober(view)).await;
     }
     away.finish(run, summary).await
+}
+
+/// What the services say of a plan's restarts. Who wants all stopped knows that nothing is served by then.
+async fn outage(
+    global: &Global,
+    run: &Run,
+    (plan, facts): (&Plan, &Facts),
+    goal: Goal,
+) -> Result<Vec<Problem>, Failure> {
+    if goal == Goal::Rest {
+        return Ok(Vec::new());
+    }
+    let asks = !global.yes && report::can_ask();
+    run.flow.outage(plan, facts, asks).await
 }
 
 /// A plan as people read it, with the lines of the inventory that go with it.

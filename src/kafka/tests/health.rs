@@ -266,7 +266,7 @@ fn one_that_serves_nobody_is_stopped_where_nobody_leans_on_it() {
         (partition(0, 2, &[2, 3], &[2]), true, "it is not about it"),
     ];
     for (p, may, why) in cases {
-        let (blocked, _) = leaned_on(&cluster(3, &[("t", &[p.clone()])]), 1);
+        let (blocked, _) = leaned_on(&cluster(3, &[("t", std::slice::from_ref(&p))]), 1);
         assert_eq!(blocked.is_empty(), may, "{why}: {p:?}");
     }
     let all = partition(0, 2, &[1, 2, 3], &[1, 2, 3]);
@@ -299,7 +299,7 @@ fn enough_stays_in_sync_for_writes() {
         (partition(0, 1, &[1, 2, 4], &[1, 2, 4]), 2, &[3], true),
     ];
     for (p, least, beside, may) in cases {
-        let metadata = cluster(4, &[("t", &[p.clone()])]);
+        let metadata = cluster(4, &[("t", std::slice::from_ref(p))]);
         let short = short_without(&metadata, &min(*least), (1, beside), &live(&[2, 3, 4]));
         assert_eq!(short.is_empty(), *may, "{p:?}, {least}, {beside:?}");
     }

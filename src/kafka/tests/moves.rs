@@ -93,6 +93,13 @@ impl Bench {
         self.sim.lock().unwrap().limits()
     }
 
+    /// A move that was begun by somebody and never ends.
+    fn stuck(&self, place: (String, i32), to: Vec<i32>) {
+        let mut sim = self.sim.lock().unwrap();
+        sim.stuck = true;
+        sim.start(place, to);
+    }
+
     fn set(&self, resource: &str, key: &str, value: &str) {
         let mut sim = self.sim.lock().unwrap();
         let of = sim.configs.entry(resource.to_owned()).or_default();
@@ -318,10 +325,7 @@ async fn what_has_one_copy_only_is_named_before_its_broker_stops() {
 async fn moves_of_somebody_else_are_waited_for_by_the_user() {
     let bench = Bench::new();
     let ours = bench.planned(None).await;
-    let mut sim = bench.sim.lock().unwrap();
-    sim.stuck = true;
-    sim.start(("velib".to_owned(), 2), vec![1]);
-    drop(sim);
+    bench.stuck(("velib".to_owned(), 2), vec![1]);
     let foreign = outage(&bench, &[2], &[], &[]).await;
     let cause = &foreign.forbidden[0].cause;
     assert!(cause.ends_with("velib-2 (to broker 1)"), "{cause}");
@@ -337,10 +341,7 @@ async fn moves_of_somebody_else_are_waited_for_by_the_user() {
 async fn what_new_copies_lack_of_their_leaders_is_known() {
     let bench = Bench::new();
     let changes = bench.planned(Some(1000)).await;
-    let mut sim = bench.sim.lock().unwrap();
-    sim.stuck = true;
-    sim.start(("velib".to_owned(), 2), vec![1]);
-    drop(sim);
+    bench.stuck(("velib".to_owned(), 2), vec![1]);
     let how = bench.with("spread", async |call| {
         KafkaDriver.progress(call, &changes[0]).await
     });
