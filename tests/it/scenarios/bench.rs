@@ -254,6 +254,11 @@ impl Bench {
             let world = self.world.lock().expect("whole");
             let mut sim = self.sim.lock().expect("whole");
             self.watch.lock().expect("whole").begin(&world, &mut sim);
+            if sim.voters.is_empty() {
+                let members = planned.plan.view.members.iter();
+                let voters = members.filter(|m| m.ports.contains_key("controller"));
+                sim.first_voters = voters.map(|m| m.id.clone()).collect();
+            }
             world.done.len()
         };
         let Planned { plan, files, .. } = planned;

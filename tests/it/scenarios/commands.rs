@@ -142,24 +142,6 @@ fn on_host(bench: &mut Bench, words: &[&str], given: &str) -> String {
         ["crash", unit, host] => bench.on(host, |state| {
             state.units.get_mut(unit).expect("there").active = false;
         }),
-        ["mute", unit, host] => {
-            let key = (host.parse().expect("a host"), unit.to_owned());
-            bench.sim.lock().expect("whole").mute.insert(key);
-        }
-        ["break", unit, host] => {
-            let key = (host.parse().expect("a host"), unit.to_owned());
-            let pid = bench.world.lock().expect("whole").hosts[host].units[unit].pid;
-            bench.sim.lock().expect("whole").broken.insert(key, pid);
-        }
-        ["alone", id, what] => {
-            let id = id.parse().expect("an instance");
-            let mut sim = bench.sim.lock().expect("whole");
-            sim.alone.insert(id, what.to_owned());
-        }
-        ["single", "none"] => bench.sim.lock().expect("whole").alone.clear(),
-        ["forbid", why] => bench.sim.lock().expect("whole").forbidden = Some(why.to_owned()),
-        ["allow"] => bench.sim.lock().expect("whole").forbidden = None,
-        ["unmute"] => bench.sim.lock().expect("whole").mute.clear(),
         ["edit", host, path] => edit(bench, host, path, given),
         ["wipe", host, folder] => bench.on(host, |state| {
             let below = format!("{folder}/");
@@ -194,24 +176,6 @@ fn on_host(bench: &mut Bench, words: &[&str], given: &str) -> String {
         }),
         ["deep", yes] => bench.deep = yes == "yes",
         ["seed", text] => text.clone_into(&mut bench.seed),
-        ["leader", unit, host] => {
-            let host = host.parse().expect("a host");
-            bench
-                .sim
-                .lock()
-                .expect("whole")
-                .leaders
-                .insert(unit.to_owned(), host);
-        }
-        ["when", unit, host, "leader", next] => {
-            let (host, next) = (host.parse().expect("a host"), next.parse().expect("a host"));
-            bench
-                .sim
-                .lock()
-                .expect("whole")
-                .moves
-                .insert((unit.to_owned(), host), next);
-        }
         ["fault", "none"] => bench.watch.lock().expect("whole").rules.clear(),
         ["fault", kind, text] => rule(bench, Rule::Like(text.to_owned(), fault_kind(kind))),
         ["interrupt", text] => rule(bench, Rule::Interrupt(text.to_owned())),
@@ -220,9 +184,42 @@ fn on_host(bench: &mut Bench, words: &[&str], given: &str) -> String {
             watch.stop = sdtd::exec::Stop::default();
             watch.rules.clear();
         }
-        _ => panic!("no such command: {words:?}"),
+        _ => in_cluster(bench, words),
     }
     String::new()
+}
+
+/// Commands that change what services make of it.
+fn in_cluster(bench: &Bench, words: &[&str]) {
+    let mut sim = bench.sim.lock().expect("whole");
+    match *words {
+        ["mute", unit, host] => {
+            let key = (host.parse().expect("a host"), unit.to_owned());
+            sim.mute.insert(key);
+        }
+        ["break", unit, host] => {
+            let key = (host.parse().expect("a host"), unit.to_owned());
+            let pid = bench.world.lock().expect("whole").hosts[host].units[unit].pid;
+            sim.broken.insert(key, pid);
+        }
+        ["alone", id, what] => {
+            let id = id.parse().expect("an instance");
+            sim.alone.insert(id, what.to_owned());
+        }
+        ["single", "none"] => sim.alone.clear(),
+        ["forbid", why] => sim.forbidden = Some(why.to_owned()),
+        ["allow"] => sim.forbidden = None,
+        ["unmute"] => sim.mute.clear(),
+        ["leader", unit, host] => {
+            let host = host.parse().expect("a host");
+            sim.leaders.insert(unit.to_owned(), host);
+        }
+        ["when", unit, host, "leader", next] => {
+            let (host, next) = (host.parse().expect("a host"), next.parse().expect("a host"));
+            sim.moves.insert((unit.to_owned(), host), next);
+        }
+        _ => panic!("no such command: {words:?}"),
+    }
 }
 
 fn rule(bench: &Bench, rule: Rule) {
@@ -344,6 +341,11 @@ async fn deploy(bench: &mut Bench) -> String {
     }
 }
 
+fn watch_wide(bench: &Bench, number: usize) {
+    let mut watch = bench.watch.lock().expect("whole");
+    (watch.most, watch.wide) = (0, number);
+}
+
 /// With as many members down at once as is said of all roles, or of one.
 async fn wide(bench: &mut Bench, text: &str) -> String {
     let (role, number) = text.split_once('=').unwrap_or(("", text));
@@ -352,9 +354,7 @@ async fn wide(bench: &mut Bench, text: &str) -> String {
         "" => bench.roll.width = Some(number),
         role => _ = bench.roll.widths.insert(role.to_owned(), number),
     }
-    let mut watch = bench.watch.lock().expect("whole");
-    (watch.most, watch.wide) = (0, usize::from(number));
-    drop(watch);
+    watch_wide(bench, usize::from(number));
     let shown = deploy(bench).await;
     bench.watch.lock().expect("whole").wide = 1;
     bench.roll = sdtd::plan::roll::Roll::default();

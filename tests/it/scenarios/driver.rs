@@ -65,6 +65,7 @@ impl FakeDriver {
         let sim = self.sim.lock().expect("whole");
         let is_one = sim.voters.is_empty()
             || sim.voters.contains(&member.id)
+            || sim.first_voters.contains(&member.id)
             || !member.ports.contains_key("controller");
         drop(sim);
         if is_one {
@@ -93,12 +94,13 @@ impl FakeDriver {
             return Err(Problem::new(format!("{id} does not follow")));
         }
         assert!(gets || !members.is_empty(), "the last vote is taken");
-        let voters = &mut self.sim.lock().expect("whole").voters;
-        _ = if gets {
-            voters.insert(id)
+        let mut sim = self.sim.lock().expect("whole");
+        if gets {
+            sim.voters.insert(id);
         } else {
-            voters.remove(&id)
-        };
+            sim.voters.remove(&id);
+            sim.first_voters.remove(&id);
+        }
         Ok(())
     }
 
@@ -287,12 +289,13 @@ impl Driver for FakeDriver {
         })
     }
 
-    /// Those that run when it is asked first are the voters.
+    /// Those that run when it is asked first are the voters, and all that were made with them.
     async fn votes(&self, _: Call<'_>, of: &[&Member]) -> Result<Votes, Problem> {
         let mut sim = self.sim.lock().expect("whole");
-        if sim.voters.is_empty() {
-            sim.voters.extend(of.iter().map(|member| member.id.clone()));
-        }
+        let ids = of.iter().map(|member| member.id.clone());
+        let (none, first) = (sim.voters.is_empty(), sim.first_voters.clone());
+        let voters = ids.filter(|id| none || first.contains(id));
+        sim.voters.extend(voters);
         let lack = of.iter().filter(|member| !sim.voters.contains(&member.id));
         Ok(Votes::Kept(lack.map(|member| member.id.clone()).collect()))
     }

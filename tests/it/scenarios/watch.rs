@@ -131,7 +131,8 @@ impl Watch {
             }
             Step::Once { env, marker, .. } if marker.contains("controller") => {
                 let joins = env.contains_key("SDTD_JOINS");
-                if joins == sim.voters.is_empty() {
+                let first = sim.first_voters.iter().any(|id| &id.host == host);
+                if joins == (sim.voters.is_empty() || first) {
                     self.wrong
                         .push(format!("{host}: joins = {joins}, with {:?}", sim.voters));
                 }
