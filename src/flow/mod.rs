@@ -7,6 +7,7 @@ mod maintain;
 mod moves;
 mod offers;
 mod outage;
+mod raise;
 mod replace;
 
 pub use connect::{Access, connect, host_problem, host_problems, learn_keys};
@@ -38,7 +39,7 @@ use crate::plan::packages::{self, PackageKey, Packages};
 use crate::plan::paths::HostPaths;
 use crate::plan::place::Placement;
 use crate::plan::roll::Roll;
-use crate::plan::{Input, Plan, PlanError, ResourceChange, View, planner, versions};
+use crate::plan::{Input, Plan, PlanError, ResourceChange, View, planner};
 use crate::report::EventSink;
 use crate::transport::RemoteError;
 use crate::verify::{Fleet, Prober};
@@ -401,33 +402,6 @@ impl Flow {
             }
         }
         Ok(changes)
-    }
-
-    /// What a service that is finalized lacks of what its version can.
-    async fn raised(
-        &self,
-        prober: &Prober,
-        service: &ServiceName,
-        facts: &Facts,
-    ) -> Result<Vec<ResourceChange>, Failure> {
-        let none = Packages::new();
-        let input = self.input(facts, &none, &[]);
-        let Some((raises, to)) = versions::raised(input, service, &versions::unfinished(input))
-        else {
-            return Ok(Vec::new());
-        };
-        let Some(driver) = self.drivers.get(&raises.action.driver) else {
-            return Ok(Vec::new());
-        };
-        let call = prober.call(&raises.action.action, service, None);
-        match driver.raise(call, to).await {
-            Ok(changes) => Ok(changes),
-            Err(problem) if self.finalize.contains(service) => {
-                Err(Failure::new(Kind::Refused, problem))
-            }
-            // It was finalized before: a later run raises what is missing.
-            Err(_) => Ok(Vec::new()),
-        }
     }
 
     /// Does a plan.
