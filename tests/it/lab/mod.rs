@@ -2,7 +2,7 @@
 //!
 //! There is one lab a machine, so all cases run in one test, one after another, each with a line of its own.
 //! `SDTD_LAB_TESTS=1` runs them; `SDTD_LAB_ONLY=roll,kcat` only those whose names begin so; `SDTD_FULL=1`
-//! the long ones in full; `SDTD_SEED=7` repeats what was chosen by chance.
+//! all of the long ones, and in full; `SDTD_SEED=7` repeats what was chosen by chance.
 
 mod cases;
 pub mod chance;
@@ -37,10 +37,31 @@ pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "lab tests: {text}");
 }
 
-fn wanted(name: &str) -> bool {
+/// How many of the long cases are run, unless all are asked for.
+const SAMPLE: usize = 4;
+
+/// The cases that are run: those that were named; else all with `SDTD_FULL=1`, and some of the long ones without.
+fn wanted() -> Vec<&'static Case> {
     let only = std::env::var("SDTD_LAB_ONLY").unwrap_or_default();
-    let mut words = only.split(',').filter(|word| !word.is_empty()).peekable();
-    words.peek().is_none() || words.any(|word| name.starts_with(word))
+    let named: Vec<&str> = only.split(',').filter(|word| !word.is_empty()).collect();
+    let all = cases::ALL.iter();
+    if !named.is_empty() {
+        return all
+            .filter(|(name, _)| named.iter().any(|word| name.starts_with(word)))
+            .collect();
+    }
+    if std::env::var("SDTD_FULL").as_deref() == Ok("1") {
+        return all.collect();
+    }
+    let mut long = cases::LONG.to_vec();
+    let mut chance = chance::Chance::new("long cases");
+    for n in 0..SAMPLE {
+        let (from, to) = (n as u64, long.len() as u64);
+        long.swap(n, usize::try_from(chance.between(from, to)).expect("few"));
+    }
+    let left_out = long.split_off(SAMPLE);
+    say(&format!("long cases left out: {}", left_out.join(", ")));
+    all.filter(|(name, _)| !left_out.contains(name)).collect()
 }
 
 /// In CI nothing may be left out.
@@ -50,7 +71,7 @@ fn must_run() -> bool {
 
 #[test]
 fn lab() {
-    let cases: Vec<&Case> = cases::ALL.iter().filter(|(name, _)| wanted(name)).collect();
+    let cases = wanted();
     let skip = |why: &str| {
         for (name, _) in &cases {
             say(&format!("{name}: skipped: {why}"));

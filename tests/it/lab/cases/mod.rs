@@ -24,6 +24,18 @@ mod ways;
 
 use super::{Case, Done};
 
+/// Changes of live clusters, which take minutes each: some of them stand for all where time is short.
+pub const LONG: &[&str] = &[
+    "controllers",
+    "upgrade-kraft",
+    "replace",
+    "maintain",
+    "removed-host",
+    "grow",
+    "upgrade",
+    "killed",
+];
+
 /// All of them.
 pub const ALL: &[Case] = &[
     ("keys", reach::keys),
