@@ -246,7 +246,8 @@ pub struct FileSpec {
     #[serde(default)]
     pub bootstrap: bool,
     /// A key in it (`key=a,b,c`) that lists members at which an instance that starts looks for the others. A change
-    /// of it asks for nothing as long as what the instance was started with names more than half of them.
+    /// of it asks for nothing as long as what the instance was started with names more than half of them, and never
+    /// of one that votes (`votes`): it keeps them in its data.
     #[serde(default)]
     pub lists: Option<String>,
 }

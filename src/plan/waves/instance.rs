@@ -157,7 +157,12 @@ impl Waves<'_> {
             lists.iter().map(String::as_str).collect(),
             known.iter().map(String::as_str).collect(),
         );
-        if wanted.0 != running.0 || knows_too_few(&lists, &known) {
+        // Who votes keeps in its data who else does. Restarted for a list, the only one that those who were started
+        // before know would be away for a moment: they would have nobody left to ask.
+        let id = &one.member.id;
+        let role = self.context.catalogue.role(&id.service, &id.role);
+        let votes = role.is_some_and(|role| role.votes.is_some());
+        if wanted.0 != running.0 || !votes && knows_too_few(&lists, &known) {
             if because.is_empty() {
                 because.push("it runs with what was there before".to_owned());
             }
