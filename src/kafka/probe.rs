@@ -170,7 +170,8 @@ fn new_name() -> String {
     format!("{PREFIX}{made:08x}{:08x}", chance(PREFIX) & 0xffff_ffff)
 }
 
-fn now() -> u64 {
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()

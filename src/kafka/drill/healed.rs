@@ -41,6 +41,8 @@ pub struct State {
     pub moves: Vec<Reassignment>,
     /// The settings of topics and brokers.
     pub configs: Configs,
+    /// When it was found, in seconds since 1970.
+    pub now: u64,
 }
 
 /// All that keeps the cluster from being whole. Pure.
@@ -115,10 +117,14 @@ fn throttles(configs: &Configs) -> Vec<String> {
     wrong
 }
 
+/// Topics of probes that can't be under way any more. A younger one may be, or is of a run that was killed; the next
+/// probe takes it away once it is old enough.
 fn leftovers(state: &State) -> Vec<String> {
-    let topics = state.views.values().flat_map(|view| &view.topics);
-    let names: BTreeSet<&str> = topics.map(|topic| topic.name.as_str()).collect();
-    let left = names.into_iter().filter(|n| n.starts_with(probe::PREFIX));
+    let views = state.views.values();
+    let names: BTreeSet<&str> = views
+        .flat_map(|view| probe::leftovers(view, state.now))
+        .collect();
+    let left = names.into_iter();
     left.map(|name| format!("the probe topic {name} is left"))
         .collect()
 }
@@ -132,6 +138,7 @@ pub async fn look(call: Call<'_>, client: &Client) -> Result<State> {
     let mut state = State {
         expected: expected(call),
         moves: client.list_reassignments().await?,
+        now: probe::now(),
         ..State::default()
     };
     for broker in &metadata.brokers {

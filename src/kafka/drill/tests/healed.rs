@@ -5,6 +5,8 @@ use super::super::super::reassign::Reassignment;
 use super::super::super::{Broker, Metadata, Partition, Topic};
 use super::super::healed::{State, judge};
 
+const NOW: u64 = 0x0123_5000;
+
 fn view() -> Metadata {
     let broker = |id: i32| Broker {
         id,
@@ -36,6 +38,7 @@ fn whole() -> State {
         expected: vec![1, 2],
         views: [(1, view()), (2, view())].into(),
         controllers: [Some(2)].into(),
+        now: NOW,
         ..State::default()
     }
 }
@@ -132,11 +135,17 @@ fn what_is_still_moved_lags_or_was_left_behind_is_reported() {
         removing: Vec::new(),
     });
     state.quorum = Some("controller 3 lags by 5 s".to_owned());
-    let probe = Topic {
-        name: "__sdtd_probe_0123456789abcdef".to_owned(),
-        ..Topic::default()
-    };
-    state.views.get_mut(&1).unwrap().topics.push(probe);
+    // The second may still be in use.
+    for name in [
+        "__sdtd_probe_0123456789abcdef",
+        "__sdtd_probe_01234fff89abcdef",
+    ] {
+        let probe = Topic {
+            name: name.to_owned(),
+            ..Topic::default()
+        };
+        state.views.get_mut(&1).unwrap().topics.push(probe);
+    }
     assert_eq!(
         judge(&state),
         [
