@@ -217,6 +217,10 @@ pub struct Record {
     /// Records of earlier versions do not say.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub hosts: BTreeMap<HostName, Reach>,
+    /// Hosts whose place another one has taken under the same numbers, until they are known to have nothing of it
+    /// any more: if they come back, they must not run what the other does.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub replaced: BTreeMap<HostName, HostName>,
 }
 
 /// How a host is reached, and what else the inventory says of it: what is true on whichever machine reads it.

@@ -68,7 +68,13 @@ impl Flow {
             match own {
                 Some(found) => _ = facts.insert(name, found.clone()),
                 // Out of reach, or by now another machine, or one that was set up anew.
-                None => _ = self.cluster.hosts.shift_remove(&name),
+                None => {
+                    self.cluster.hosts.shift_remove(&name);
+                    let lost = self.lost.iter().any(|(lost, _)| lost == &name);
+                    if let Some(next) = self.cluster.replaced.get_mut(&name) {
+                        next.gone = !lost;
+                    }
+                }
             }
         }
     }
@@ -98,6 +104,12 @@ impl Flow {
     pub fn told_lost(&self) -> Vec<Problem> {
         let told = |(host, error): &(HostName, RemoteError)| {
             let cause = format!("{host}, which is no longer in the inventory: {error}");
+            if let Some(next) = self.cluster.replaced.get(host) {
+                let cause = format!("{host}, whose place {} has: {error}", next.by);
+                return Problem::new(cause).help(
+                    "it must not start what it had: wipe its disk before it is switched on, or let it come back without a network; once it is within reach `sdtd deploy` cleans it",
+                );
+            }
             let help = "what is on it stays; once it can be reached, put it back into the inventory, and run `sdtd destroy` to clean it";
             Problem::new(cause).help(help)
         };

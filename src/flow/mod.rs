@@ -2,6 +2,7 @@
 
 mod connect;
 mod deep;
+mod instead;
 mod leaving;
 mod maintain;
 mod moves;
@@ -148,6 +149,7 @@ impl Flow {
         for (host, _) in &self.lost {
             self.cluster.hosts.shift_remove(host);
         }
+        crate::plan::instead::learn(&mut self.cluster, &facts);
         self.join_leaving(&mut facts).await;
         failed.extend(self.missing.iter().cloned());
         failed.sort_by(|a, b| a.0.cmp(&b.0));
@@ -295,6 +297,7 @@ impl Flow {
         if self.deep {
             self.look_deep(&mut facts, fetch).await?;
         }
+        self.may_take_places(&facts).await?;
         let placement = self.placement(&facts);
         let needed = packages::needed(&self.cluster, &self.catalogue, &placement, &facts);
         let mut packages = Packages::new();

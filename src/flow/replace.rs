@@ -21,6 +21,7 @@ impl Flow {
         packages: &Packages,
     ) -> Result<(), Failure> {
         self.anew.extend(to_start_anew(&self.cluster, facts));
+        self.choose_taken(facts, packages)?;
         let Some(host) = &self.replace else {
             return Ok(());
         };

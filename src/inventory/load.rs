@@ -1,5 +1,6 @@
 //! From a file to a checked cluster.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::catalogue::Catalogue;
@@ -179,6 +180,7 @@ fn cluster(reader: &mut Reader<'_>, root: &Node) -> Option<Cluster> {
         services,
         topics,
         drills,
+        replaced: BTreeMap::new(),
     })
 }
 

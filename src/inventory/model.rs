@@ -22,6 +22,20 @@ pub struct Cluster {
     /// Whether drills may be made on it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drills: bool,
+    /// Hosts whose place another one has taken under the same numbers: not the inventory's, the records' and the
+    /// command's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub replaced: BTreeMap<HostName, Successor>,
+}
+
+/// Who has taken a host's place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Successor {
+    /// The host that has.
+    pub by: HostName,
+    /// Whether the one before answers and has nothing of the cluster any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }
 
 /// A host.

@@ -13,6 +13,7 @@ use crate::id::{HostName, InstanceId};
 use crate::inventory::Cluster;
 use crate::plan::context::Context;
 use crate::plan::desired::Desired;
+use crate::plan::instead;
 use crate::plan::moves;
 use crate::plan::paths::HostPaths;
 
@@ -31,14 +32,25 @@ impl Held {
     #[must_use]
     pub fn read(cluster: &Cluster, facts: &BTreeMap<HostName, HostFacts>) -> Self {
         let mut lines = BTreeSet::new();
-        for (name, host) in &cluster.hosts {
-            let paths = HostPaths::new(&cluster.name, host);
-            let file = facts
-                .get(name)
-                .and_then(|facts| facts.files.get(&paths.held()));
-            lines.extend(file.iter().flat_map(|f| f.text.lines()).map(str::to_owned));
+        for file in Self::files(cluster, facts) {
+            let now = |line: &str| instead::line(cluster, line);
+            lines.extend(file.lines().map(now));
         }
         Self(lines)
+    }
+
+    /// What each host remembers, but for those whose place another one has taken.
+    pub(super) fn files<'a>(
+        cluster: &'a Cluster,
+        facts: &'a BTreeMap<HostName, HostFacts>,
+    ) -> impl Iterator<Item = &'a str> {
+        let hosts = cluster.hosts.iter();
+        let hosts = hosts.filter(|(name, _)| !cluster.replaced.contains_key(*name));
+        hosts.filter_map(|(name, host)| {
+            let held = HostPaths::new(&cluster.name, host).held();
+            let file = facts.get(name)?.files.get(&held)?;
+            Some(file.text.as_str())
+        })
     }
 
     /// Whether an instance is known to have held data, and so to have been ready once.

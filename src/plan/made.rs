@@ -122,6 +122,7 @@ mod tests {
             data: [].into(),
             units: [].into(),
             hosts: BTreeMap::new(),
+            replaced: BTreeMap::new(),
         });
         let marker = "/var/lib/sdtd/c/units/log-broker/once-format".to_owned();
         facts.markers.extend(used.then_some(marker));

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::facts::HostFacts;
 use crate::id::{HostName, InstanceId};
 use crate::inventory::Cluster;
+use crate::plan::instead;
 use crate::plan::model::{ResourceChange, RoleRef};
 use crate::plan::paths::HostPaths;
 
@@ -82,13 +83,15 @@ pub fn text(moves: &MovesOf) -> String {
 #[must_use]
 pub fn kept(cluster: &Cluster, facts: &BTreeMap<HostName, HostFacts>) -> BTreeMap<RoleRef, Begun> {
     let mut kept: BTreeMap<RoleRef, Begun> = BTreeMap::new();
-    for (name, host) in &cluster.hosts {
+    let hosts = cluster.hosts.iter();
+    for (name, host) in hosts.filter(|(name, _)| !cluster.replaced.contains_key(*name)) {
         let path = HostPaths::new(&cluster.name, host).moving();
         let file = facts.get(name).and_then(|facts| facts.files.get(&path));
         let lines = file.into_iter().flat_map(|file| file.text.lines());
         for line in lines.filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
             let known = kept.entry(line.role).or_default();
-            known.anew.extend(line.anew);
+            let now = line.anew.iter().map(|id| instead::now(cluster, id));
+            known.anew.extend(now);
             add(&mut known.changes, line.changes);
             add(&mut known.refill, line.refill);
         }

@@ -7,6 +7,7 @@ use crate::facts::Record;
 use crate::id::{HostName, InstanceId, RoleName, ServiceName};
 use crate::inventory::{Amount, Cluster};
 use crate::plan::held::Held;
+use crate::plan::instead;
 use crate::plan::model::RoleRef;
 
 /// Where everything is.
@@ -91,7 +92,7 @@ pub fn place(
     let mut recorded = BTreeMap::new();
     let mut numbers = BTreeMap::new();
     for record in records {
-        recorded.extend(record.placement.clone());
+        recorded.extend(instead::placement(cluster, record));
         for (role, highest) in &record.numbers {
             let known = numbers.entry(role.clone()).or_insert(*highest);
             *known = (*known).max(*highest);
@@ -287,7 +288,8 @@ impl Placer<'_> {
         for what in told(&stuck) {
             self.done.refused.push(format!(
                 "{what}: put it back; instances leave a live cluster only from hosts that can be reached, and \
-                 only where their role allows it; `sdtd destroy` removes the whole cluster"
+                 only where their role allows it; `sdtd replace OLD --with NEW` gives the place of a dead one to another; \
+                 `sdtd destroy` removes the whole cluster"
             ));
         }
     }

@@ -17,6 +17,7 @@ use crate::plan::check::{self, Check};
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
 use crate::plan::held::{self, Guard, Held};
+use crate::plan::instead;
 use crate::plan::made::with_made;
 use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
 use crate::plan::moves::MovesOf;
@@ -83,7 +84,7 @@ pub fn placement(
     catalogue: &Catalogue,
     facts: &BTreeMap<HostName, HostFacts>,
 ) -> Placement {
-    let records: Vec<&Record> = facts.values().filter_map(|f| f.record.as_ref()).collect();
+    let records: Vec<&Record> = instead::records(cluster, facts).collect();
     let mut placement = place(cluster, catalogue, (&records, &Held::read(cluster, facts)));
     // One that can't be reached joins when it can.
     placement.joining.retain(|id| facts.contains_key(&id.host));
@@ -98,6 +99,7 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
     let placement = placement(input.cluster, input.catalogue, input.facts);
     let mut refused: Vec<Problem> = placement.refused.iter().map(Problem::new).collect();
     refused.extend(away(input, &placement));
+    refused.extend(instead::refused(input, &placement));
     if !refused.is_empty() {
         return Err(PlanError::Refused(refused));
     }

@@ -8,6 +8,7 @@ use crate::id::HostName;
 use crate::inventory::{Connection, Host};
 use crate::plan::context::Context;
 use crate::plan::desired::Desired;
+use crate::plan::instead;
 use crate::plan::made::fixed;
 use crate::plan::place::Placement;
 use crate::plan::planner::Input;
@@ -66,12 +67,13 @@ fn fixed_now(input: Input<'_>, placement: &Placement) -> BTreeMap<String, String
     all
 }
 
-/// What will be written about each host; `hosts` are those that shall be known.
+/// What will be written about each host; `hosts` are those that shall be known, and `last` says whether all is done
+/// by then.
 pub(super) fn records<'a>(
     input: Input<'_>,
     placement: &Placement,
     desired: &[&Desired],
-    hosts: impl Iterator<Item = (&'a HostName, &'a Host)>,
+    (hosts, last): (impl Iterator<Item = (&'a HostName, &'a Host)>, bool),
 ) -> BTreeMap<HostName, Record> {
     let mut records = BTreeMap::new();
     let fixed = fixed_now(input, placement);
@@ -87,7 +89,8 @@ pub(super) fn records<'a>(
     };
     let there = placement.instances.iter().chain(&placement.leaving);
     let reach = |(name, host): (&HostName, &Host)| (name.clone(), reach(host));
-    let hosts: BTreeMap<HostName, Reach> = hosts.map(reach).collect();
+    let mut hosts: BTreeMap<HostName, Reach> = hosts.map(reach).collect();
+    let replaced = instead::kept(input, &mut hosts, last);
     for (host, _) in input.cluster.staying() {
         let here = || desired.iter().filter(|d| &d.member.id.host == host);
         let mut owns: BTreeSet<String> = here()
@@ -113,6 +116,7 @@ pub(super) fn records<'a>(
             data: here().flat_map(|d| d.data.iter().cloned()).collect(),
             units: here().map(|d| d.member.unit.clone()).collect(),
             hosts: hosts.clone(),
+            replaced: replaced.clone(),
         };
         records.insert(host.clone(), record);
     }

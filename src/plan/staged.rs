@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::event::Problem;
 use crate::id::HostName;
+use crate::inventory::Successor;
 use crate::plan::check::{self, Verdict};
 use crate::plan::context::Context;
 use crate::plan::desired::Desired;
 use crate::plan::goals::off;
 use crate::plan::held::{self, Held};
+use crate::plan::instead;
 use crate::plan::model::{Batch, RoleRef, Step, UnitChange, Wave};
 use crate::plan::place::Placement;
 use crate::plan::planner::{Input, PlanError, Trees, again_for_new_folders, desired, roles};
@@ -154,6 +156,7 @@ fn waves(
     // Files that name members which are others by now must not come back.
     let stays = stage.only.is_none()
         && context.placement.joining.is_empty()
+        && instead::under_way(input.cluster, input.facts).is_empty()
         && context.placement.leaving.is_empty();
     let previous = if stays {
         previous::after(context, desired, trees)
@@ -176,8 +179,9 @@ fn waves(
         input,
         context.placement,
         &everybody,
-        known.clone(),
+        (known.clone(), false),
     ))?;
+    waves.switch_off();
     if stays {
         waves.keep(&previous);
     } else {
@@ -198,7 +202,9 @@ fn waves(
     }
     waves.moved();
     waves.leave_hosts(off_leaving(input, stage));
-    let left = stage.only.is_none() && input.cluster.leaving().next().is_some();
+    let gone = |host: &Successor| host.gone;
+    let gone = input.cluster.replaced.values().any(gone);
+    let left = stage.only.is_none() && (gone || input.cluster.leaving().next().is_some());
     if left || !leaving.is_empty() {
         let placement = context.placement.without_leaving();
         let stay: Vec<&Desired> = desired.iter().collect();
@@ -206,7 +212,7 @@ fn waves(
             None => input.cluster.staying().collect(),
             Some(_) => known.collect(),
         };
-        let records = records(input, &placement, &stay, known.into_iter());
+        let records = records(input, &placement, &stay, (known.into_iter(), true));
         waves.forget_the_left(&records, &held);
     }
     if stage.only.is_none() {

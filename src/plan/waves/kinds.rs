@@ -19,6 +19,7 @@ impl Waves<'_> {
         let mut on_host: BTreeSet<usize> = self.prepared.iter().copied().collect();
         on_host.extend(self.installed.get(&role.service));
         after.extend(self.of_service.get(&role.service).into_iter().flatten());
+        after.extend(self.switched_off);
         let needs = self.context.cluster.services.get(&role.service);
         for need in needs.into_iter().flat_map(|service| &service.needs) {
             on_host.extend(self.installed.get(need));

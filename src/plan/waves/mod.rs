@@ -2,6 +2,7 @@
 
 mod install;
 mod instance;
+mod instead;
 mod kinds;
 mod members;
 mod memory;
@@ -52,6 +53,8 @@ pub struct Waves<'a> {
     leaving: &'a [Desired],
     /// What is said of rolls.
     roll: &'a Roll,
+    /// The wave that keeps hosts whose place another one takes from running it too.
+    switched_off: Option<usize>,
     /// What is moved as members come and go.
     moves_of: &'a MovesOf,
     /// The same as hosts keep it while it is under way.
@@ -110,6 +113,7 @@ impl<'a> Waves<'a> {
             stage: aim.stage,
             leaving: aim.leaving,
             roll: aim.roll,
+            switched_off: None,
             moves_of: aim.moves,
             moving: moves::text(aim.moves),
         }

@@ -47,6 +47,8 @@ pub enum FaultKind {
 pub struct World {
     /// The hosts.
     pub hosts: BTreeMap<HostName, FakeState>,
+    /// Which host has which address; one that is not here is the host's own that dials it.
+    pub addresses: BTreeMap<String, HostName>,
     /// Every step that was done, as `<host>: <step>`, in order.
     pub done: Vec<String>,
     /// What ports answer.
@@ -310,17 +312,19 @@ impl Fake {
     ///
     /// # Errors
     /// When nothing listens there or the host is off.
-    pub fn dial(&self, _address: &str, port: u16) -> io::Result<BoxStream> {
+    pub fn dial(&self, address: &str, port: u16) -> io::Result<BoxStream> {
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
-        let responder = {
+        let (responder, host) = {
             let world = self.world();
             alive(&world, &self.host).map_err(io::Error::other)?;
+            let host = world.addresses.get(address).unwrap_or(&self.host).clone();
+            alive(&world, &host).map_err(io::Error::other)?;
             let responder = world.responder.clone().ok_or_else(refused)?;
-            responder(&world, &self.host, port, "").ok_or_else(refused)?;
-            responder
+            responder(&world, &host, port, "").ok_or_else(refused)?;
+            (responder, host)
         };
         let (near, mut far) = tokio::io::duplex(64 << 10);
-        let (world, host) = (Arc::clone(&self.world), self.host.clone());
+        let world = Arc::clone(&self.world);
         tokio::spawn(async move {
             let mut word = vec![0; 1024];
             let n = far.read(&mut word).await.unwrap_or(0);

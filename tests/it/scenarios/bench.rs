@@ -14,7 +14,7 @@ use sdtd::event::EventKind;
 use sdtd::exec::Report;
 use sdtd::flow::{Flow, Joiner, Maintenance, Planned};
 use sdtd::id::{HostName, InstanceId, ServiceName};
-use sdtd::inventory::{Cluster, Host};
+use sdtd::inventory::{Cluster, Host, Successor};
 use sdtd::plan::Plan;
 use sdtd::plan::roll::Roll;
 use sdtd::report::Collected;
@@ -49,6 +49,8 @@ pub struct Bench {
     pub anew: BTreeSet<InstanceId>,
     /// A host whose instances start empty where they lost their data.
     pub replace: Option<HostName>,
+    /// A dead host, and the one that takes its place.
+    pub with: Option<(HostName, HostName)>,
     /// Services whose new version is finalized.
     pub finalize: BTreeSet<ServiceName>,
     /// What values are made of at a first deploy.
@@ -90,6 +92,7 @@ impl Bench {
             done: Vec::new(),
             anew: BTreeSet::new(),
             replace: None,
+            with: None,
             finalize: BTreeSet::new(),
             seed: "bench".to_owned(),
             deep: false,
@@ -129,14 +132,23 @@ impl Bench {
 
     /// A run's flow: all hosts connected, nothing known of earlier runs but what is kept on this machine.
     pub fn flow(&self) -> (Flow, Collected) {
-        let cluster = self.cluster();
+        let mut cluster = self.cluster();
+        if let Some((old, by)) = self.with.clone() {
+            let successor = Successor { by, gone: false };
+            cluster.replaced.insert(old, successor);
+        }
         let fake = |host: &HostName| (host.clone(), Remote::Fake(Fake::new(&self.world, host)));
         let fleet = Arc::new(cluster.hosts.keys().map(fake).collect());
         let mut sim = self.sim.lock().expect("whole");
         sim.learn(&cluster, &self.catalogue);
         drop(sim);
         let starter = data::starter(&cluster, &self.catalogue);
-        self.world.lock().expect("whole").starter = Some(starter);
+        let mut world = self.world.lock().expect("whole");
+        world.starter = Some(starter);
+        let hosts = cluster.hosts.iter();
+        let addresses = hosts.map(|(name, host)| (host.address.clone(), name.clone()));
+        world.addresses.extend(addresses);
+        drop(world);
         let (world, sim) = (Arc::clone(&self.world), Arc::clone(&self.sim));
         let (events, collected) = Collected::new();
         let shelf = Shelf::new(self.laptop.path())
@@ -161,7 +173,7 @@ impl Bench {
             finalize: self.finalize.clone(),
             deep: self.deep,
             rebalance: false,
-            throttle: self.replace.is_some().then_some(1 << 20),
+            throttle: (self.replace.is_some() || self.with.is_some()).then_some(1 << 20),
             roll: self.roll.clone(),
             accepts_outage: self.accepts_outage,
         };
@@ -335,6 +347,16 @@ impl Bench {
         let kinds = collected.kinds();
         self.tell(&kinds);
         assert!(good, "it does not verify: {kinds:?}");
+    }
+
+    /// A host takes a dead one's place from the next run on: who votes and holds what goes by numbers, not by names.
+    pub fn takes_place(&mut self, host: &str, by: &str) {
+        let name = |text: &str| text.parse::<HostName>().expect("a host's name");
+        let (old, by) = (name(host), name(by));
+        let mut sim = self.sim.lock().expect("whole");
+        sim.rename(&old, &by);
+        drop(sim);
+        self.with = Some((old, by));
     }
 
     /// Another machine takes over: nothing of earlier runs is known there.

@@ -60,6 +60,12 @@ pub async fn run(bench: &mut Bench, command: &Command) -> String {
             bench.replace = None;
             return shown;
         }
+        ["deploy", "--replace", host, "--with", by] => {
+            bench.takes_place(host, by);
+            let shown = deploy(bench).await;
+            bench.with = None;
+            return shown;
+        }
         ["finalize", service] => {
             bench.finalize.insert(service.parse().expect("a service"));
             let shown = deploy(bench).await;

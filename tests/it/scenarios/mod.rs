@@ -13,6 +13,7 @@ mod driver;
 mod ensemble;
 mod file;
 mod guards;
+mod instead;
 pub mod packages;
 mod shown;
 mod sim;

@@ -119,6 +119,21 @@ impl Sim {
         }
     }
 
+    /// What is known of a host's members is known of another one's.
+    pub fn rename(&mut self, old: &HostName, by: &HostName) {
+        let now = |id: InstanceId| InstanceId {
+            host: if &id.host == old {
+                by.clone()
+            } else {
+                id.host.clone()
+            },
+            ..id
+        };
+        for all in [&mut self.holders, &mut self.voters, &mut self.first_voters] {
+            *all = std::mem::take(all).into_iter().map(now).collect();
+        }
+    }
+
     /// How a unit of a host is; being asked brings it nearer to being ready.
     pub fn health(&mut self, world: &World, host: &HostName, unit: &str, asked: bool) -> Health {
         let key = (host.clone(), unit.to_owned());
