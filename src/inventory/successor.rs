@@ -45,10 +45,10 @@ fn next(
     (host, by): (&str, &str),
     lists: &dyn Fn(&str, &str) -> bool,
 ) -> Result<Option<Change>, EditError> {
-    if let Some(hosts) = root.entry("hosts") {
-        if hosts.node.entry(host).is_some() {
-            return entry(text, (&hosts.node, host), &format!("hosts.{host}")).map(Some);
-        }
+    if let Some(hosts) = root.entry("hosts")
+        && hosts.node.entry(host).is_some()
+    {
+        return entry(text, (&hosts.node, host), &format!("hosts.{host}")).map(Some);
     }
     let services = root.entry("services").map(|entry| &entry.node);
     for service in services.into_iter().flat_map(Node::entries) {

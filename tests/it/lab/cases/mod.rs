@@ -9,6 +9,7 @@ mod faults;
 mod first;
 mod folder;
 mod grow;
+mod instead;
 mod killed;
 mod kraft;
 mod lost;
@@ -29,6 +30,8 @@ pub const LONG: &[&str] = &[
     "controllers",
     "upgrade-kraft",
     "replace",
+    "instead",
+    "instead-voting",
     "maintain",
     "removed-host",
     "grow",
@@ -48,6 +51,8 @@ pub const ALL: &[Case] = &[
     ("kraft", kraft::kraft),
     ("controllers", quorum::controllers),
     ("upgrade-kraft", quorum::upgrade_kraft),
+    ("instead-voting", instead::instead_voting),
+    ("instead", instead::instead),
     ("first", first::first),
     ("laptop", ways::laptop),
     ("jump", ways::jump),
