@@ -13,7 +13,6 @@ mod driver;
 mod ensemble;
 mod file;
 mod guards;
-mod instead;
 pub mod packages;
 mod shown;
 mod sim;
