@@ -273,6 +273,10 @@ pub fn unknown(cluster: &Cluster, facts: &Facts) -> Option<Problem> {
             let help = format!("if {by} died since, `sdtd replace {by} --with {}`", next.by);
             return Some(Problem::new(cause).help(help));
         }
+        // One that was found to be clean, or is cleaned by this very run, is forgotten by the records in the end.
+        if next.gone || cluster.hosts.get(host).is_some_and(|own| own.leaving) {
+            return None;
+        }
         let names = |record: &Record| {
             let mut all = record.placement.keys();
             record.replaced.contains_key(host) || all.any(|id| &id.host == host)
@@ -280,8 +284,7 @@ pub fn unknown(cluster: &Cluster, facts: &Facts) -> Option<Problem> {
         let held = held(cluster, facts);
         let known = records(cluster, facts).any(names) || held.iter().any(|id| &id.host == host);
         (!known).then(|| {
-            let cause =
-                format!("nothing of the cluster is recorded to live on {host} any more, or ever");
+            let cause = format!("nothing of the cluster is recorded to live on {host}");
             Problem::new(cause).help(
                 "take it out of `hosts:` yourself, and name the other there; then `sdtd deploy`",
             )
@@ -341,5 +344,12 @@ mod tests {
         assert!(unknown(&cluster(&[]), &none).is_none());
         let why = unknown(&cluster(&[("a", "b")]), &none).expect("nothing is known");
         assert!(why.cause.contains("recorded to live on a"), "{why:?}");
+        // The records forget one that is clean, and the run that took its place plans once more.
+        let mut clean = cluster(&[("a", "b")]);
+        clean
+            .replaced
+            .values_mut()
+            .for_each(|next| next.gone = true);
+        assert!(unknown(&clean, &none).is_none());
     }
 }
