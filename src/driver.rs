@@ -123,6 +123,15 @@ pub trait Driver: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// The value of a setting that the service has though no record names it, as the descriptor's `learnt` says.
+    ///
+    /// # Errors
+    /// When the service does not answer, or has none.
+    async fn learn(&self, call: Call<'_>) -> Result<String, Problem> {
+        let cause = format!("{} can't be asked for its {}", call.service, call.action);
+        Err(Problem::new(cause))
+    }
+
     /// What has to be raised so that the service does all that its version can, and what to: as the descriptor's
     /// `raises` names it.
     ///

@@ -8,6 +8,7 @@ pub mod render;
 mod role;
 mod scale;
 mod version;
+mod way;
 mod when;
 
 pub use descriptor::{Descriptor, Probe, Role};

@@ -163,6 +163,8 @@ pub fn offline(opened: &Opened) -> Result<Plan, Failure> {
         seed: "",
         back: false,
         finalize: &BTreeSet::new(),
+        ends: &BTreeSet::new(),
+        passage: None,
         roll: &Roll::default(),
     };
     planner::plan(input).map_err(plan_failure)

@@ -9,6 +9,7 @@ mod offers;
 mod outage;
 mod raise;
 mod replace;
+mod ways;
 
 pub use connect::{Access, connect, host_problem, host_problems, learn_keys};
 pub use leaving::{Connected, Joiner};
@@ -112,6 +113,8 @@ pub struct Flow {
     pub back: bool,
     /// Services whose new version is finalized.
     pub finalize: BTreeSet<ServiceName>,
+    /// Services of which a setting that is on its way gets to its end.
+    pub ends: BTreeSet<ServiceName>,
     /// Whether every file of the packages on the hosts is looked at.
     pub deep: bool,
     /// Whether what members hold is evened out though none comes or goes.
@@ -149,6 +152,7 @@ impl Flow {
             self.cluster.hosts.shift_remove(host);
         }
         self.join_leaving(&mut facts).await;
+        self.ask_on_the_way(&mut facts, &mut failed).await;
         failed.extend(self.missing.iter().cloned());
         failed.sort_by(|a, b| a.0.cmp(&b.0));
         (facts, failed)
@@ -159,10 +163,16 @@ impl Flow {
         &self,
         takes: impl Fn(&HostName) -> bool,
     ) -> (Facts, Vec<(HostName, RemoteError)>) {
-        let requests = asks::requests(&self.cluster, &self.catalogue);
+        let mut requests = asks::requests(&self.cluster, &self.catalogue);
+        requests.retain(|name, _| takes(name));
+        self.ask_with(requests).await
+    }
+
+    /// Asks hosts these, in one round trip each.
+    async fn ask_with(&self, requests: ways::Requests) -> (Facts, Vec<(HostName, RemoteError)>) {
         let forks = Arc::new(Semaphore::new(self.forks.max(1)));
         let mut tasks = JoinSet::new();
-        for (name, request) in requests.into_iter().filter(|(name, _)| takes(name)) {
+        for (name, request) in requests {
             let (fleet, forks) = (Arc::clone(&self.fleet), Arc::clone(&forks));
             tasks.spawn(async move {
                 let _permit = forks.acquire().await;
@@ -259,6 +269,8 @@ impl Flow {
             seed: &self.seed,
             back: self.back,
             finalize: &self.finalize,
+            ends: &self.ends,
+            passage: None,
             roll: &self.roll,
         }
     }
@@ -292,6 +304,7 @@ impl Flow {
     /// When a host can't be asked, a package is found nowhere, or there is no safe plan.
     pub async fn plan(&mut self, fetch: bool) -> Result<Planned, Failure> {
         let (mut facts, missing) = self.facts_within_reach().await?;
+        self.learn(&facts).await?;
         if self.deep {
             self.look_deep(&mut facts, fetch).await?;
         }

@@ -159,6 +159,12 @@ impl Driver for KafkaDriver {
         moves::Change::call_off(of).map(|change| change.resource(call))
     }
 
+    async fn learn(&self, call: Call<'_>) -> Result<String, Problem> {
+        let metadata = client(call).metadata_of(&[]).await?;
+        let cause = || Problem::new("the brokers tell no cluster id");
+        metadata.cluster_id.ok_or_else(cause)
+    }
+
     async fn raise(&self, call: Call<'_>, to: &str) -> Result<Vec<ResourceChange>, Problem> {
         features::raise(call, to).await
     }

@@ -26,6 +26,7 @@ mod staged;
 mod stages;
 pub mod versions;
 mod waves;
+pub mod ways;
 
 pub use model::{
     Batch, Member, Plan, ResourceChange, RoleRef, RoleView, Step, UnitChange, View, Wave,

@@ -29,6 +29,9 @@ use crate::plan::roll::{self, Roll};
 use crate::plan::staged::{append, away, pause, staged};
 use crate::plan::stages::stages;
 use crate::plan::versions;
+use crate::plan::ways::{self, Leg, Passage};
+
+type Facts = BTreeMap<HostName, HostFacts>;
 
 /// Everything a plan is made from.
 #[derive(Clone, Copy)]
@@ -53,6 +56,10 @@ pub struct Input<'a> {
     pub back: bool,
     /// Services whose new version is finalized by this.
     pub finalize: &'a BTreeSet<ServiceName>,
+    /// Services of which a setting that is on its way gets to its end by this.
+    pub ends: &'a BTreeSet<ServiceName>,
+    /// The step on such a way that this part of the plan is.
+    pub passage: Option<&'a Passage>,
     /// What is said of rolls.
     pub roll: &'a Roll,
 }
@@ -95,9 +102,76 @@ pub fn placement(
 /// # Errors
 /// When a template can't be rendered, a change is not safe, or something on a host stands in the way.
 pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
+    let refused = ways::refused(input);
+    if !refused.is_empty() {
+        return Err(PlanError::Refused(refused));
+    }
+    let legs = ways::legs(input);
+    let mut plan = empty(&legs, input);
+    let mut facts = Cow::Borrowed(input.facts);
+    let mut warnings = Vec::new();
+    let none = MovesOf::new();
+    for (n, leg) in legs.iter().enumerate() {
+        let last = n + 1 == legs.len();
+        let input = Input {
+            cluster: &leg.cluster,
+            passage: leg.passage.as_ref(),
+            facts: &facts,
+            resources: if last { input.resources } else { &[] },
+            moves: if last { input.moves } else { &none },
+            ..input
+        };
+        let (found, then) = planned(input, last, &mut plan)?;
+        warnings = found;
+        if let Some(then) = then {
+            facts = Cow::Owned(then);
+        }
+    }
+    plan.warnings.extend(warnings);
+    let refused = roll::refused(&plan, input.catalogue, input.roll);
+    if !refused.is_empty() {
+        return Err(PlanError::Refused(refused));
+    }
+    Ok(plan)
+}
+
+/// A plan in which nothing is done yet.
+fn empty(legs: &[Leg<'_>], input: Input<'_>) -> Plan {
+    let last = legs
+        .last()
+        .map_or(input.cluster, |leg| leg.cluster.as_ref());
+    let then = Input {
+        cluster: last,
+        ..input
+    };
+    let placement = placement(last, input.catalogue, input.facts);
+    let mut warnings = versions::warnings(then);
+    warnings.extend(ways::warnings(input));
+    let mut left = versions::told(then);
+    left.extend(ways::told(input));
+    Plan {
+        format: FORMAT,
+        basis: basis(input),
+        view: view(then, &placement),
+        waves: Vec::new(),
+        unchanged: 0,
+        warnings,
+        left,
+    }
+}
+
+/// Adds what brings about one part of a plan; answers what is to be warned of in the end, and what the hosts are by
+/// then, where another part follows.
+fn planned(
+    input: Input<'_>,
+    last: bool,
+    plan: &mut Plan,
+) -> Result<(Vec<Problem>, Option<Facts>), PlanError> {
     let placement = placement(input.cluster, input.catalogue, input.facts);
     let mut refused: Vec<Problem> = placement.refused.iter().map(Problem::new).collect();
     refused.extend(away(input, &placement));
+    let passage = input.passage;
+    refused.extend(passage.and_then(|passage| ways::resized(passage, &placement)));
     if !refused.is_empty() {
         return Err(PlanError::Refused(refused));
     }
@@ -111,15 +185,6 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
         refused.extend(versions::not_rolled(input)?);
     }
     let stages = stages(&placement, input.catalogue);
-    let mut plan = Plan {
-        format: FORMAT,
-        basis: basis(input),
-        view: view(input, &placement),
-        waves: Vec::new(),
-        unchanged: 0,
-        warnings: versions::warnings(input),
-        left: versions::told(input),
-    };
     let mut facts = Cow::Borrowed(input.facts);
     let mut warnings = Vec::new();
     for (n, stage) in stages.iter().enumerate() {
@@ -134,17 +199,12 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
         plan.unchanged = done.unchanged;
         warnings = done.warnings;
         plan.warnings.extend(pause(stage, &done.waves));
-        if n + 1 < stages.len() {
+        if n + 1 < stages.len() || !last {
             facts = Cow::Owned(after(&facts, &done.waves, &done.desired));
         }
         append(&mut plan.waves, done.waves);
     }
-    plan.warnings.extend(warnings);
-    let refused = roll::refused(&plan, input.catalogue, input.roll);
-    if !refused.is_empty() {
-        return Err(PlanError::Refused(refused));
-    }
-    Ok(plan)
+    Ok((warnings, (!last).then(|| facts.into_owned())))
 }
 
 /// What the hosts are looked at for before anything changes.
@@ -152,6 +212,11 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
 /// # Errors
 /// When a template can't be rendered.
 pub fn checks(input: Input<'_>) -> Result<Vec<Check>, PlanError> {
+    let cluster = in_the_end(input);
+    let input = Input {
+        cluster: &cluster,
+        ..input
+    };
     let placement = placement(input.cluster, input.catalogue, input.facts);
     in_context(input, &placement, |input, context, _| {
         Ok(check::checks(context, &desired(input, context)?))
@@ -163,6 +228,11 @@ pub fn checks(input: Input<'_>) -> Result<Vec<Check>, PlanError> {
 /// # Errors
 /// When a template can't be rendered.
 pub fn rendered(input: Input<'_>) -> Result<Vec<(InstanceId, Vec<DesiredFile>)>, PlanError> {
+    let cluster = in_the_end(input);
+    let input = Input {
+        cluster: &cluster,
+        ..input
+    };
     let placement = placement(input.cluster, input.catalogue, input.facts);
     let all = in_context(input, &placement, |input, context, _| {
         desired(input, context)
@@ -186,6 +256,13 @@ pub fn lost(input: Input<'_>) -> Result<BTreeSet<InstanceId>, PlanError> {
         let lost = held::lost(context, &desired, &held);
         Ok(lost.into_keys().cloned().collect())
     })
+}
+
+/// The cluster as it is once all that can be gone of a way is gone.
+fn in_the_end(input: Input<'_>) -> Cow<'_, Cluster> {
+    let legs = ways::legs(input).into_iter();
+    legs.last()
+        .map_or(Cow::Borrowed(input.cluster), |leg| leg.cluster)
 }
 
 /// Does `work` with all that rendering needs, values that are made at the first deploy in their places.
@@ -392,6 +469,7 @@ pub(super) fn basis(input: Input<'_>) -> String {
     add(serde_json::to_vec(&moves));
     add(serde_json::to_vec(input.anew));
     add(serde_json::to_vec(input.finalize));
+    add(serde_json::to_vec(input.ends));
     add(serde_json::to_vec(input.roll));
     hex(&sum.finalize())
 }

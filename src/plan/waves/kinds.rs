@@ -84,9 +84,11 @@ impl Waves<'_> {
                     .filter(|_| !wave.batches.is_empty())
                     .into_iter()
                     .collect(),
-                before: self.before(role, words),
+                before: [self.gate(role), &self.before(role, words)].concat(),
                 // While members come and go one at a time, some of them serve nobody for a moment by design.
-                mend: rolling.mend.filter(|_| self.stage.only.is_none()),
+                mend: rolling
+                    .mend
+                    .filter(|_| self.stage.only.is_none() && self.gate(role).is_empty()),
                 ready: self.ready(role, words),
                 last: rolling.last,
                 within: rolling.within,

@@ -5,6 +5,7 @@ mod instance;
 mod kinds;
 mod members;
 mod memory;
+mod passage;
 mod voters;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,7 @@ use crate::plan::paths::HostPaths;
 use crate::plan::planner::{PlanError, Trees};
 use crate::plan::roll::Roll;
 use crate::plan::stages::Stage;
+use crate::plan::ways::Passage;
 
 /// Builds the waves one after another.
 pub struct Waves<'a> {
@@ -52,6 +54,8 @@ pub struct Waves<'a> {
     leaving: &'a [Desired],
     /// What is said of rolls.
     roll: &'a Roll,
+    /// The step on the way of a setting that this is.
+    passage: Option<&'a Passage>,
     /// What is moved as members come and go.
     moves_of: &'a MovesOf,
     /// The same as hosts keep it while it is under way.
@@ -71,6 +75,8 @@ pub struct Aim<'a> {
     pub anew: &'a BTreeSet<InstanceId>,
     /// What is said of rolls.
     pub roll: &'a Roll,
+    /// The step on the way of a setting that this is.
+    pub passage: Option<&'a Passage>,
 }
 
 /// What a change of an instance asks for.
@@ -110,6 +116,7 @@ impl<'a> Waves<'a> {
             stage: aim.stage,
             leaving: aim.leaving,
             roll: aim.roll,
+            passage: aim.passage,
             moves_of: aim.moves,
             moving: moves::text(aim.moves),
         }

@@ -66,6 +66,12 @@ pub async fn run(bench: &mut Bench, command: &Command) -> String {
             bench.finalize.clear();
             return shown;
         }
+        ["migrate", "--finalize", service] => {
+            bench.ends.insert(service.parse().expect("a service"));
+            let shown = deploy(bench).await;
+            bench.ends.clear();
+            return shown;
+        }
         ["stop" | "start" | "restart" | "rollback" | "destroy", ..] => {
             return power(bench, &words).await;
         }

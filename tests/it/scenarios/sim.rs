@@ -67,6 +67,8 @@ pub struct Sim {
     pub limited: bool,
     /// Members that vote by a list that the service keeps, once that was asked.
     pub voters: BTreeSet<InstanceId>,
+    /// Units of roles that there are no more: they stop together.
+    pub retired: BTreeSet<String>,
     /// Those that all were made with the first time: each votes as soon as it is there.
     pub first_voters: BTreeSet<InstanceId>,
     /// The topics that were made.
