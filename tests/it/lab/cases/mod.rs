@@ -20,20 +20,22 @@ mod replace;
 mod rights;
 mod roll;
 mod upgrade;
+mod way;
 mod ways;
 
 use super::{Case, Done};
 
-/// Changes of live clusters, which take minutes each: some of them stand for all where time is short.
-pub const LONG: &[&str] = &[
-    "controllers",
-    "upgrade-kraft",
-    "replace",
-    "maintain",
-    "removed-host",
-    "grow",
-    "upgrade",
-    "killed",
+/// Changes of live clusters, which take minutes each, and how many: some of them stand for all where time is short.
+pub const LONG: &[(&str, u32)] = &[
+    ("controllers", 4),
+    ("upgrade-kraft", 3),
+    ("replace", 3),
+    ("maintain", 4),
+    ("removed-host", 2),
+    ("grow", 5),
+    ("upgrade", 5),
+    ("killed", 4),
+    ("way", 9),
 ];
 
 /// All of them.
@@ -62,6 +64,7 @@ pub const ALL: &[Case] = &[
     ("removed-host", removed::removed),
     ("grow", grow::grow),
     ("upgrade", upgrade::upgrade),
+    ("way", way::way),
     ("destroy", end::destroy),
     ("damaged", faults::damaged),
     ("disk-full", disk::full),
