@@ -17,6 +17,7 @@ use crate::plan::check::{self, Check};
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
 use crate::plan::held::{self, Guard, Held};
+use crate::plan::live::LiveOf;
 use crate::plan::made::with_made;
 use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
 use crate::plan::moves::MovesOf;
@@ -55,6 +56,8 @@ pub struct Input<'a> {
     pub finalize: &'a BTreeSet<ServiceName>,
     /// What is said of rolls.
     pub roll: &'a Roll,
+    /// What instances that run take without a restart.
+    pub live: &'a LiveOf,
 }
 
 /// Why there is no plan.
@@ -189,7 +192,7 @@ pub fn lost(input: Input<'_>) -> Result<BTreeSet<InstanceId>, PlanError> {
 }
 
 /// Does `work` with all that rendering needs, values that are made at the first deploy in their places.
-fn in_context<T>(
+pub(super) fn in_context<T>(
     input: Input<'_>,
     placement: &Placement,
     work: impl FnOnce(Input<'_>, &Context<'_>, &Trees) -> T,
@@ -393,5 +396,10 @@ pub(super) fn basis(input: Input<'_>) -> String {
     add(serde_json::to_vec(input.anew));
     add(serde_json::to_vec(input.finalize));
     add(serde_json::to_vec(input.roll));
+    // Where there is nothing of it the basis is that of versions that did not ask.
+    let live: Vec<_> = input.live.iter().collect();
+    if !live.is_empty() {
+        add(serde_json::to_vec(&live));
+    }
     hex(&sum.finalize())
 }

@@ -166,6 +166,7 @@ fn waves(
         moves: input.moves,
         anew: input.anew,
         roll: input.roll,
+        live: input.live,
     };
     let mut waves = Waves::new(context, desired, trees, aim);
     // One that was cleaned has no record any more: nobody needs to know how it was reached.

@@ -65,5 +65,6 @@ pub fn bare_plan(
         back: false,
         finalize: &BTreeSet::new(),
         roll: &sdtd::plan::roll::Roll::default(),
+        live: &sdtd::plan::live::LiveOf::new(),
     })
 }

@@ -3,6 +3,7 @@
 mod install;
 mod instance;
 mod kinds;
+mod live;
 mod members;
 mod memory;
 mod voters;
@@ -16,6 +17,7 @@ use crate::plan::asks::is_hook;
 use crate::plan::compare::Steps;
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
+use crate::plan::live::LiveOf;
 use crate::plan::model::{Batch, ResourceChange, RoleRef, Step, UnitChange, Wave};
 use crate::plan::moves::{self, MovesOf};
 use crate::plan::paths::HostPaths;
@@ -52,6 +54,8 @@ pub struct Waves<'a> {
     leaving: &'a [Desired],
     /// What is said of rolls.
     roll: &'a Roll,
+    /// What instances that run take without a restart.
+    live: &'a LiveOf,
     /// What is moved as members come and go.
     moves_of: &'a MovesOf,
     /// The same as hosts keep it while it is under way.
@@ -71,6 +75,8 @@ pub struct Aim<'a> {
     pub anew: &'a BTreeSet<InstanceId>,
     /// What is said of rolls.
     pub roll: &'a Roll,
+    /// What instances that run take without a restart.
+    pub live: &'a LiveOf,
 }
 
 /// What a change of an instance asks for.
@@ -81,6 +87,7 @@ enum Kind {
     Join,
     Restart,
     Reload,
+    Live,
     Tidy,
 }
 
@@ -110,6 +117,7 @@ impl<'a> Waves<'a> {
             stage: aim.stage,
             leaving: aim.leaving,
             roll: aim.roll,
+            live: aim.live,
             moves_of: aim.moves,
             moving: moves::text(aim.moves),
         }
@@ -255,6 +263,7 @@ impl<'a> Waves<'a> {
             return Ok(());
         }
         let mut by_kind: Vec<(Kind, Batch)> = Vec::new();
+        let mut given: Vec<(Kind, ResourceChange)> = Vec::new();
         for one in self.desired {
             let id = &one.member.id;
             if !role.is_of(id) || !self.is_touched(words, id) {
@@ -267,6 +276,8 @@ impl<'a> Waves<'a> {
             if kind == Kind::Anew {
                 self.forget(&id.clone(), facts, &mut steps);
             }
+            let change = self.given(one, facts, kind);
+            given.extend(change.map(|change| (kind, change)));
             if let Some(mut batch) = self.batch(&id.host, steps) {
                 batch.instance = Some(id.clone());
                 batch.because = because;
@@ -281,8 +292,14 @@ impl<'a> Waves<'a> {
             Kind::Join,
             Kind::Anew,
             Kind::Reload,
+            Kind::Live,
             Kind::Restart,
         ] {
+            let of_kind = given.iter().filter(|(k, _)| *k == kind);
+            let mut given: Vec<ResourceChange> = of_kind.map(|(_, c)| c.clone()).collect();
+            if kind == Kind::Live {
+                self.give(role, words, std::mem::take(&mut given));
+            }
             if kind == Kind::Anew {
                 self.before_anew(role, words);
                 self.lost_votes(role, words);
@@ -296,6 +313,7 @@ impl<'a> Waves<'a> {
             let batches: Vec<Batch> = of_kind.map(|(_, b)| b.clone()).collect();
             let wave = self.role_wave(role, words, kind, batches);
             let mut wave = self.with_votes((role, words), kind, wave);
+            wave.resources.splice(0..0, given);
             let mut ahead = None;
             if kind == Kind::Start && (!wave.after.is_empty() || self.share_hosts(&role.service)) {
                 let files = self.configure(role, &mut wave);
@@ -425,6 +443,7 @@ fn own_file(path: String, text: String) -> DesiredFile {
         own: true,
         bootstrap: false,
         lists: None,
+        live: Vec::new(),
     }
 }
 

@@ -17,6 +17,7 @@ use sdtd::transport::fake::{FakeState, FaultKind};
 
 use super::bench::Bench;
 use super::file::Command;
+use super::live;
 use super::shown::{numbers, received, steps, summary, told, topics};
 use super::watch::Rule;
 
@@ -84,6 +85,9 @@ pub async fn run(bench: &mut Bench, command: &Command) -> String {
         ["leaving"] => return leaving(bench).await,
         ["numbers"] => return numbers(bench),
         ["topics"] => return topics(bench),
+        ["given"] => return live::given(bench),
+        ["given", host, key, value] => live::give(bench, host, key, value),
+        ["older"] => live::older(bench),
         ["laptop"] => bench.new_laptop(),
         ["told", text] => return told(bench, text),
         _ => return host_is(bench, &words, &given()),
