@@ -13,7 +13,7 @@ impl Flow {
     ///
     /// # Errors
     /// When a template can't be rendered.
-    pub(super) async fn live(&self, facts: &Facts) -> Result<LiveOf, Failure> {
+    pub async fn live(&self, facts: &Facts) -> Result<LiveOf, Failure> {
         let none = Packages::new();
         let asked = asked(self.input(facts, &none, &[])).map_err(plan_failure)?;
         if asked.is_empty() {

@@ -172,7 +172,7 @@ impl<'a> One<'a> {
             judged
                 .alter
                 .extend(own.map(|(own, end)| self.alter(own, None, end)));
-        } else if !alike(&self.own, &self.wanted) {
+        } else if self.wanted.is_none() || !alike(&self.own, &self.wanted) {
             let from = self.own.clone().or(below).unwrap_or_default();
             match &self.wanted {
                 Some(to) => judged.alter.push(self.alter(&from, Some(to), to.clone())),

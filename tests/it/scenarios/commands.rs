@@ -8,11 +8,12 @@ use sdtd::facts::{FileFact, Listener};
 use sdtd::flow::{Planned, plan_failure};
 use sdtd::plan::check::Verdict;
 use sdtd::plan::goals::{self, Selection};
+use sdtd::plan::live::LiveOf;
 use sdtd::plan::mend::mend;
 use sdtd::plan::packages::Packages;
 use sdtd::plan::planner;
 use sdtd::plan::show::{Detail, masked, show};
-use sdtd::plan::{Plan, Step, UnitChange};
+use sdtd::plan::{Input, Plan, Step, UnitChange};
 use sdtd::transport::fake::{FakeState, FaultKind};
 
 use super::bench::Bench;
@@ -379,7 +380,15 @@ async fn power(bench: &mut Bench, words: &[&str]) -> String {
         Err(failure) => return refused(&failure),
     };
     let (packages, resources) = (Packages::new(), Vec::new());
+    let live = match words[0] {
+        "rollback" => flow.live(&facts).await.expect("it renders"),
+        _ => LiveOf::new(),
+    };
     let input = flow.input(&facts, &packages, &resources);
+    let input = Input {
+        live: &live,
+        ..input
+    };
     let what = Selection(words[1..].iter().map(|word| (*word).to_owned()).collect());
     let plan = match words[0] {
         "stop" => goals::stop(input, &what),
