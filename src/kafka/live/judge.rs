@@ -38,7 +38,8 @@ pub struct Alter {
     pub to: Option<String>,
     /// What it is then.
     pub end: String,
-    /// Whether the broker was started with the right value, so that a restart would be of no use.
+    /// Whether a restart would be of no use: the broker was given something before, which counts more than its
+    /// file, or it was started with the right value.
     pub in_the_way: bool,
 }
 
@@ -187,7 +188,7 @@ impl<'a> One<'a> {
             from: from.to_owned(),
             to: to.cloned(),
             end,
-            in_the_way: alike(&self.started, &self.wanted),
+            in_the_way: self.own.is_some() || alike(&self.started, &self.wanted),
         }
     }
 }

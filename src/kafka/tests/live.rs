@@ -144,9 +144,17 @@ async fn a_value_within_reach_is_given_at_once() {
 
 #[tokio::test]
 async fn a_value_out_of_reach_is_none_that_it_takes_while_it_runs() {
+    let (found, told) = done((4, None), &live("4", "20")).await;
+    assert_eq!(found.not, ["num.io.threads 4 -> 20"]);
+    assert!(!found.left && told.is_empty());
+}
+
+#[tokio::test]
+async fn a_broker_that_was_given_something_gets_far_in_steps() {
+    // A restart would not bring it: what it was given counts more than its file.
     let (found, told) = done((4, Some(6)), &live("6", "20")).await;
-    assert_eq!(found.not, ["num.io.threads 6 -> 20"]);
-    assert!(found.left && told.is_empty());
+    assert!(found.not.is_empty() && found.left);
+    assert_eq!(told, [12, 20]);
 }
 
 #[tokio::test]

@@ -88,6 +88,23 @@ impl Waves<'_> {
         Some(live.change(&action, &text))
     }
 
+    /// Brings what instances were given to what their files shall say before they are started with these: one that
+    /// is started with values too far from each other may not come up.
+    pub(super) fn give_before(&mut self, role: &RoleRef, words: &Role, left: &[ResourceChange]) {
+        let answers = |change: &&ResourceChange| {
+            Live::of(change).is_some_and(|live| self.live.contains_key(&live.member))
+        };
+        let changes = left.iter().filter(answers).cloned().collect();
+        let wave = self.role_wave(role, words, Kind::Live, Vec::new());
+        let wave = Wave {
+            title: format!("make {role} ready for its files"),
+            resources: changes,
+            within: WITHIN,
+            ..wave
+        };
+        self.push_role(role, wave, None);
+    }
+
     /// Changes instances that run, before their files say so: a run that ends in between finds the files as they
     /// were, and goes on.
     pub(super) fn give(&mut self, role: &RoleRef, words: &Role, changes: Vec<ResourceChange>) {

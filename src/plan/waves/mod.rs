@@ -300,6 +300,9 @@ impl<'a> Waves<'a> {
             if kind == Kind::Live {
                 self.give(role, words, std::mem::take(&mut given));
             }
+            if kind == Kind::Restart {
+                self.give_before(role, words, &given);
+            }
             if kind == Kind::Anew {
                 self.before_anew(role, words);
                 self.lost_votes(role, words);

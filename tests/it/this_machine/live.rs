@@ -49,9 +49,9 @@ fn changed_while_they_run(line: &Line) {
 
     too_far(&brokers);
     let restarted = processes(&laptop);
-    brokers.change("num.io.threads: 10");
-    brokers.change("num.io.threads: 5");
-    brokers.change("");
+    brokers.change("num.io.threads: 10, num.network.threads: 9");
+    brokers.change("num.io.threads: 5, num.network.threads: 9");
+    brokers.change("num.network.threads: 9");
     brokers.have("num.io.threads=4");
     assert_eq!(processes(&laptop), restarted, "nobody is restarted");
     laptop.run(&["verify"]).expect(0);
@@ -81,7 +81,8 @@ fn somebody_else(brokers: &Brokers<'_>) {
 
 /// Too far for brokers that run: they are restarted one after another, and keep nothing that hides their file.
 fn too_far(brokers: &Brokers<'_>) {
-    inventory(brokers.laptop, brokers.line, "num.io.threads: 20");
+    let config = "num.io.threads: 20, num.network.threads: 9";
+    inventory(brokers.laptop, brokers.line, config);
     let ran = brokers.laptop.run(&["deploy", "--yes", "--json"]).expect(0);
     let events = ran.events();
     let order = ["broker", "node"].map(|role| events.order(&format!("restart kafka.{role}")));
