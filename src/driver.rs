@@ -12,6 +12,7 @@ use crate::drill::{Check, Load, Loader, Verdict};
 use crate::event::Problem;
 use crate::id::{InstanceId, ServiceName};
 use crate::inventory::Topic;
+use crate::plan::live::{Found, Live};
 use crate::plan::{Member, ResourceChange, View};
 use crate::transport::Dial;
 
@@ -139,6 +140,12 @@ pub trait Driver: Send + Sync {
     /// When the service does not answer, or a member can't follow: which, with the way out.
     async fn raise(&self, _call: Call<'_>, _to: &str) -> Result<Vec<ResourceChange>, Problem> {
         Ok(Vec::new())
+    }
+
+    /// Compares what a member that runs works with to what it shall, of the keys that it takes while it runs: its
+    /// file, or a start with that, may be hidden by what it was given. None if it does not answer.
+    async fn live(&self, _call: Call<'_>, _wanted: &Live) -> Option<Found> {
+        None
     }
 
     /// The topics that are there.

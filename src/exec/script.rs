@@ -171,6 +171,7 @@ fn unit_word(change: UnitChange) -> &'static str {
         UnitChange::Stop => "stop",
         UnitChange::Restart => "restart",
         UnitChange::Reload => "reload",
+        UnitChange::Adopt => "adopt",
         UnitChange::Enable => "enable",
         UnitChange::Disable => "disable",
     }

@@ -162,6 +162,7 @@ systemd_unit() {
     restart) systemctl enable --quiet "$2.service" && systemctl stop "$2.service" && systemctl start --no-block "$2.service" ;;
     stop) { timeout "$3" systemctl stop "$2.service" || end "$2" $?; } && ! systemctl is-active --quiet "$2.service" ;;
     reload) systemctl daemon-reload && systemctl reload "$2.service" && settled "$2" ;;
+    adopt) settled "$2" ;;
     enable) systemctl enable --quiet "$2.service" ;;
     disable) systemctl disable --quiet --now "$2.service" 2>/dev/null; return 0 ;;
   esac
@@ -181,6 +182,7 @@ pid_unit() {
     stop) [ ! -x "$ctl" ] || timeout "$3" "$ctl" stop || { kill -KILL "$("$ctl" pid)" 2>/dev/null; "$ctl" stop; } ;;
     disable) [ ! -x "$ctl" ] || "$ctl" stop ;;
     reload) "$ctl" reload && settled "$2" ;;
+    adopt) settled "$2" ;;
     enable) return 100 ;;
   esac
 }

@@ -3,6 +3,7 @@
 mod connect;
 mod deep;
 mod leaving;
+mod live;
 mod maintain;
 mod moves;
 mod offers;
@@ -35,6 +36,7 @@ use crate::facts::{FactsError, HostFacts};
 use crate::id::{HostName, InstanceId, ServiceName};
 use crate::inventory::{Cluster, Connection, Host};
 use crate::plan::asks;
+use crate::plan::live::LiveOf;
 use crate::plan::moves::MovesOf;
 use crate::plan::packages::{self, PackageKey, Packages};
 use crate::plan::paths::HostPaths;
@@ -49,6 +51,7 @@ use crate::verify::{Fleet, Prober};
 pub type Facts = BTreeMap<HostName, HostFacts>;
 
 static NO_MOVES: MovesOf = MovesOf::new();
+static NOT_ASKED: LiveOf = LiveOf::new();
 
 /// A plan, and what doing it needs of this machine.
 pub struct Planned {
@@ -272,6 +275,7 @@ impl Flow {
             ends: &self.ends,
             passage: None,
             roll: &self.roll,
+            live: &NOT_ASKED,
         }
     }
 
@@ -327,8 +331,10 @@ impl Flow {
         let mut moves = self.moves(&facts, &placement).await?;
         self.votes(&facts, &placement, &mut moves).await?;
         let resources = self.resources(&facts).await?;
+        let live = self.live(&facts).await?;
         let input = Input {
             moves: &moves,
+            live: &live,
             ..self.input(&facts, &packages, &resources)
         };
         let mut plan = planner::plan(input).map_err(plan_failure)?;

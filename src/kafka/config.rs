@@ -86,7 +86,7 @@ pub enum Source {
 }
 
 impl Source {
-    fn from_wire(raw: i8) -> Self {
+    pub(super) fn from_wire(raw: i8) -> Self {
         match raw {
             1 => Self::Topic,
             2 => Self::Broker,

@@ -8,6 +8,7 @@ mod context;
 pub mod desired;
 pub mod goals;
 mod held;
+pub mod live;
 mod made;
 pub mod maintain;
 pub mod mend;

@@ -17,6 +17,7 @@ use crate::plan::check::{self, Check};
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
 use crate::plan::held::{self, Guard, Held};
+use crate::plan::live::LiveOf;
 use crate::plan::made::with_made;
 use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
 use crate::plan::moves::MovesOf;
@@ -62,6 +63,8 @@ pub struct Input<'a> {
     pub passage: Option<&'a Passage>,
     /// What is said of rolls.
     pub roll: &'a Roll,
+    /// What instances that run take without a restart.
+    pub live: &'a LiveOf,
 }
 
 /// Why there is no plan.
@@ -110,7 +113,7 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
     let mut plan = empty(&legs, input);
     let mut facts = Cow::Borrowed(input.facts);
     let mut warnings = Vec::new();
-    let none = MovesOf::new();
+    let (none, nobody) = (MovesOf::new(), LiveOf::new());
     for (n, leg) in legs.iter().enumerate() {
         let last = n + 1 == legs.len();
         let input = Input {
@@ -119,6 +122,11 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
             facts: &facts,
             resources: if last { input.resources } else { &[] },
             moves: if last { input.moves } else { &none },
+            // A step on a way restarts whom it is about.
+            live: match leg.passage {
+                None => input.live,
+                Some(_) => &nobody,
+            },
             ..input
         };
         let (found, then) = planned(input, last, &mut plan)?;
@@ -259,14 +267,14 @@ pub fn lost(input: Input<'_>) -> Result<BTreeSet<InstanceId>, PlanError> {
 }
 
 /// The cluster as it is once all that can be gone of a way is gone.
-fn in_the_end(input: Input<'_>) -> Cow<'_, Cluster> {
+pub(super) fn in_the_end(input: Input<'_>) -> Cow<'_, Cluster> {
     let legs = ways::legs(input).into_iter();
     legs.last()
         .map_or(Cow::Borrowed(input.cluster), |leg| leg.cluster)
 }
 
 /// Does `work` with all that rendering needs, values that are made at the first deploy in their places.
-fn in_context<T>(
+pub(super) fn in_context<T>(
     input: Input<'_>,
     placement: &Placement,
     work: impl FnOnce(Input<'_>, &Context<'_>, &Trees) -> T,
@@ -471,5 +479,10 @@ pub(super) fn basis(input: Input<'_>) -> String {
     add(serde_json::to_vec(input.finalize));
     add(serde_json::to_vec(input.ends));
     add(serde_json::to_vec(input.roll));
+    // Where there is nothing of it the basis is that of versions that did not ask.
+    let live: Vec<_> = input.live.iter().collect();
+    if !live.is_empty() {
+        add(serde_json::to_vec(&live));
+    }
     hex(&sum.finalize())
 }

@@ -173,6 +173,7 @@ fn waves(
         anew: input.anew,
         roll: input.roll,
         passage: input.passage,
+        live: input.live,
     };
     let mut waves = Waves::new(context, desired, trees, aim);
     // One that was cleaned has no record any more: nobody needs to know how it was reached.

@@ -67,5 +67,6 @@ pub fn bare_plan(
         ends: &BTreeSet::new(),
         passage: None,
         roll: &sdtd::plan::roll::Roll::default(),
+        live: &sdtd::plan::live::LiveOf::new(),
     })
 }

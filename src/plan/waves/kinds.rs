@@ -38,6 +38,7 @@ impl Waves<'_> {
             Kind::Anew => "start empty",
             Kind::Restart => "restart",
             Kind::Reload => "reload",
+            Kind::Live => "write down",
             Kind::Tidy => "tidy",
         };
         let wave = Wave {
@@ -53,7 +54,7 @@ impl Waves<'_> {
         let settle = rolling.settle.as_ref();
         let settle = settle.map(|settle| ResourceChange::settle(role, settle));
         match kind {
-            Kind::Tidy | Kind::Reload => wave,
+            Kind::Tidy | Kind::Reload | Kind::Live => wave,
             Kind::Join => Wave {
                 width: self.joins_alone(role, &wave).then_some(1),
                 before: if self.joins_alone(role, &wave) {

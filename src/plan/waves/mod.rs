@@ -3,6 +3,7 @@
 mod install;
 mod instance;
 mod kinds;
+mod live;
 mod members;
 mod memory;
 mod passage;
@@ -17,6 +18,7 @@ use crate::plan::asks::is_hook;
 use crate::plan::compare::Steps;
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
+use crate::plan::live::LiveOf;
 use crate::plan::model::{Batch, ResourceChange, RoleRef, Step, UnitChange, Wave};
 use crate::plan::moves::{self, MovesOf};
 use crate::plan::paths::HostPaths;
@@ -56,6 +58,8 @@ pub struct Waves<'a> {
     roll: &'a Roll,
     /// The step on the way of a setting that this is.
     passage: Option<&'a Passage>,
+    /// What instances that run take without a restart.
+    live: &'a LiveOf,
     /// What is moved as members come and go.
     moves_of: &'a MovesOf,
     /// The same as hosts keep it while it is under way.
@@ -77,6 +81,8 @@ pub struct Aim<'a> {
     pub roll: &'a Roll,
     /// The step on the way of a setting that this is.
     pub passage: Option<&'a Passage>,
+    /// What instances that run take without a restart.
+    pub live: &'a LiveOf,
 }
 
 /// What a change of an instance asks for.
@@ -87,6 +93,7 @@ enum Kind {
     Join,
     Restart,
     Reload,
+    Live,
     Tidy,
 }
 
@@ -117,6 +124,7 @@ impl<'a> Waves<'a> {
             leaving: aim.leaving,
             roll: aim.roll,
             passage: aim.passage,
+            live: aim.live,
             moves_of: aim.moves,
             moving: moves::text(aim.moves),
         }
@@ -262,6 +270,7 @@ impl<'a> Waves<'a> {
             return Ok(());
         }
         let mut by_kind: Vec<(Kind, Batch)> = Vec::new();
+        let mut given: Vec<(Kind, ResourceChange)> = Vec::new();
         for one in self.desired {
             let id = &one.member.id;
             if !role.is_of(id) || !self.is_touched(words, id) {
@@ -274,6 +283,8 @@ impl<'a> Waves<'a> {
             if kind == Kind::Anew {
                 self.forget(&id.clone(), facts, &mut steps);
             }
+            let change = self.given(one, facts, kind);
+            given.extend(change.map(|change| (kind, change)));
             if let Some(mut batch) = self.batch(&id.host, steps) {
                 batch.instance = Some(id.clone());
                 batch.because = because;
@@ -288,8 +299,17 @@ impl<'a> Waves<'a> {
             Kind::Join,
             Kind::Anew,
             Kind::Reload,
+            Kind::Live,
             Kind::Restart,
         ] {
+            let of_kind = given.iter().filter(|(k, _)| *k == kind);
+            let mut given: Vec<ResourceChange> = of_kind.map(|(_, c)| c.clone()).collect();
+            if kind == Kind::Live {
+                self.give(role, words, std::mem::take(&mut given));
+            }
+            if kind == Kind::Restart {
+                self.give_before(role, words, &given);
+            }
             if kind == Kind::Anew {
                 self.before_anew(role, words);
                 self.lost_votes(role, words);
@@ -303,6 +323,7 @@ impl<'a> Waves<'a> {
             let batches: Vec<Batch> = of_kind.map(|(_, b)| b.clone()).collect();
             let wave = self.role_wave(role, words, kind, batches);
             let mut wave = self.with_votes((role, words), kind, wave);
+            wave.resources.splice(0..0, given);
             let mut ahead = None;
             if kind == Kind::Start && (!wave.after.is_empty() || self.share_hosts(&role.service)) {
                 let files = self.configure(role, &mut wave);
@@ -432,6 +453,7 @@ fn own_file(path: String, text: String) -> DesiredFile {
         own: true,
         bootstrap: false,
         lists: None,
+        live: Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sdtd::catalogue::descriptor::{OnChange, Source};
+use sdtd::catalogue::descriptor::{OnChange, Source, Way};
 use sdtd::catalogue::{Catalogue, Descriptor, Folder, Probe, Renderer, Role};
 use sdtd::inventory::Cluster;
 use sdtd::plan::packages;

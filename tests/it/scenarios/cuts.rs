@@ -153,10 +153,24 @@ fn on_a_way(back: bool, cut: Cut, some: Sample) {
     let there = ("brokers: 3", "mode: kraft, brokers: 3");
     USUAL.clone_into(&mut bench.inventory);
     in_no_time(async {
-        assert!(bench.deploy_at_once().await.expect("a plan").report.is_done());
+        assert!(
+            bench
+                .deploy_at_once()
+                .await
+                .expect("a plan")
+                .report
+                .is_done()
+        );
         bench.inventory = bench.inventory.replace(there.0, there.1);
         if back {
-            assert!(bench.deploy_at_once().await.expect("a plan").report.is_done());
+            assert!(
+                bench
+                    .deploy_at_once()
+                    .await
+                    .expect("a plan")
+                    .report
+                    .is_done()
+            );
             USUAL.clone_into(&mut bench.inventory);
         }
         let steps = at_steps(&mut bench, cut, some).await;

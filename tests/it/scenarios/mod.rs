@@ -13,6 +13,7 @@ mod driver;
 mod ensemble;
 mod file;
 mod guards;
+mod live;
 pub mod packages;
 mod shown;
 mod sim;

@@ -73,6 +73,10 @@ pub struct Sim {
     pub first_voters: BTreeSet<InstanceId>,
     /// The topics that were made.
     pub topics: BTreeMap<String, Topic>,
+    /// What members were given while they ran.
+    pub given: BTreeMap<InstanceId, BTreeMap<String, String>>,
+    /// The file with which each unit was started that takes settings while it runs.
+    pub started_with: BTreeMap<(HostName, String), String>,
     started: BTreeMap<(HostName, String), (Option<u32>, u32)>,
     /// Whom each member knew of when it was started, where its file lists the others.
     lists: BTreeMap<(HostName, String), BTreeSet<HostName>>,
@@ -135,6 +139,8 @@ impl Sim {
         let before = self.started.get(&key).map(|(pid, _)| *pid);
         if before != Some(pid) {
             self.lists.insert(key.clone(), self.listed(world, host));
+            let file = super::live::file(world, host, unit);
+            self.started_with.insert(key.clone(), file);
         }
         let entry = self.started.entry(key).or_insert((pid, WARM_UP));
         if entry.0 != pid {
