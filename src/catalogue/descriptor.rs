@@ -106,7 +106,8 @@ impl Descriptor {
         let value = |word: &String| settings.get(word).and_then(serde_json::Value::as_str);
         let all = self.settings.iter();
         let ways = all.flat_map(|(word, setting)| setting.ways.iter().map(move |way| (word, way)));
-        let here = ways.filter(move |(word, way)| value(word) == Some(&way.to));
+        let here = ways
+            .filter(move |(word, way)| value(word) == Some(&way.to) && way.when.holds(settings));
         here.map(move |(word, way)| {
             let mut before = settings.clone();
             before.insert(word.clone(), way.from.clone().into());

@@ -326,10 +326,12 @@ fn forbidden(input: Input<'_>, under: &Under<'_>) -> Vec<Problem> {
     }
     let (name, way) = (&under.service.name, under.way);
     let mut all = Vec::new();
-    let what = format!(
-        "{name} can't go from `{}: {}` to `{}`",
-        under.word, under.at, under.goal
-    );
+    let end = match under.goal == way.from {
+        true => &way.from,
+        false => &way.to,
+    };
+    let (word, at) = (under.word, &under.at);
+    let what = format!("{name} can't go from `{word}: {at}` to `{end}`");
     let mut no =
         |why: String, help: String| all.push(Problem::new(format!("{what}: {why}")).help(help));
     let back = format!("or write `{}: {}` again", under.word, way.from);
@@ -353,7 +355,7 @@ fn forbidden(input: Input<'_>, under: &Under<'_>) -> Vec<Problem> {
                 .get(name.as_str())
                 .is_some_and(|v| v != version)
     };
-    if records().any(runs) {
+    if way.versions.contains(version) && records().any(runs) {
         no(
             format!("another version of {name} is not finalized"),
             format!("`sdtd upgrade {name} --finalize` comes first; {back}"),

@@ -13,6 +13,7 @@ mod killed;
 mod kraft;
 mod lost;
 mod maintain;
+mod migrate;
 mod quorum;
 mod reach;
 mod removed;
@@ -34,6 +35,7 @@ pub const LONG: &[(&str, u32)] = &[
     ("removed-host", 2),
     ("grow", 5),
     ("upgrade", 5),
+    ("migrate", 8),
     ("killed", 4),
     ("way", 9),
 ];
@@ -64,6 +66,7 @@ pub const ALL: &[Case] = &[
     ("removed-host", removed::removed),
     ("grow", grow::grow),
     ("upgrade", upgrade::upgrade),
+    ("migrate", migrate::migrate),
     ("way", way::way),
     ("destroy", end::destroy),
     ("damaged", faults::damaged),

@@ -129,7 +129,8 @@ pub fn way(lab: &mut Lab) -> Done {
     way.go(lab, &roll(&["upgrade", "zookeeper", "3.8.4"]));
     way.go(lab, &roll(&["upgrade", "kafka", "3.9.1"]));
     way.go(lab, &roll(&["upgrade", "kafka", "--finalize"]));
-    // Here the cluster goes from its servers to controllers, and that is finalized too.
+    way.go(lab, &roll(&["migrate", "kraft"]));
+    way.go(lab, &roll(&["migrate", "kraft", "--finalize"]));
     way.go(lab, &roll(&["scale", "--brokers", "3"]));
     three_copies(&laptop, &way.inventory, TOPIC, &own);
     way.load.done();
