@@ -208,6 +208,24 @@ pub trait Driver: Send + Sync {
         Ok(Votes::Kept(Vec::new()))
     }
 
+    /// The partitions of a topic (or one of them) that nobody leads, since all that were in sync are gone.
+    ///
+    /// # Errors
+    /// When the service does not answer, or there are none: what is led needs no election that may lose messages.
+    async fn leaderless(
+        &self,
+        _call: Call<'_>,
+        _topic: &str,
+        _partition: Option<i32>,
+    ) -> Result<Vec<Leaderless>, Problem> {
+        Ok(Vec::new())
+    }
+
+    /// A change that has these go on from a copy that may lack messages; none if the service knows no such thing.
+    fn elect(&self, _call: Call<'_>, _topic: &str, _partitions: &[i32]) -> Option<ResourceChange> {
+        None
+    }
+
     /// A change that makes the service forget a member that is gone for good; to be made once it has stopped.
     /// None if the service keeps no list.
     fn forget(&self, _call: Call<'_>, _member: &Member) -> Option<ResourceChange> {
@@ -355,6 +373,23 @@ pub struct PartitionInfo {
     pub replicas: Vec<i32>,
     /// Whose copies are in sync.
     pub in_sync: Vec<i32>,
+}
+
+/// A partition that nobody leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Leaderless {
+    /// Its topic.
+    pub topic: String,
+    /// Its number.
+    pub index: i32,
+    /// Who holds a copy.
+    pub replicas: Vec<i32>,
+    /// Whose copies were in sync at the last: none of them lives.
+    pub last: Vec<i32>,
+    /// Whose copy it would go on from.
+    pub next: i32,
+    /// How far the copies of those reach that can be asked.
+    pub ends: BTreeMap<i32, i64>,
 }
 
 /// The drivers there are, by name.

@@ -7,6 +7,7 @@ use crate::catalogue::Descriptor;
 use crate::catalogue::descriptor::DriverAction;
 use crate::driver::{Call, Driver};
 use crate::error::{Failure, Kind};
+use crate::flow::Facts;
 use crate::id::ServiceName;
 use crate::verify::Prober;
 
@@ -33,7 +34,20 @@ impl Keeper {
         does: &str,
     ) -> Result<Self, Failure> {
         let facts = run.flow.facts().await?;
-        let prober = run.flow.prober(run.flow.view(&facts));
+        Self::find_in(run, &facts, word, does)
+    }
+
+    /// The same, where not all hosts need be within reach.
+    ///
+    /// # Errors
+    /// When no service `does` this.
+    pub fn find_in(
+        run: &Run,
+        facts: &Facts,
+        word: impl Fn(&Descriptor) -> Option<&DriverAction>,
+        does: &str,
+    ) -> Result<Self, Failure> {
+        let prober = run.flow.prober(run.flow.view(facts));
         for service in run.flow.cluster.services.keys() {
             let folder = run.flow.catalogue.get(service);
             let action = folder.and_then(|f| word(&f.descriptor)).cloned();

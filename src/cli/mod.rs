@@ -7,6 +7,7 @@ mod destroy;
 mod drill;
 mod drills;
 mod edit;
+mod elect;
 mod exec;
 mod found;
 mod history;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
 
+use super::elect::ElectArgs;
 use super::keeper::Keeper;
 use super::setup::{self, Missing, Run};
 use super::{Global, InventoryArg};
@@ -76,6 +77,8 @@ enum What {
         #[arg(long, short)]
         inventory: Option<std::path::PathBuf>,
     },
+    /// Have partitions that nobody leads go on from a copy that lives. What only the dead ones had is lost.
+    Elect(ElectArgs),
     /// Bring the inventory's topics about.
     Apply {
         #[command(flatten)]
@@ -98,6 +101,7 @@ impl What {
             | Self::Create { inventory, .. }
             | Self::Alter { inventory, .. }
             | Self::Apply { inventory } => inventory.clone(),
+            Self::Elect(args) => args.inventory.clone(),
             Self::Delete { inventory, .. } => InventoryArg {
                 inventory: inventory.clone(),
             },
@@ -111,6 +115,9 @@ impl What {
 /// As the exit codes tell.
 pub async fn run(global: &Global, args: &TopicsArgs) -> Result<(), Failure> {
     let opened = setup::open(global, &args.what.inventory())?;
+    if let What::Elect(args) = &args.what {
+        return super::elect::run(global, opened, args).await;
+    }
     let mut run = setup::begin(&global.quietly(), opened, "topics", Missing::Fatal).await?;
     let result = work(global, &args.what, &mut run).await;
     run.close().await;
@@ -122,7 +129,7 @@ impl Keeper {
         self.driver.topics(self.call()).await.map_err(failed)
     }
 
-    async fn topic(&self, name: &str) -> Result<TopicInfo, Failure> {
+    pub(super) async fn topic(&self, name: &str) -> Result<TopicInfo, Failure> {
         let mut all = self.topics().await?;
         let near =
             crate::inventory::nearest::did_you_mean(name, all.iter().map(|t| t.name.as_str()));
@@ -191,17 +198,17 @@ async fn work(global: &Global, what: &What, run: &mut Run) -> Result<(), Failure
             bring_about(global, run, &keeper, [(name.clone(), topic)].into()).await
         }
         What::Delete { names, .. } => delete(global, run, &keeper, names).await,
-        What::Apply { .. } => {
+        What::Elect(_) | What::Apply { .. } => {
             bring_about(global, run, &keeper, run.flow.cluster.topics.clone()).await
         }
     }
 }
 
-fn out() -> Out {
+pub(super) fn out() -> Out {
     Out::stdout(Secrets::default())
 }
 
-fn unwritten(error: std::io::Error) -> Failure {
+pub(super) fn unwritten(error: std::io::Error) -> Failure {
     Failure::of(Kind::Failed, error.to_string())
 }
 

@@ -11,12 +11,12 @@ use super::listed::{compare, spec};
 use super::topics::{self, TopicChange, TopicSpec};
 use super::{
     Client, Endpoint, Error, Metadata, controllers, features, gates, listed, live, moves, outage,
-    settings, through, voters,
+    settings, through, unclean, voters,
 };
 #[cfg(feature = "rdkafka")]
 use crate::drill::{Check, Load, Loader, Verdict};
 use crate::driver::{
-    Answer, Call, Driver, Outage, Progress, Refilling, Spread, Stops, TopicInfo, Votes,
+    Answer, Call, Driver, Leaderless, Outage, Progress, Refilling, Spread, Stops, TopicInfo, Votes,
 };
 use crate::event::Problem;
 use crate::id::ServiceName;
@@ -178,6 +178,19 @@ impl Driver for KafkaDriver {
         Ok(voters::votes(call, of).await?)
     }
 
+    async fn leaderless(
+        &self,
+        call: Call<'_>,
+        topic: &str,
+        partition: Option<i32>,
+    ) -> Result<Vec<Leaderless>, Problem> {
+        unclean::leaderless(call, topic, partition).await
+    }
+
+    fn elect(&self, call: Call<'_>, topic: &str, partitions: &[i32]) -> Option<ResourceChange> {
+        Some(unclean::change(call, topic, partitions))
+    }
+
     fn forget(&self, call: Call<'_>, member: &Member) -> Option<ResourceChange> {
         let broker = i32::try_from(member.number?).ok()?;
         let change = moves::Change::Unregister { broker };
@@ -216,6 +229,11 @@ impl Driver for KafkaDriver {
             return done.map_err(|e| wrong(&e).help(moves::AGAIN));
         }
         let client = client(call);
+        if let Some(unclean) = unclean::Unclean::of(change) {
+            return unclean::elect(&client, &unclean)
+                .await
+                .map_err(|e| wrong(&e));
+        }
         if call.action == LEADERS {
             return moves::settle_all(&client).await.map_err(|e| wrong(&e));
         }

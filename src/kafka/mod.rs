@@ -38,6 +38,7 @@ mod settings;
 pub mod spread;
 mod through;
 pub mod topics;
+mod unclean;
 mod voters;
 
 pub use admin::NewTopic;

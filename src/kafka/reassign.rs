@@ -17,6 +17,8 @@ use super::client::{Client, topic_name};
 use super::error::{Refusal, Result, check};
 
 const PREFERRED: i8 = 0;
+/// The election of any replica that lives, though it may lack messages.
+const UNCLEAN: i8 = 1;
 
 /// Replicas of a partition that are being moved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +130,19 @@ impl Client {
     /// # Errors
     /// Names every partition whose preferred leader cannot lead now.
     pub async fn elect_preferred(&self, topics: Option<&BTreeMap<String, Vec<i32>>>) -> Result<()> {
+        self.elect(PREFERRED, topics).await
+    }
+
+    /// Has partitions that nobody leads led by a replica that lives, be it in sync or not: what only others had is
+    /// lost.
+    ///
+    /// # Errors
+    /// Names every partition of which none can lead now.
+    pub async fn elect_unclean(&self, topics: &BTreeMap<String, Vec<i32>>) -> Result<()> {
+        self.elect(UNCLEAN, Some(topics)).await
+    }
+
+    async fn elect(&self, kind: i8, topics: Option<&BTreeMap<String, Vec<i32>>>) -> Result<()> {
         let partitions = topics.map(|topics| {
             let topic = |(name, partitions): (&String, &Vec<i32>)| {
                 TopicPartitions::default()
@@ -137,7 +152,7 @@ impl Client {
             topics.iter().map(topic).collect()
         });
         let request = ElectLeadersRequest::default()
-            .with_election_type(PREFERRED)
+            .with_election_type(kind)
             .with_topic_partitions(partitions)
             .with_timeout_ms(self.timeout_ms());
         self.send_controller(&request, i16::MAX, |answer| {

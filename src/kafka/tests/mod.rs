@@ -12,6 +12,7 @@ mod moving;
 mod probe;
 mod routing;
 mod topics;
+mod unclean;
 
 use super::metadata::{Broker, Metadata, Partition, Topic};
 
