@@ -138,9 +138,14 @@ tool() { # file: its text comes on standard input
 once() { # marker user seconds hook
   [ -e "$1" ] && return 100
   [ -e "$1.begun" ] && export SDTD_RESUMED=1
-  : >"$1.begun" || return 1
-  as "$2" timeout "$3" "$4" || return 1
+  : >>"$1.begun" || return 1
+  # That of a run which was cut off a moment ago may still be at it: its end is waited for.
+  exec 8<"$1.begun"
+  flock -w "$3" 8 || { echo "it is still being done, by a run that was cut off" >&2; return 1; }
+  [ ! -e "$1" ] || { exec 8<&-; rm -f "$1.begun"; return 100; }
+  as "$2" timeout "$3" "$4" || { exec 8<&-; return 1; }
   mv -f "$1.begun" "$1"
+  exec 8<&-
 }
 
 as() { # user command...

@@ -35,7 +35,7 @@ pub const LONG: &[(&str, u32)] = &[
     ("removed-host", 2),
     ("grow", 5),
     ("upgrade", 5),
-    ("migrate", 8),
+    ("migrate", 9),
     ("killed", 4),
     ("way", 9),
 ];
