@@ -12,7 +12,7 @@ use crate::id::InstanceId;
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, fingerprint};
 use crate::plan::model::ResourceChange;
-use crate::plan::planner::{Input, PlanError, desired, in_context, in_the_end, placement};
+use crate::plan::planner::{Input, PlanError, desired, in_the_end};
 use crate::plan::previous;
 
 /// Stands before the hash of all but what is taken while it runs.
@@ -207,13 +207,7 @@ pub(super) fn kept_as(text: String, now: Option<&FileFact>) -> String {
 /// # Errors
 /// When a template can't be rendered.
 pub fn asked(input: Input<'_>) -> Result<Vec<(DriverAction, Live)>, PlanError> {
-    let cluster = in_the_end(input);
-    let input = Input {
-        cluster: &cluster,
-        ..input
-    };
-    let placement = placement(input.cluster, input.catalogue, input.facts);
-    in_context(input, &placement, |input, context, _| {
+    in_the_end(input, |input, context| {
         let mut desired = desired(input, context)?;
         if input.back {
             previous::go_back(context, &mut desired);

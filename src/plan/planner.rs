@@ -67,6 +67,16 @@ pub struct Input<'a> {
     pub live: &'a LiveOf,
 }
 
+impl Input<'_> {
+    /// The same once the step on the way is done: nobody has the value before any more.
+    pub(super) fn arrived(self) -> Self {
+        Self {
+            passage: None,
+            ..self
+        }
+    }
+}
+
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
@@ -220,13 +230,7 @@ fn planned(
 /// # Errors
 /// When a template can't be rendered.
 pub fn checks(input: Input<'_>) -> Result<Vec<Check>, PlanError> {
-    let cluster = in_the_end(input);
-    let input = Input {
-        cluster: &cluster,
-        ..input
-    };
-    let placement = placement(input.cluster, input.catalogue, input.facts);
-    in_context(input, &placement, |input, context, _| {
+    in_the_end(input, |input, context| {
         Ok(check::checks(context, &desired(input, context)?))
     })
 }
@@ -236,15 +240,7 @@ pub fn checks(input: Input<'_>) -> Result<Vec<Check>, PlanError> {
 /// # Errors
 /// When a template can't be rendered.
 pub fn rendered(input: Input<'_>) -> Result<Vec<(InstanceId, Vec<DesiredFile>)>, PlanError> {
-    let cluster = in_the_end(input);
-    let input = Input {
-        cluster: &cluster,
-        ..input
-    };
-    let placement = placement(input.cluster, input.catalogue, input.facts);
-    let all = in_context(input, &placement, |input, context, _| {
-        desired(input, context)
-    })?;
+    let all = in_the_end(input, desired)?;
     let files = all.into_iter().map(|one| {
         let files = one.files.into_iter().chain([one.unit]);
         (one.member.id, files.collect())
@@ -266,11 +262,19 @@ pub fn lost(input: Input<'_>) -> Result<BTreeSet<InstanceId>, PlanError> {
     })
 }
 
-/// The cluster as it is once all that can be gone of a way is gone.
-pub(super) fn in_the_end(input: Input<'_>) -> Cow<'_, Cluster> {
-    let legs = ways::legs(input).into_iter();
-    legs.last()
-        .map_or(Cow::Borrowed(input.cluster), |leg| leg.cluster)
+/// Does `work` with the cluster as it is once all that can be gone of a way is gone.
+pub(super) fn in_the_end<T>(
+    input: Input<'_>,
+    work: impl FnOnce(Input<'_>, &Context<'_>) -> T,
+) -> T {
+    let last = ways::legs(input).into_iter().last();
+    let cluster = last.map_or(Cow::Borrowed(input.cluster), |leg| leg.cluster);
+    let input = Input {
+        cluster: &cluster,
+        ..input
+    };
+    let placement = placement(input.cluster, input.catalogue, input.facts);
+    in_context(input, &placement, |input, context, _| work(input, context))
 }
 
 /// Does `work` with all that rendering needs, values that are made at the first deploy in their places.

@@ -210,17 +210,13 @@ fn waves(
     let left = stage.only.is_none() && input.cluster.leaving().next().is_some();
     let arrived = stage.only.is_none() && input.passage.is_some();
     if left || arrived || !leaving.is_empty() {
-        let input = Input {
-            passage: None,
-            ..input
-        };
         let placement = context.placement.without_leaving();
         let stay: Vec<&Desired> = desired.iter().collect();
         let known: Vec<_> = match stage.only {
             None => input.cluster.staying().collect(),
             Some(_) => known.collect(),
         };
-        let records = records(input, &placement, &stay, known.into_iter());
+        let records = records(input.arrived(), &placement, &stay, known.into_iter());
         let title = match left || !leaving.is_empty() {
             true => "forget those that left",
             false => "remember what was reached",
