@@ -24,6 +24,10 @@ impl Flow {
         failed: &mut Vec<(HostName, RemoteError)>,
     ) {
         let variants = ways::variants(&self.cluster, &self.catalogue, facts);
+        // Nothing is, most of the time: what was asked need not be made out again.
+        if variants.is_empty() {
+            return;
+        }
         let first = asks::requests(&self.cluster, &self.catalogue);
         let mut all = first.clone();
         for cluster in variants {
