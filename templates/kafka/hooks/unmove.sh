@@ -1,5 +1,6 @@
 #!/bin/sh
 # Once no controller runs any more: the brokers choose one among them again, as they did before. May run again.
+# shellcheck source=/dev/null # rendered beside it
 . "$SDTD_CONFIG/metadata.sh"
 
 # As few starts of the client as can be: until /controller is gone the cluster has no controller.
