@@ -12,6 +12,7 @@ use crate::drill::{Check, Load, Loader, Verdict};
 use crate::event::Problem;
 use crate::id::{InstanceId, ServiceName};
 use crate::inventory::Topic;
+use crate::plan::live::{Found, Live};
 use crate::plan::{Member, ResourceChange, View};
 use crate::transport::Dial;
 
@@ -123,6 +124,15 @@ pub trait Driver: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// The value of a setting that the service has though no record names it, as the descriptor's `learnt` says.
+    ///
+    /// # Errors
+    /// When the service does not answer, or has none.
+    async fn learn(&self, call: Call<'_>) -> Result<String, Problem> {
+        let cause = format!("{} can't be asked for its {}", call.service, call.action);
+        Err(Problem::new(cause))
+    }
+
     /// What has to be raised so that the service does all that its version can, and what to: as the descriptor's
     /// `raises` names it.
     ///
@@ -130,6 +140,12 @@ pub trait Driver: Send + Sync {
     /// When the service does not answer, or a member can't follow: which, with the way out.
     async fn raise(&self, _call: Call<'_>, _to: &str) -> Result<Vec<ResourceChange>, Problem> {
         Ok(Vec::new())
+    }
+
+    /// Compares what a member that runs works with to what it shall, of the keys that it takes while it runs: its
+    /// file, or a start with that, may be hidden by what it was given. None if it does not answer.
+    async fn live(&self, _call: Call<'_>, _wanted: &Live) -> Option<Found> {
+        None
     }
 
     /// The topics that are there.

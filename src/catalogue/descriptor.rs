@@ -17,6 +17,7 @@ pub use super::role::{
 };
 pub use super::scale::{OneByOne, Scale, Votes};
 pub use super::version::{Finalize, Raises, Version};
+pub use super::way::{Between, Undo, Way};
 pub use super::when::{Need, When};
 use crate::id::{RoleName, ServiceName};
 
@@ -97,6 +98,23 @@ impl Descriptor {
         settings
     }
 
+    /// The settings that there were before, where a way led to these: what goes with those may still be said.
+    pub fn before<'a>(
+        &'a self,
+        settings: &'a BTreeMap<String, serde_json::Value>,
+    ) -> impl Iterator<Item = BTreeMap<String, serde_json::Value>> + 'a {
+        let value = |word: &String| settings.get(word).and_then(serde_json::Value::as_str);
+        let all = self.settings.iter();
+        let ways = all.flat_map(|(word, setting)| setting.ways.iter().map(move |way| (word, way)));
+        let here = ways
+            .filter(move |(word, way)| value(word) == Some(&way.to) && way.when.holds(settings));
+        here.map(move |(word, way)| {
+            let mut before = settings.clone();
+            before.insert(word.clone(), way.from.clone().into());
+            before
+        })
+    }
+
     /// What a new version does not do before it is finalized, with these settings.
     #[must_use]
     pub fn finalize_with(
@@ -117,7 +135,8 @@ impl Descriptor {
             .filter(|(_, role)| role.when.holds(settings))
     }
 
-    /// Hooks that have no use with these settings, for steps done once of which none is done.
+    /// Hooks that have no use with these settings: for steps done once of which none is done, and for ways that
+    /// nothing is on.
     #[must_use]
     pub fn idle_hooks(&self, settings: &BTreeMap<String, serde_json::Value>) -> BTreeSet<&str> {
         let steps = self.roles.values().flat_map(|role| {
@@ -129,6 +148,12 @@ impl Descriptor {
         let (used, idle): (Vec<_>, Vec<_>) = steps.partition(|(_, done)| *done);
         let used: BTreeSet<&str> = used.into_iter().map(|(hook, _)| hook).collect();
         let idle = idle.into_iter().map(|(hook, _)| hook);
+        let idle = idle.chain(self.settings.iter().flat_map(|(word, setting)| {
+            let value = settings.get(word).and_then(serde_json::Value::as_str);
+            let ways = setting.ways.iter();
+            ways.filter(move |way| value.is_none_or(|value| !way.is_between(value)))
+                .flat_map(Way::hooks)
+        }));
         idle.filter(|hook| !used.contains(hook)).collect()
     }
 
@@ -232,6 +257,12 @@ pub struct Setting {
     /// Whether it can't be changed after the first deploy.
     #[serde(default)]
     pub fixed: bool,
+    /// How a fixed one gets another value all the same, while the cluster runs.
+    #[serde(default)]
+    pub ways: Vec<Way>,
+    /// The driver action that asks a running service for the value, where it has one though none was recorded.
+    #[serde(default)]
+    pub learnt: Option<DriverAction>,
     /// The only values allowed, for texts.
     #[serde(default)]
     pub one_of: Vec<String>,

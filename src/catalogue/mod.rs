@@ -1,6 +1,7 @@
 //! The services that sdtd knows: folders of data, embedded in the binary or given by the user.
 
 pub mod descriptor;
+mod live;
 mod load;
 mod probe;
 mod reference;
@@ -8,9 +9,11 @@ pub mod render;
 mod role;
 mod scale;
 mod version;
+mod way;
 mod when;
 
 pub use descriptor::{Descriptor, Probe, Role};
+pub use live::{LiveKey, live_keys};
 pub use load::{Catalogue, CatalogueError, DrillFile, Folder};
 pub use reference::{catalogue_reference, reference_of};
 pub use render::{RenderError, Renderer};

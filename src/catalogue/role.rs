@@ -46,6 +46,9 @@ pub struct Role {
     /// How running instances are changed.
     #[serde(default)]
     pub rolling: Rolling,
+    /// The driver's action that changes keys of a running instance, those that the `live` of its files names.
+    #[serde(default)]
+    pub live: Option<DriverAction>,
     /// How its members agree, for a role whose majority must stay up.
     #[serde(default)]
     pub quorum: Option<Quorum>,
@@ -250,6 +253,12 @@ pub struct FileSpec {
     /// of one that votes (`votes`): it keeps them in its data.
     #[serde(default)]
     pub lists: Option<String>,
+    /// A file in the service's folder of keys in it (`key=value`) that an instance takes while it runs, one a line:
+    /// the key, or the key, the one that it is taken as, and what its value is multiplied by for that. Where nothing
+    /// else is changed the role's `live` brings it about and nobody is restarted; a role without that has no use for
+    /// them and gets them when it starts next.
+    #[serde(default)]
+    pub live: Option<String>,
 }
 
 fn default_mode() -> String {

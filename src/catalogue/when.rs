@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use crate::id::ServiceName;
 
-/// The values that some settings must have, by their words; empty: always.
+/// The values that some settings must have, by their words: one, or one of a list; empty: always.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(with = "BTreeMap<String, serde_json::Value>")]
 pub struct When(BTreeMap<String, Json>);
@@ -17,9 +17,12 @@ impl When {
     /// Whether it holds with these settings.
     #[must_use]
     pub fn holds(&self, settings: &BTreeMap<String, Json>) -> bool {
-        self.0
-            .iter()
-            .all(|(word, value)| settings.get(word) == Some(value))
+        let is = |value: &Json, wanted: &Json| match wanted {
+            Json::Array(several) => several.contains(value),
+            one => value == one,
+        };
+        let given = |word| settings.get(word).unwrap_or(&Json::Null);
+        (self.0.iter()).all(|(word, wanted)| is(given(word), wanted))
     }
 
     /// The settings that it asks for.
@@ -37,8 +40,13 @@ impl When {
 /// As an inventory would write it: `mode: other, sharded: true`.
 impl std::fmt::Display for When {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let value = |value: &Json| match value {
-            Json::String(text) => text.clone(),
+        // Of several, those behind the first are values that others lead through.
+        let first = |value: &Json| match value {
+            Json::Array(several) => several.first().cloned().unwrap_or_default(),
+            one => one.clone(),
+        };
+        let value = |value: &Json| match first(value) {
+            Json::String(text) => text,
             other => other.to_string(),
         };
         let parts = self.0.iter().map(|(w, v)| format!("{w}: {}", value(v)));

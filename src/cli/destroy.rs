@@ -53,26 +53,11 @@ pub async fn run(global: &Global, args: &DestroyArgs) -> Result<(), Failure> {
         steps: planned.plan.steps(),
         unchanged: 0,
     });
-    let name = run.flow.cluster.name.to_string();
-    if !report::can_ask() {
-        let problem = Problem::new("nobody is there to confirm that this cluster is to be gone");
-        let failure = Failure::new(
-            Kind::Usage,
-            problem.help("add `--yes` to do it without being asked"),
-        );
-        return Err(run.end(Some(failure), "nothing was changed").await);
-    }
-    let question =
-        format!("All of the above will be deleted. Type the cluster's name to go on ({name}): ");
-    let answer = run
-        .screen
-        .suspend(|| report::ask_line(&question))
-        .unwrap_or_default();
-    if answer != name {
-        let failure = Failure {
-            kind: Kind::Usage,
-            problems: Vec::new(),
-        };
+    let asked = (
+        "nobody is there to confirm that this cluster is to be gone",
+        "All of the above will be deleted.",
+    );
+    if let Err(failure) = by_name(&run, asked) {
         return Err(run.end(Some(failure), "nothing was changed").await);
     }
     carry_out(
@@ -85,6 +70,31 @@ pub async fn run(global: &Global, args: &DestroyArgs) -> Result<(), Failure> {
         (Goal::Rest, None),
     )
     .await
+}
+
+/// Asks for the cluster's name to be typed, for what can't be undone. `nobody`: what is wrong where nobody can be
+/// asked; `what`: what is about to happen.
+///
+/// # Errors
+/// When another is typed, or nobody is there to be asked.
+pub(super) fn by_name(run: &Run, (nobody, what): (&str, &str)) -> Result<(), Failure> {
+    let name = run.flow.cluster.name.to_string();
+    if !report::can_ask() {
+        let problem = Problem::new(nobody).help("add `--yes` to do it without being asked");
+        return Err(Failure::new(Kind::Usage, problem));
+    }
+    let question = format!("{what} Type the cluster's name to go on ({name}): ");
+    let answer = run
+        .screen
+        .suspend(|| report::ask_line(&question))
+        .unwrap_or_default();
+    match answer == name {
+        true => Ok(()),
+        false => Err(Failure {
+            kind: Kind::Usage,
+            problems: Vec::new(),
+        }),
+    }
 }
 
 /// Says which hosts are cleaned that the inventory no longer names, and what stays on those that nothing but a

@@ -14,6 +14,7 @@ mod history;
 mod init;
 mod keeper;
 mod maintain;
+mod migrate;
 mod on;
 mod plan;
 mod power;
@@ -140,6 +141,8 @@ enum Command {
     Replace(replace::ReplaceArgs),
     /// Change a service's version while the cluster runs; `--finalize` ends it, with no way back.
     Upgrade(upgrade::UpgradeArgs),
+    /// Change what can't be changed at once, such as who keeps the metadata, in steps that can be undone up to the last.
+    Migrate(migrate::MigrateArgs),
     /// Bring back what each host had before its last change, behind the same gates.
     Rollback(rollback::RollbackArgs),
     /// Take the cluster off the hosts; what will be deleted is listed first.
@@ -219,6 +222,7 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Maintain(args) => maintain::run(global, args).await,
         Command::Replace(args) => replace::run(global, args).await,
         Command::Upgrade(args) => upgrade::run(global, args).await,
+        Command::Migrate(args) => migrate::run(global, args).await,
         Command::Rollback(args) => rollback::run(global, args).await,
         Command::Destroy(args) => destroy::run(global, args).await,
         Command::Logs(args) => exec::logs(global, args).await,

@@ -15,6 +15,7 @@ use crate::event::Problem;
 use crate::facts::HostFacts;
 use crate::flow::{Planned, host_problems, plan_failure};
 use crate::id::{Arch, InstanceId};
+use crate::plan::live::LiveOf;
 use crate::plan::moves::MovesOf;
 use crate::plan::packages::Packages;
 use crate::plan::roll::Roll;
@@ -163,7 +164,10 @@ pub fn offline(opened: &Opened) -> Result<Plan, Failure> {
         seed: "",
         back: false,
         finalize: &BTreeSet::new(),
+        ends: &BTreeSet::new(),
+        passage: None,
         roll: &Roll::default(),
+        live: &LiveOf::new(),
     };
     planner::plan(input).map_err(plan_failure)
 }

@@ -11,7 +11,7 @@ use crate::error::{Failure, Kind};
 use crate::event::Problem;
 use crate::flow::{Planned, plan_failure};
 use crate::plan::packages::Packages;
-use crate::plan::planner;
+use crate::plan::{Input, planner};
 
 /// The words of `rollback`.
 #[derive(Debug, Args)]
@@ -37,6 +37,8 @@ pub async fn run(global: &Global, args: &RollbackArgs) -> Result<(), Failure> {
     args.timings.after(global, &log, done)
 }
 
+const NO_PLAN: &str = "there is no plan; nothing was changed";
+
 /// Plans from what the hosts keep, not from the inventory: that has often been changed by now.
 async fn planned(global: &Global, mut run: Run) -> Result<(), Failure> {
     run.flow.back = true;
@@ -44,9 +46,16 @@ async fn planned(global: &Global, mut run: Run) -> Result<(), Failure> {
         Ok(facts) => facts,
         Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),
     };
-    let plan = {
-        let (packages, resources) = (Packages::new(), Vec::new());
-        planner::plan(run.flow.input(&facts, &packages, &resources))
+    let plan = match run.flow.live(&facts).await {
+        Ok(live) => {
+            let (packages, resources) = (Packages::new(), Vec::new());
+            let input = run.flow.input(&facts, &packages, &resources);
+            planner::plan(Input {
+                live: &live,
+                ..input
+            })
+        }
+        Err(failure) => return Err(run.end(Some(failure), NO_PLAN).await),
     };
     let plan = match plan {
         Ok(plan) if plan.is_empty() => {
@@ -62,9 +71,7 @@ async fn planned(global: &Global, mut run: Run) -> Result<(), Failure> {
         Ok(plan) => plan,
         Err(error) => {
             let failure = plan_failure(error);
-            return Err(run
-                .end(Some(failure), "there is no plan; nothing was changed")
-                .await);
+            return Err(run.end(Some(failure), NO_PLAN).await);
         }
     };
     let planned = Planned::of(plan, facts);

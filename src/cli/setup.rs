@@ -281,6 +281,7 @@ pub async fn begin(
         seed: uuid::Uuid::new_v4().to_string(),
         back: false,
         finalize: BTreeSet::new(),
+        ends: BTreeSet::new(),
         deep: false,
         rebalance: false,
         throttle: None,

@@ -14,7 +14,7 @@ use crate::event::InstanceSummary;
 use crate::facts::UnitFact;
 use crate::flow::Facts;
 use crate::plan::packages::Packages;
-use crate::plan::{Member, versions};
+use crate::plan::{Member, versions, ways};
 use crate::report::{Mark, Out, Secrets, took};
 use crate::verify::Prober;
 
@@ -87,7 +87,10 @@ async fn once(global: &Global, args: &StatusArgs, run: &mut Run) -> Result<(), F
     let prober = run.flow.prober(run.flow.view(&facts)).sharing();
     let rows = rows(&prober, &facts).await;
     let leaving = run.flow.told_leaving(&run.flow.placement(&facts));
-    let unfinished = versions::under_way(run.flow.input(&facts, &Packages::new(), &[]));
+    let packages = Packages::new();
+    let input = run.flow.input(&facts, &packages, &[]);
+    let mut unfinished = versions::under_way(input);
+    unfinished.extend(ways::under_way(input));
     let healthy = rows.iter().all(|row| row.healthy || row.leaving);
     let mut out = Out::stdout(Secrets::default());
     let wrong = |e: std::io::Error| Failure::of(Kind::Failed, e.to_string());

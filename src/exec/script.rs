@@ -171,6 +171,7 @@ fn unit_word(change: UnitChange) -> &'static str {
         UnitChange::Stop => "stop",
         UnitChange::Restart => "restart",
         UnitChange::Reload => "reload",
+        UnitChange::Adopt => "adopt",
         UnitChange::Enable => "enable",
         UnitChange::Disable => "disable",
     }
@@ -305,5 +306,33 @@ mod tests {
             .output()
             .unwrap();
         (std::fs::read_to_string(at("said")).unwrap(), out)
+    }
+
+    #[test]
+    fn what_is_done_once_waits_for_a_run_that_was_cut_off_and_is_still_at_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let (marker, hook, log) = (at("done"), at("hook"), at("log"));
+        let text = format!("#!/bin/sh\necho begun >>{log}\nsleep 1\necho over >>{log}\n");
+        std::fs::write(&hook, text).unwrap();
+        let steps = include_str!("steps.sh");
+        let script = format!("{steps}\nchmod +x {hook}\nonce {marker} '' 20 {hook}\n");
+        let start = || {
+            let mut sh = std::process::Command::new("sh");
+            sh.args(["-c", &script]).spawn().unwrap()
+        };
+        let mut first = start();
+        while !std::path::Path::new(&log).exists() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        // The shell of the first dies, its hook goes on.
+        first.kill().unwrap();
+        first.wait().unwrap();
+        let mut second = start();
+        assert_eq!(second.wait().unwrap().code(), Some(0));
+        let log = std::fs::read_to_string(&log).unwrap();
+        assert_eq!(log, "begun\nover\nbegun\nover\n");
+        assert!(std::path::Path::new(&marker).exists());
+        assert_eq!(start().wait().unwrap().code(), Some(100));
     }
 }

@@ -138,9 +138,14 @@ tool() { # file: its text comes on standard input
 once() { # marker user seconds hook
   [ -e "$1" ] && return 100
   [ -e "$1.begun" ] && export SDTD_RESUMED=1
-  : >"$1.begun" || return 1
-  as "$2" timeout "$3" "$4" || return 1
+  : >>"$1.begun" || return 1
+  # That of a run which was cut off a moment ago may still be at it: its end is waited for.
+  exec 8<"$1.begun"
+  flock -w "$3" 8 || { echo "it is still being done, by a run that was cut off" >&2; return 1; }
+  [ ! -e "$1" ] || { exec 8<&-; rm -f "$1.begun"; return 100; }
+  as "$2" timeout "$3" "$4" || { exec 8<&-; return 1; }
   mv -f "$1.begun" "$1"
+  exec 8<&-
 }
 
 as() { # user command...
@@ -162,6 +167,7 @@ systemd_unit() {
     restart) systemctl enable --quiet "$2.service" && systemctl stop "$2.service" && systemctl start --no-block "$2.service" ;;
     stop) { timeout "$3" systemctl stop "$2.service" || end "$2" $?; } && ! systemctl is-active --quiet "$2.service" ;;
     reload) systemctl daemon-reload && systemctl reload "$2.service" && settled "$2" ;;
+    adopt) settled "$2" ;;
     enable) systemctl enable --quiet "$2.service" ;;
     disable) systemctl disable --quiet --now "$2.service" 2>/dev/null; return 0 ;;
   esac
@@ -181,6 +187,7 @@ pid_unit() {
     stop) [ ! -x "$ctl" ] || timeout "$3" "$ctl" stop || { kill -KILL "$("$ctl" pid)" 2>/dev/null; "$ctl" stop; } ;;
     disable) [ ! -x "$ctl" ] || "$ctl" stop ;;
     reload) "$ctl" reload && settled "$2" ;;
+    adopt) settled "$2" ;;
     enable) return 100 ;;
   esac
 }

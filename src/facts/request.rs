@@ -29,6 +29,16 @@ pub struct FactsRequest {
 }
 
 impl FactsRequest {
+    /// Asks what another one asks, too.
+    pub fn add(&mut self, other: Self) {
+        self.paths.extend(other.paths);
+        self.disks.extend(other.disks);
+        self.users.extend(other.users);
+        self.units.extend(other.units);
+        self.markers.extend(other.markers);
+        self.names.extend(other.names);
+    }
+
     /// The script: this request as variables, then the part that is always the same.
     #[must_use]
     pub fn script(&self) -> String {

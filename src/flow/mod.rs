@@ -4,12 +4,14 @@ mod connect;
 mod deep;
 mod instead;
 mod leaving;
+mod live;
 mod maintain;
 mod moves;
 mod offers;
 mod outage;
 mod raise;
 mod replace;
+mod ways;
 
 pub use connect::{Access, connect, host_problem, host_problems, learn_keys};
 pub use leaving::{Connected, Joiner};
@@ -35,6 +37,7 @@ use crate::facts::{FactsError, HostFacts};
 use crate::id::{HostName, InstanceId, ServiceName};
 use crate::inventory::{Cluster, Connection, Host};
 use crate::plan::asks;
+use crate::plan::live::LiveOf;
 use crate::plan::moves::MovesOf;
 use crate::plan::packages::{self, PackageKey, Packages};
 use crate::plan::paths::HostPaths;
@@ -49,6 +52,7 @@ use crate::verify::{Fleet, Prober};
 pub type Facts = BTreeMap<HostName, HostFacts>;
 
 static NO_MOVES: MovesOf = MovesOf::new();
+static NOT_ASKED: LiveOf = LiveOf::new();
 
 /// A plan, and what doing it needs of this machine.
 pub struct Planned {
@@ -113,6 +117,8 @@ pub struct Flow {
     pub back: bool,
     /// Services whose new version is finalized.
     pub finalize: BTreeSet<ServiceName>,
+    /// Services of which a setting that is on its way gets to its end.
+    pub ends: BTreeSet<ServiceName>,
     /// Whether every file of the packages on the hosts is looked at.
     pub deep: bool,
     /// Whether what members hold is evened out though none comes or goes.
@@ -151,6 +157,7 @@ impl Flow {
         }
         crate::plan::instead::learn(&mut self.cluster, &facts);
         self.join_leaving(&mut facts).await;
+        self.ask_on_the_way(&mut facts, &mut failed).await;
         failed.extend(self.missing.iter().cloned());
         failed.sort_by(|a, b| a.0.cmp(&b.0));
         (facts, failed)
@@ -161,10 +168,16 @@ impl Flow {
         &self,
         takes: impl Fn(&HostName) -> bool,
     ) -> (Facts, Vec<(HostName, RemoteError)>) {
-        let requests = asks::requests(&self.cluster, &self.catalogue);
+        let mut requests = asks::requests(&self.cluster, &self.catalogue);
+        requests.retain(|name, _| takes(name));
+        self.ask_with(requests).await
+    }
+
+    /// Asks hosts these, in one round trip each.
+    async fn ask_with(&self, requests: ways::Requests) -> (Facts, Vec<(HostName, RemoteError)>) {
         let forks = Arc::new(Semaphore::new(self.forks.max(1)));
         let mut tasks = JoinSet::new();
-        for (name, request) in requests.into_iter().filter(|(name, _)| takes(name)) {
+        for (name, request) in requests {
             let (fleet, forks) = (Arc::clone(&self.fleet), Arc::clone(&forks));
             tasks.spawn(async move {
                 let _permit = forks.acquire().await;
@@ -261,7 +274,10 @@ impl Flow {
             seed: &self.seed,
             back: self.back,
             finalize: &self.finalize,
+            ends: &self.ends,
+            passage: None,
             roll: &self.roll,
+            live: &NOT_ASKED,
         }
     }
 
@@ -294,6 +310,7 @@ impl Flow {
     /// When a host can't be asked, a package is found nowhere, or there is no safe plan.
     pub async fn plan(&mut self, fetch: bool) -> Result<Planned, Failure> {
         let (mut facts, missing) = self.facts_within_reach().await?;
+        self.learn(&facts).await?;
         if self.deep {
             self.look_deep(&mut facts, fetch).await?;
         }
@@ -317,8 +334,10 @@ impl Flow {
         let mut moves = self.moves(&facts, &placement).await?;
         self.votes(&facts, &placement, &mut moves).await?;
         let resources = self.resources(&facts).await?;
+        let live = self.live(&facts).await?;
         let input = Input {
             moves: &moves,
+            live: &live,
             ..self.input(&facts, &packages, &resources)
         };
         let mut plan = planner::plan(input).map_err(plan_failure)?;

@@ -46,5 +46,6 @@ pub use reader::Context;
 pub use reference::reference;
 pub use schema::schema;
 pub use secrets::{Confidential, confidential};
+pub use services::in_order;
 pub use ssh::is_login;
 pub use vars::Env;

@@ -211,7 +211,8 @@ fn settings(reader: &mut Reader<'_>, owner: &Owner<'_>, entries: &[Entry], servi
     for entry in entries.iter().filter(given) {
         first_number(reader, owner, entry, service);
         let when = &specs[entry.key.as_str()].when;
-        if !when.holds(&service.settings) {
+        let mut before = owner.descriptor().before(&service.settings);
+        if !when.holds(&service.settings) && !before.any(|settings| when.holds(&settings)) {
             out_of_place(reader, entry, [when]);
         }
     }

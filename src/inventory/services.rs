@@ -14,7 +14,7 @@ use super::service;
 use super::tree::{Entry, Node, Value};
 
 /// The services, by name.
-pub(super) type Services = IndexMap<ServiceName, Service>;
+pub type Services = IndexMap<ServiceName, Service>;
 
 /// Reads the services, each after those that it needs. One that is written wrongly is in the answer too, with
 /// what could be read of it.
@@ -172,7 +172,8 @@ fn older(a: &str, b: &str) -> bool {
 }
 
 /// The services, each after those that it needs; otherwise in the order written.
-fn in_order(mut services: Services) -> Services {
+#[must_use]
+pub fn in_order(mut services: Services) -> Services {
     let mut sorted = Services::new();
     while !services.is_empty() {
         let ready = |service: &Service| {

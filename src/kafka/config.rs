@@ -23,6 +23,8 @@ const SET: i8 = 0;
 const DELETE: i8 = 1;
 /// The setting that says how many replicas must have a message before it is acknowledged.
 pub(super) const MIN_ISR: &str = "min.insync.replicas";
+/// With so many copies one alone must have a message before it is acknowledged: any of them may be down.
+pub(super) const FEW: usize = 2;
 
 /// What has settings.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -84,7 +86,7 @@ pub enum Source {
 }
 
 impl Source {
-    fn from_wire(raw: i8) -> Self {
+    pub(super) fn from_wire(raw: i8) -> Self {
         match raw {
             1 => Self::Topic,
             2 => Self::Broker,

@@ -10,7 +10,7 @@ use kafka_protocol::ResponseError;
 use super::listed::{compare, spec};
 use super::topics::{self, TopicChange, TopicSpec};
 use super::{
-    Client, Endpoint, Error, Metadata, controllers, features, gates, listed, moves, outage,
+    Client, Endpoint, Error, Metadata, controllers, features, gates, listed, live, moves, outage,
     settings, through, unclean, voters,
 };
 #[cfg(feature = "rdkafka")]
@@ -21,6 +21,7 @@ use crate::driver::{
 use crate::event::Problem;
 use crate::id::ServiceName;
 use crate::inventory::Topic;
+use crate::plan::live::{Found, Live};
 use crate::plan::{Member, ResourceChange};
 
 /// How long one request may take.
@@ -122,6 +123,10 @@ impl Driver for KafkaDriver {
         Ok(changes.into_iter().map(resource).collect())
     }
 
+    async fn live(&self, call: Call<'_>, wanted: &Live) -> Option<Found> {
+        live::compare(call, wanted).await
+    }
+
     async fn topics(&self, call: Call<'_>) -> Result<Vec<TopicInfo>, Problem> {
         Ok(listed::topics(&client(call)).await?)
     }
@@ -157,6 +162,12 @@ impl Driver for KafkaDriver {
 
     fn call_off(&self, call: Call<'_>, of: &[ResourceChange]) -> Option<ResourceChange> {
         moves::Change::call_off(of).map(|change| change.resource(call))
+    }
+
+    async fn learn(&self, call: Call<'_>) -> Result<String, Problem> {
+        let metadata = client(call).metadata_of(&[]).await?;
+        let cause = || Problem::new("the brokers tell no cluster id");
+        metadata.cluster_id.ok_or_else(cause)
     }
 
     async fn raise(&self, call: Call<'_>, to: &str) -> Result<Vec<ResourceChange>, Problem> {
@@ -212,6 +223,10 @@ impl Driver for KafkaDriver {
         if let Some(levels) = features::Levels::of(change) {
             let done = features::change(call, &levels).await;
             return done.map_err(|e| wrong(&e).help(features::BLOCKED));
+        }
+        if let Some(wanted) = Live::of(change) {
+            let done = live::apply(call, &wanted).await;
+            return done.map_err(|e| wrong(&e).help(moves::AGAIN));
         }
         let client = client(call);
         if let Some(unclean) = unclean::Unclean::of(change) {

@@ -23,6 +23,7 @@ mod features;
 mod gates;
 pub mod health;
 mod listed;
+pub mod live;
 pub mod log_dirs;
 pub mod metadata;
 pub mod moves;

@@ -13,7 +13,7 @@ use super::{Client, Result};
 /// The driver's action that changes them.
 pub const ACTION: &str = "settings";
 /// The settings that a cluster keeps by itself from its first start on (4.1: with eligible leader replicas).
-const KEPT: [&str; 1] = [MIN_ISR];
+pub(super) const KEPT: [&str; 1] = [MIN_ISR];
 
 /// A setting that the cluster keeps otherwise than the inventory wants it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -108,7 +108,7 @@ fn unit(host: &mut HostFacts, (name, to): (&str, UnitChange), of: Option<&Desire
             let signs = of.into_iter().flat_map(|one| &one.guards);
             host.markers.extend(signs.map(|guard| guard.sign.clone()));
         }
-        UnitChange::Reload => unit.running = wanted,
+        UnitChange::Reload | UnitChange::Adopt => unit.running = wanted,
         UnitChange::Enable => unit.enabled = true,
         UnitChange::Stop | UnitChange::Disable => {
             unit.active = false;

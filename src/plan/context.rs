@@ -10,7 +10,7 @@ use crate::catalogue::{Catalogue, Folder, Renderer};
 use crate::facts::HostFacts;
 use crate::id::{Arch, HostName, InstanceId, ServiceName};
 use crate::inventory::{Cluster, Connection, Host, Service};
-use crate::plan::model::Member;
+use crate::plan::model::{Member, RoleRef};
 use crate::plan::packages;
 use crate::plan::paths::HostPaths;
 use crate::plan::place::Placement;
@@ -53,6 +53,15 @@ impl<'a> Context<'a> {
             folder,
             service,
         })
+    }
+
+    /// Whether there is a role with the settings that the services have.
+    pub(super) fn has(&self, role: &RoleRef) -> bool {
+        let words = self.catalogue.role(&role.service, &role.role);
+        let service = self.cluster.services.get(&role.service);
+        words
+            .zip(service)
+            .is_some_and(|(w, s)| w.when.holds(&s.settings))
     }
 
     fn number(&self, id: &InstanceId) -> Option<u32> {

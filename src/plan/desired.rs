@@ -6,13 +6,14 @@ use minijinja::value::{Serde, Value};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::catalogue::RenderError;
 use crate::catalogue::descriptor::{FileSpec, OnChange, OnceOn, Role};
+use crate::catalogue::{LiveKey, RenderError, live_keys};
 use crate::digest::hex;
 use crate::id::{InstanceId, ServiceName};
 use crate::inventory::{Connection, Service};
 use crate::plan::context::{Context, Words};
 use crate::plan::held::Guard;
+use crate::plan::live::{Print, is_live};
 use crate::plan::model::Member;
 use crate::plan::paths::HostPaths;
 
@@ -35,6 +36,8 @@ pub struct DesiredFile {
     pub bootstrap: bool,
     /// The key whose line lists members, of which it is enough to know most.
     pub lists: Option<String>,
+    /// The keys in it that an instance takes while it runs.
+    pub live: Vec<LiveKey>,
 }
 
 impl DesiredFile {
@@ -159,6 +162,10 @@ impl Context<'_> {
                 source_line: None,
             });
         };
+        let live = match &spec.live {
+            Some(keys) => self.live_keys(words, keys)?,
+            None => Vec::new(),
+        };
         Ok(Some(DesiredFile {
             path,
             text: self.renderer.render(&name, text, values)?,
@@ -168,7 +175,21 @@ impl Context<'_> {
             own: false,
             bootstrap: spec.bootstrap,
             lists: spec.lists.clone(),
+            live,
         }))
+    }
+
+    /// The keys that a file of the service's folder names.
+    fn live_keys(&self, words: &Words<'_>, file: &str) -> Result<Vec<LiveKey>, RenderError> {
+        let wrong = |line, cause: &str| RenderError {
+            template: format!("{}/{file}", words.folder.origin),
+            line,
+            cause: cause.to_owned(),
+            source_line: None,
+        };
+        let text = words.folder.file(file);
+        let text = text.ok_or_else(|| wrong(1, "there is no such file"))?;
+        live_keys(text).map_err(|line| wrong(line, "it is neither `key` nor `key other factor`"))
     }
 
     /// Where files of an instance are in other versions of its service, besides those of its own.
@@ -275,6 +296,7 @@ impl Context<'_> {
             own: false,
             bootstrap: false,
             lists: None,
+            live: Vec::new(),
         })
     }
 
@@ -317,29 +339,42 @@ fn dirs(paths: &HostPaths, service: &ServiceName, data: &[String]) -> Vec<(Strin
 }
 
 /// Two hashes in one line: of all that asks for a restart, and of all that asks for a reload; behind them what
-/// lists members, of which it is enough to know most.
+/// lists members, of which it is enough to know most, and the hash of what asks for a restart less what is taken
+/// while it runs.
 pub(super) fn fingerprint(files: &[DesiredFile], unit: &DesiredFile) -> String {
-    let hash = |asks: OnChange| {
-        let mut sum = Sha256::new();
-        for file in files.iter().chain([unit]).filter(|f| f.on_change == asks) {
-            let lists: Vec<&str> = file.listing().collect();
-            let lines = file.text.split_inclusive('\n');
-            let text: String = lines
-                .filter(|line| !lists.contains(&line.trim_end()))
-                .collect();
-            for part in [&file.path, &text] {
-                sum.update(part.len().to_le_bytes());
-                sum.update(part);
-            }
-        }
-        hex(&sum.finalize())[..16].to_owned()
-    };
+    let all = || files.iter().chain([unit]);
     let lists = files.iter().flat_map(DesiredFile::listing);
-    let lists: String = lists
+    let mut behind: String = lists
         .map(|line| format!(" {}", line.replace(' ', "")))
         .collect();
-    let (restart, reload) = (hash(OnChange::Restart), hash(OnChange::Reload));
-    format!("{restart} {reload}{lists}\n")
+    if files.iter().any(|file| !file.live.is_empty()) {
+        behind += &Print::rest_word(&hash(all(), OnChange::Restart, is_live));
+    }
+    let none = |_: &[LiveKey], _: &str| false;
+    let restart = hash(all(), OnChange::Restart, none);
+    let reload = hash(all(), OnChange::Reload, none);
+    format!("{restart} {reload}{behind}\n")
+}
+
+/// The hash of all files that ask for this, less their lists of members and the lines that are left out.
+fn hash<'a>(
+    files: impl Iterator<Item = &'a DesiredFile>,
+    asks: OnChange,
+    left_out: impl Fn(&[LiveKey], &str) -> bool,
+) -> String {
+    let mut sum = Sha256::new();
+    for file in files.filter(|f| f.on_change == asks) {
+        let lists: Vec<&str> = file.listing().collect();
+        let lines = file.text.split_inclusive('\n');
+        let text: String = lines
+            .filter(|line| !lists.contains(&line.trim_end()) && !left_out(&file.live, line))
+            .collect();
+        for part in [&file.path, &text] {
+            sum.update(part.len().to_le_bytes());
+            sum.update(part);
+        }
+    }
+    hex(&sum.finalize())[..16].to_owned()
 }
 
 /// Whether what an instance was started with names too few of the members that it should know: lines `key=a,b,c`,
@@ -381,6 +416,7 @@ mod tests {
             own: false,
             bootstrap: false,
             lists: lists.map(str::to_owned),
+            live: Vec::new(),
         };
         fingerprint(&[file(text, Some("at"))], &file("", None))
     }

@@ -91,7 +91,7 @@ fn has_used(facts: &HostFacts, service: &ServiceName) -> bool {
     facts.markers.iter().any(done)
 }
 
-fn key(service: &ServiceName, word: &str) -> String {
+pub(super) fn key(service: &ServiceName, word: &str) -> String {
     format!("{service}.{word}")
 }
 

@@ -9,6 +9,7 @@ pub mod desired;
 pub mod goals;
 mod held;
 pub mod instead;
+pub mod live;
 mod made;
 pub mod maintain;
 pub mod mend;
@@ -27,6 +28,7 @@ mod staged;
 mod stages;
 pub mod versions;
 mod waves;
+pub mod ways;
 
 pub use model::{
     Batch, Member, Plan, ResourceChange, RoleRef, RoleView, Step, UnitChange, View, Wave,

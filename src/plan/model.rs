@@ -325,6 +325,8 @@ pub enum UnitChange {
     Restart,
     /// Told to read its files again.
     Reload,
+    /// Known to run with what is wanted, having been given it while it ran.
+    Adopt,
     /// Started at boot; its running is left as it is.
     Enable,
     /// Stopped, and no longer started at boot.

@@ -118,6 +118,7 @@ pub fn place(
             }
         }
     }
+    placer.retire(catalogue);
     placer.refuse_the_removed_hosts();
     placer.refuse_the_removed_services();
     placer.done
@@ -223,6 +224,20 @@ impl Placer<'_> {
             self.done.leaving.extend(leaves.map(id).map(number));
         }
         self.done.instances.extend(placed);
+    }
+
+    /// Members of roles that there are no more with the settings go.
+    fn retire(&mut self, catalogue: &Catalogue) {
+        let is = |id: &InstanceId| {
+            let words = catalogue.role(&id.service, &id.role);
+            let service = self.cluster.services.get(&id.service);
+            words
+                .zip(service)
+                .is_none_or(|(w, s)| w.when.holds(&s.settings))
+        };
+        let gone = self.recorded.iter().filter(|(id, _)| !is(id));
+        let gone = gone.map(|(id, number)| (id.clone(), *number));
+        self.done.leaving.extend(gone);
     }
 
     /// Keeps who is there, then takes the hosts with the fewest instances; a host gets a second one when all

@@ -18,6 +18,7 @@ use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
 use crate::plan::held::{self, Guard, Held};
 use crate::plan::instead;
+use crate::plan::live::LiveOf;
 use crate::plan::made::with_made;
 use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
 use crate::plan::moves::MovesOf;
@@ -30,6 +31,9 @@ use crate::plan::roll::{self, Roll};
 use crate::plan::staged::{append, away, pause, staged};
 use crate::plan::stages::stages;
 use crate::plan::versions;
+use crate::plan::ways::{self, Leg, Passage};
+
+type Facts = BTreeMap<HostName, HostFacts>;
 
 /// Everything a plan is made from.
 #[derive(Clone, Copy)]
@@ -54,8 +58,24 @@ pub struct Input<'a> {
     pub back: bool,
     /// Services whose new version is finalized by this.
     pub finalize: &'a BTreeSet<ServiceName>,
+    /// Services of which a setting that is on its way gets to its end by this.
+    pub ends: &'a BTreeSet<ServiceName>,
+    /// The step on such a way that this part of the plan is.
+    pub passage: Option<&'a Passage>,
     /// What is said of rolls.
     pub roll: &'a Roll,
+    /// What instances that run take without a restart.
+    pub live: &'a LiveOf,
+}
+
+impl Input<'_> {
+    /// The same once the step on the way is done: nobody has the value before any more.
+    pub(super) fn arrived(self) -> Self {
+        Self {
+            passage: None,
+            ..self
+        }
+    }
 }
 
 /// Why there is no plan.
@@ -96,10 +116,82 @@ pub fn placement(
 /// # Errors
 /// When a template can't be rendered, a change is not safe, or something on a host stands in the way.
 pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
+    let refused = ways::refused(input);
+    if !refused.is_empty() {
+        return Err(PlanError::Refused(refused));
+    }
+    let legs = ways::legs(input);
+    let mut plan = empty(&legs, input);
+    let mut facts = Cow::Borrowed(input.facts);
+    let mut warnings = Vec::new();
+    let (none, nobody) = (MovesOf::new(), LiveOf::new());
+    for (n, leg) in legs.iter().enumerate() {
+        let last = n + 1 == legs.len();
+        let input = Input {
+            cluster: &leg.cluster,
+            passage: leg.passage.as_ref(),
+            facts: &facts,
+            resources: if last { input.resources } else { &[] },
+            moves: if last { input.moves } else { &none },
+            // A step on a way restarts whom it is about.
+            live: match leg.passage {
+                None => input.live,
+                Some(_) => &nobody,
+            },
+            ..input
+        };
+        let (found, then) = planned(input, last, &mut plan)?;
+        warnings = found;
+        if let Some(then) = then {
+            facts = Cow::Owned(then);
+        }
+    }
+    plan.warnings.extend(warnings);
+    let refused = roll::refused(&plan, input.catalogue, input.roll);
+    if !refused.is_empty() {
+        return Err(PlanError::Refused(refused));
+    }
+    Ok(plan)
+}
+
+/// A plan in which nothing is done yet.
+fn empty(legs: &[Leg<'_>], input: Input<'_>) -> Plan {
+    let last = legs
+        .last()
+        .map_or(input.cluster, |leg| leg.cluster.as_ref());
+    let then = Input {
+        cluster: last,
+        ..input
+    };
+    let placement = placement(last, input.catalogue, input.facts);
+    let mut warnings = versions::warnings(then);
+    warnings.extend(ways::warnings(input));
+    let mut left = versions::told(then);
+    left.extend(ways::told(input));
+    Plan {
+        format: FORMAT,
+        basis: basis(input),
+        view: view(then, &placement),
+        waves: Vec::new(),
+        unchanged: 0,
+        warnings,
+        left,
+    }
+}
+
+/// Adds what brings about one part of a plan; answers what is to be warned of in the end, and what the hosts are by
+/// then, where another part follows.
+fn planned(
+    input: Input<'_>,
+    last: bool,
+    plan: &mut Plan,
+) -> Result<(Vec<Problem>, Option<Facts>), PlanError> {
     let placement = placement(input.cluster, input.catalogue, input.facts);
     let mut refused: Vec<Problem> = placement.refused.iter().map(Problem::new).collect();
     refused.extend(away(input, &placement));
     refused.extend(instead::refused(input, &placement));
+    let passage = input.passage;
+    refused.extend(passage.and_then(|passage| ways::resized(passage, &placement)));
     if !refused.is_empty() {
         return Err(PlanError::Refused(refused));
     }
@@ -113,15 +205,6 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
         refused.extend(versions::not_rolled(input)?);
     }
     let stages = stages(&placement, input.catalogue);
-    let mut plan = Plan {
-        format: FORMAT,
-        basis: basis(input),
-        view: view(input, &placement),
-        waves: Vec::new(),
-        unchanged: 0,
-        warnings: versions::warnings(input),
-        left: versions::told(input),
-    };
     let mut facts = Cow::Borrowed(input.facts);
     let mut warnings = Vec::new();
     for (n, stage) in stages.iter().enumerate() {
@@ -136,17 +219,12 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
         plan.unchanged = done.unchanged;
         warnings = done.warnings;
         plan.warnings.extend(pause(stage, &done.waves));
-        if n + 1 < stages.len() {
+        if n + 1 < stages.len() || !last {
             facts = Cow::Owned(after(&facts, &done.waves, &done.desired));
         }
         append(&mut plan.waves, done.waves);
     }
-    plan.warnings.extend(warnings);
-    let refused = roll::refused(&plan, input.catalogue, input.roll);
-    if !refused.is_empty() {
-        return Err(PlanError::Refused(refused));
-    }
-    Ok(plan)
+    Ok((warnings, (!last).then(|| facts.into_owned())))
 }
 
 /// What the hosts are looked at for before anything changes.
@@ -154,8 +232,7 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
 /// # Errors
 /// When a template can't be rendered.
 pub fn checks(input: Input<'_>) -> Result<Vec<Check>, PlanError> {
-    let placement = placement(input.cluster, input.catalogue, input.facts);
-    in_context(input, &placement, |input, context, _| {
+    in_the_end(input, |input, context| {
         Ok(check::checks(context, &desired(input, context)?))
     })
 }
@@ -165,10 +242,7 @@ pub fn checks(input: Input<'_>) -> Result<Vec<Check>, PlanError> {
 /// # Errors
 /// When a template can't be rendered.
 pub fn rendered(input: Input<'_>) -> Result<Vec<(InstanceId, Vec<DesiredFile>)>, PlanError> {
-    let placement = placement(input.cluster, input.catalogue, input.facts);
-    let all = in_context(input, &placement, |input, context, _| {
-        desired(input, context)
-    })?;
+    let all = in_the_end(input, desired)?;
     let files = all.into_iter().map(|one| {
         let files = one.files.into_iter().chain([one.unit]);
         (one.member.id, files.collect())
@@ -190,8 +264,23 @@ pub fn lost(input: Input<'_>) -> Result<BTreeSet<InstanceId>, PlanError> {
     })
 }
 
+/// Does `work` with the cluster as it is once all that can be gone of a way is gone.
+pub(super) fn in_the_end<T>(
+    input: Input<'_>,
+    work: impl FnOnce(Input<'_>, &Context<'_>) -> T,
+) -> T {
+    let last = ways::legs(input).into_iter().last();
+    let cluster = last.map_or(Cow::Borrowed(input.cluster), |leg| leg.cluster);
+    let input = Input {
+        cluster: &cluster,
+        ..input
+    };
+    let placement = placement(input.cluster, input.catalogue, input.facts);
+    in_context(input, &placement, |input, context, _| work(input, context))
+}
+
 /// Does `work` with all that rendering needs, values that are made at the first deploy in their places.
-fn in_context<T>(
+pub(super) fn in_context<T>(
     input: Input<'_>,
     placement: &Placement,
     work: impl FnOnce(Input<'_>, &Context<'_>, &Trees) -> T,
@@ -394,6 +483,12 @@ pub(super) fn basis(input: Input<'_>) -> String {
     add(serde_json::to_vec(&moves));
     add(serde_json::to_vec(input.anew));
     add(serde_json::to_vec(input.finalize));
+    add(serde_json::to_vec(input.ends));
     add(serde_json::to_vec(input.roll));
+    // Where there is nothing of it the basis is that of versions that did not ask.
+    let live: Vec<_> = input.live.iter().collect();
+    if !live.is_empty() {
+        add(serde_json::to_vec(&live));
+    }
     hex(&sum.finalize())
 }

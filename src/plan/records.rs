@@ -13,13 +13,15 @@ use crate::plan::made::fixed;
 use crate::plan::place::Placement;
 use crate::plan::planner::Input;
 use crate::plan::versions::unfinished;
+use crate::plan::ways::from_key;
 
 /// Changes of values that were fixed at the first deploy.
 pub(super) fn refused(input: Input<'_>, placement: &Placement) -> Vec<String> {
     let mut refused = BTreeSet::new();
     let fixed = fixed_now(input, placement);
+    let on_its_way = |word: &&String| input.passage.is_some_and(|way| &way.key == *word);
     for record in input.facts.values().filter_map(|f| f.record.as_ref()) {
-        for (word, new) in &fixed {
+        for (word, new) in fixed.iter().filter(|(word, _)| !on_its_way(word)) {
             let old = record.fixed.get(word).filter(|old| *old != new);
             refused.extend(old.map(|old| {
                 format!("`{word}` is `{old}` since the first deploy and can't become `{new}`")
@@ -76,7 +78,15 @@ pub(super) fn records<'a>(
     (hosts, last): (impl Iterator<Item = (&'a HostName, &'a Host)>, bool),
 ) -> BTreeMap<HostName, Record> {
     let mut records = BTreeMap::new();
-    let fixed = fixed_now(input, placement);
+    let mut fixed = fixed_now(input, placement);
+    if let Some(way) = input.passage {
+        // Until it is reached, what goes with the value before is needed to take that off.
+        let cluster = &way.was;
+        for (word, value) in fixed_now(Input { cluster, ..input }, placement) {
+            fixed.entry(word).or_insert(value);
+        }
+        fixed.insert(from_key(&way.key), way.from.clone());
+    }
     let finalized: BTreeMap<String, String> = unfinished(input)
         .into_iter()
         .map(|(name, version)| (name.to_string(), version))

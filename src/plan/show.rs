@@ -43,6 +43,7 @@ impl fmt::Display for UnitChange {
             Self::Stop => "stop",
             Self::Restart => "restart",
             Self::Reload => "reload",
+            Self::Adopt => "no restart of",
             Self::Enable => "enable",
             Self::Disable => "disable",
         })

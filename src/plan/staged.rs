@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::catalogue::Renderer;
 use crate::event::Problem;
 use crate::id::HostName;
 use crate::inventory::Successor;
@@ -111,7 +112,11 @@ pub(super) fn staged(
     mut refused: Vec<Problem>,
 ) -> Result<Done, PlanError> {
     let mut desired = desired(input, context)?;
-    let leaving = leaving(context)?;
+    let before = before(input, context);
+    let leaving = match refused.is_empty() {
+        true => leaving(context, before.as_ref())?,
+        false => Vec::new(),
+    };
     if input.back {
         previous::go_back(context, &mut desired);
         refused.extend(previous::no_return(context, &desired, trees));
@@ -155,6 +160,7 @@ fn waves(
     let everybody: Vec<&Desired> = desired.iter().chain(leaving).collect();
     // Files that name members which are others by now must not come back.
     let stays = stage.only.is_none()
+        && input.passage.is_none()
         && context.placement.joining.is_empty()
         && instead::under_way(input.cluster, input.facts).is_empty()
         && context.placement.leaving.is_empty();
@@ -169,6 +175,8 @@ fn waves(
         moves: input.moves,
         anew: input.anew,
         roll: input.roll,
+        passage: input.passage,
+        live: input.live,
     };
     let mut waves = Waves::new(context, desired, trees, aim);
     // One that was cleaned has no record any more: nobody needs to know how it was reached.
@@ -188,6 +196,7 @@ fn waves(
         waves.end_the_way_back();
     }
     waves.install()?;
+    waves.retire();
     for role in roles(input) {
         waves.role(&role)?;
         let of_role = desired.iter().filter(|one| role.is_of(&one.member.id));
@@ -205,15 +214,20 @@ fn waves(
     let gone = |host: &Successor| host.gone;
     let gone = input.cluster.replaced.values().any(gone);
     let left = stage.only.is_none() && (gone || input.cluster.leaving().next().is_some());
-    if left || !leaving.is_empty() {
+    let arrived = stage.only.is_none() && input.passage.is_some();
+    if left || arrived || !leaving.is_empty() {
         let placement = context.placement.without_leaving();
         let stay: Vec<&Desired> = desired.iter().collect();
         let known: Vec<_> = match stage.only {
             None => input.cluster.staying().collect(),
             Some(_) => known.collect(),
         };
-        let records = records(input, &placement, &stay, (known.into_iter(), true));
-        waves.forget_the_left(&records, &held);
+        let records = records(input.arrived(), &placement, &stay, (known.into_iter(), true));
+        let title = match left || !leaving.is_empty() {
+            true => "forget those that left",
+            false => "remember what was reached",
+        };
+        waves.forget_the_left(title, &records, &held);
     }
     if stage.only.is_none() {
         waves.clean(&previous);
@@ -236,10 +250,26 @@ fn is_second(context: &Context<'_>, one: &Desired, held: &Held) -> bool {
     members == 2 && !one.guards.iter().any(|guard| held.knows(guard))
 }
 
-/// What those are that shall go.
-fn leaving(context: &Context<'_>) -> Result<Vec<Desired>, PlanError> {
-    let all = context.placement.leaving.iter();
-    let all = all.map(|(id, _)| context.desired(id));
-    let all: Vec<Option<Desired>> = all.collect::<Result<_, _>>()?;
-    Ok(all.into_iter().flatten().collect())
+/// What was rendered from where a setting is on its way: its value before.
+fn before<'a>(input: Input<'a>, context: &Context<'a>) -> Option<Context<'a>> {
+    let was = &input.passage?.was;
+    Some(Context {
+        cluster: was,
+        catalogue: context.catalogue,
+        facts: context.facts,
+        placement: context.placement,
+        homes: context.homes.clone(),
+        unfinished: context.unfinished.clone(),
+        renderer: Renderer::new(),
+    })
+}
+
+/// What those are that shall go; of roles that there are no more, as they were.
+fn leaving(context: &Context<'_>, before: Option<&Context<'_>>) -> Result<Vec<Desired>, PlanError> {
+    let mut leaving = Vec::new();
+    for (id, _) in &context.placement.leaving {
+        let gone = before.filter(|_| !context.has(&RoleRef::of(id)));
+        leaving.extend(gone.unwrap_or(context).desired(id)?);
+    }
+    Ok(leaving)
 }

@@ -64,6 +64,9 @@ pub fn bare_plan(
         seed: "",
         back: false,
         finalize: &BTreeSet::new(),
+        ends: &BTreeSet::new(),
+        passage: None,
         roll: &sdtd::plan::roll::Roll::default(),
+        live: &sdtd::plan::live::LiveOf::new(),
     })
 }

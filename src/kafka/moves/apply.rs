@@ -19,6 +19,8 @@ use crate::kafka::{Client, Error, Result};
 /// How long moves may go on without anything happening: no partition done, no replica in sync, no byte copied.
 /// Four times `replica.lag.time.max.ms`.
 const STUCK: Duration = Duration::from_secs(120);
+/// How long a controller may take to begin moves, asked again and again.
+const BEGUN: Duration = Duration::from_secs(60);
 /// How long leaders may take to be where they should, and what was called off to be gone.
 const SETTLED: Duration = Duration::from_secs(60);
 /// The pause between two looks, at first and at the most.
@@ -92,16 +94,26 @@ async fn moved(client: &Client, batch: &Batch) -> Result<()> {
         if let Some(throttle) = &batch.throttle {
             put_on(client, throttle).await?;
         }
-        let seen = look(client, &batch.moves).await?;
-        let missing = seen.pending.iter().filter(|p| !p.is_started());
-        let moves: Vec<Move> = missing.map(|p| Move::from(p.moved)).collect();
-        client.alter_reassignments(&moves).await?;
+        begin(client, batch).await?;
         wait_for_all(client, batch).await?;
     }
     match &batch.throttle {
         Some(throttle) => throttle.remove(client).await,
         None => Ok(()),
     }
+}
+
+/// Begins what has not begun. A controller that has much to do may answer too late: what it has begun all the same is seen
+/// in the next look, and the rest is asked for again.
+async fn begin(client: &Client, batch: &Batch) -> Result<()> {
+    let what = || "not all moves have begun".to_owned();
+    let ask = || async {
+        let seen = look(client, &batch.moves).await?;
+        let missing = seen.pending.iter().filter(|p| !p.is_started());
+        let moves: Vec<Move> = missing.map(|p| Move::from(p.moved)).collect();
+        client.alter_reassignments(&moves).await.map(Some)
+    };
+    client.wait(BEGUN, what, ask).await
 }
 
 /// One that was started a moment ago may be listed since its last life, and not answer yet.

@@ -9,7 +9,7 @@ use super::{Change, batched, by_topic};
 use crate::driver::{Answer, Call, Spread};
 use crate::event::Problem;
 use crate::id::InstanceId;
-use crate::kafka::config::{MIN_ISR, Resource, Source};
+use crate::kafka::config::{FEW, MIN_ISR, Resource, Source};
 use crate::kafka::driver::{brokers, client, no_number, numbers, own_client, own_id};
 use crate::kafka::log_dirs::LogDir;
 use crate::kafka::metadata::{Metadata, Topic};
@@ -20,8 +20,6 @@ use crate::plan::{Member, ResourceChange};
 
 /// Transactions are kept here. The topic keeps the min ISR that it was made with, as its own setting.
 const TRANSACTIONS: &str = "__transaction_state";
-/// With so many copies one alone must have a message before it is acknowledged: any of them may be down.
-const FEW: usize = 2;
 /// How brokers of 3.x keep the metadata log of a node that is a controller as well; no partition of theirs.
 const METADATA_LOG: &str = "__cluster_metadata";
 

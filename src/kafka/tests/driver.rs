@@ -20,11 +20,11 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-fn service() -> ServiceName {
+pub(super) fn service() -> ServiceName {
     "log".parse().unwrap()
 }
 
-fn view() -> View {
+pub(super) fn view() -> View {
     let member: Member = serde_json::from_value(serde_json::json!({
         "id": "log.broker@pi1", "number": 1,
         "address": "b1", "local_address": "b1", "ports": {"client": 9092}, "version": "3.9.1",
@@ -42,7 +42,11 @@ fn view() -> View {
     }
 }
 
-fn call<'a>(view: &'a View, service: &'a ServiceName, dial: &'a Arc<dyn Dial>) -> Call<'a> {
+pub(super) fn call<'a>(
+    view: &'a View,
+    service: &'a ServiceName,
+    dial: &'a Arc<dyn Dial>,
+) -> Call<'a> {
     Call {
         action: "topics",
         view,

@@ -4,6 +4,7 @@ mod driver;
 mod fake;
 mod frames;
 mod health;
+mod live;
 #[cfg(feature = "rdkafka")]
 mod mock;
 mod moves;

@@ -140,6 +140,21 @@ async fn a_leaving_broker_is_emptied() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_controller_that_does_not_answer_in_time_is_asked_only_for_what_has_not_begun() {
+    let bench = Bench::new();
+    let changes = bench.planned(None).await;
+    bench.sim.lock().unwrap().silent = 1;
+    for change in &changes {
+        bench.make(change).await.unwrap();
+    }
+    assert_eq!(
+        bench.did(),
+        ["move velib-2 [1]", "move velib-1 [2, 1]", "elect"]
+    );
+    assert!(bench.empty().await.is_yes());
+}
+
+#[tokio::test(start_paused = true)]
 async fn limits_are_put_on_before_and_taken_off_after() {
     let bench = Bench::new();
     let changes = bench.planned(Some(1 << 20)).await;

@@ -45,6 +45,8 @@ pub(super) struct Sim {
     pub(super) did: Vec<String>,
     /// Whether moves never end.
     pub(super) stuck: bool,
+    /// How often moves are begun without an answer.
+    pub(super) silent: usize,
 }
 
 impl Sim {
@@ -60,6 +62,7 @@ impl Sim {
             configs: BTreeMap::new(),
             did: Vec::new(),
             stuck: false,
+            silent: 0,
         }
     }
 
@@ -274,7 +277,13 @@ pub(super) fn behaviour(sim: Arc<Mutex<Sim>>) -> Box<Behaviour> {
             ApiKey::ListPartitionReassignments => asked.answer(&sim.list()),
             ApiKey::AlterPartitionReassignments => {
                 let request = AlterPartitionReassignmentsRequest::decode(&mut body, version);
-                asked.answer(&sim.alter(request.unwrap()))
+                let answer = sim.alter(request.unwrap());
+                if sim.silent > 0 {
+                    sim.silent -= 1;
+                    // The stream stays open, and nothing comes.
+                    return Some(Vec::new());
+                }
+                asked.answer(&answer)
             }
             ApiKey::DescribeConfigs => {
                 let request = DescribeConfigsRequest::decode(&mut body, version);

@@ -158,6 +158,33 @@ fn what_the_inventory_does_not_name_is_told_and_only_on_demand_removed() {
 }
 
 #[test]
+fn a_min_isr_for_few_copies_goes_where_there_are_more_unless_the_inventory_names_it() {
+    let key = "min.insync.replicas";
+    let one = configs(&[(key, "1", Source::Topic)]);
+    assert_eq!(
+        lines(spec(2, 3, &[]), &one, Leftovers::Report),
+        [
+            "* topic velib: copies 2 -> 3",
+            "* topic velib: min.insync.replicas 1 -> removed",
+        ]
+    );
+    // As many copies as before, fewer, another value, a default that shows through, or the user's own wish.
+    for (copies, value, source, named) in [
+        (2, "1", Source::Topic, false),
+        (1, "1", Source::Topic, false),
+        (3, "2", Source::Topic, false),
+        (3, "1", Source::File, false),
+        (3, "1", Source::Topic, true),
+    ] {
+        let own = [(key, "1")];
+        let wanted = spec(2, copies, if named { &own } else { &[] });
+        let told = lines(wanted, &configs(&[(key, value, source)]), Leftovers::Report);
+        let removed = told.iter().any(|line| line.ends_with("removed"));
+        assert!(!removed, "{copies} {value}: {told:?}");
+    }
+}
+
+#[test]
 fn spellings_that_mean_the_same() {
     let equal = [
         ("604800000", "604800000"),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use apply::{apply, existing};
 pub use value::same;
 
-use super::config::{Configs, Entry, Resource, Source};
+use super::config::{Configs, Entry, FEW, MIN_ISR, Resource, Source};
 use super::metadata::{Metadata, Topic};
 
 /// These are set by tools while replicas move, and are theirs to remove.
@@ -221,15 +221,19 @@ pub fn diff(
             continue;
         };
         changes.extend(partitions(spec, topic));
-        changes.extend(replication(spec, topic));
+        let copies = replication(spec, topic);
         let entries = configs.get(&Resource::Topic(spec.name.clone()));
         let entries = entries.map_or(&[][..], Vec::as_slice);
+        let freed = copies.as_ref().and_then(|c| unpinned(spec, c, entries));
+        changes.extend(copies);
+        changes.extend(freed.clone());
         changes.extend(
             spec.config
                 .iter()
                 .filter_map(|want| setting(spec, entries, want)),
         );
-        let extra = entries.iter().filter(|e| is_leftover(spec, e));
+        let freed = |e: &Entry| matches!(&freed, Some(TopicChange::RemoveConfig { key, .. }) if *key == e.name);
+        let extra = entries.iter().filter(|e| is_leftover(spec, e) && !freed(e));
         changes.extend(extra.map(|entry| leftover(spec, entry, leftovers)));
     }
     changes
@@ -264,6 +268,22 @@ fn replication(spec: &TopicSpec, topic: &Topic) -> Option<TopicChange> {
         topic: spec.name.clone(),
         from,
         to,
+    })
+}
+
+/// With few copies a topic has a min ISR of 1 of its own, or nobody could write to it. Where it gets more, that would be
+/// less than what others have: it goes with the copies that made it needful, once the new ones are there.
+fn unpinned(spec: &TopicSpec, copies: &TopicChange, have: &[Entry]) -> Option<TopicChange> {
+    let TopicChange::Copies { from, to, .. } = copies else {
+        return None;
+    };
+    let grows = *from <= FEW && usize::from(*to) > FEW;
+    let mut own = have.iter().filter(|e| is_leftover(spec, e));
+    let one = own.find(|e| e.name == MIN_ISR && e.value.as_deref() == Some("1"))?;
+    grows.then(|| TopicChange::RemoveConfig {
+        topic: spec.name.clone(),
+        key: one.name.clone(),
+        from: "1".to_owned(),
     })
 }
 

@@ -5,6 +5,7 @@ use crate::catalogue::descriptor::OnChange;
 use crate::facts::HostFacts;
 use crate::plan::compare::Steps;
 use crate::plan::desired::{Desired, DesiredFile, knows_too_few};
+use crate::plan::live::{Differs, Print, differs, kept_as};
 use crate::plan::model::{Step, UnitChange};
 use crate::plan::paths::HostPaths;
 use crate::plan::versions::held_keys;
@@ -41,6 +42,7 @@ impl Waves<'_> {
             because.push("how it is run".to_owned());
         }
         let (path, text) = one.wanted.clone();
+        let text = kept_as(text, facts.files.get(&path));
         steps.file(facts, &own_file(path, text), root.as_ref());
         self.outdated(one, facts, &mut steps);
         self.once(one, facts, &mut steps);
@@ -145,24 +147,21 @@ impl Waves<'_> {
             steps.unit(name, UnitChange::Start, one.stop_within);
             return Kind::Start;
         }
-        let parts = |text: &'_ str| {
-            let mut words = text.split_whitespace();
-            let mut hash = || words.next().unwrap_or_default().to_owned();
-            let hashes = (hash(), hash());
-            (hashes, words.map(str::to_owned).collect::<Vec<_>>())
-        };
-        let (wanted, lists) = parts(&one.wanted.1);
-        let (running, known) = parts(unit.running.as_deref().unwrap_or_default());
-        let (lists, known): (Vec<&str>, Vec<&str>) = (
-            lists.iter().map(String::as_str).collect(),
-            known.iter().map(String::as_str).collect(),
-        );
+        let wanted = Print::of(&one.wanted.1);
+        let running = Print::of(unit.running.as_deref().unwrap_or_default());
+        fn words(list: &[String]) -> Vec<&str> {
+            list.iter().map(String::as_str).collect()
+        }
+        let (lists, known) = (words(&wanted.lists), words(&running.lists));
         // Who votes keeps in its data who else does. Restarted for a list, the only one that those who were started
         // before know would be away for a moment: they would have nobody left to ask.
         let id = &one.member.id;
         let role = self.context.catalogue.role(&id.service, &id.role);
         let votes = role.is_some_and(|role| role.votes.is_some());
-        if wanted.0 != running.0 || !votes && knows_too_few(&lists, &known) {
+        let differs = differs(one, facts, &unit);
+        let not_live = self.not_live(one, differs, &unit);
+        if not_live.is_some() || !votes && knows_too_few(&lists, &known) {
+            because.extend(not_live.flatten());
             if because.is_empty() {
                 because.push("it runs with what was there before".to_owned());
             }
@@ -181,7 +180,7 @@ impl Waves<'_> {
             return Kind::Start;
         }
         let reloads = one.files.iter().any(|f| f.on_change == OnChange::Reload);
-        if reloads && wanted.1 != running.1 {
+        if reloads && wanted.reload != running.reload {
             steps.unit(name, UnitChange::Reload, one.stop_within);
             return Kind::Reload;
         }
@@ -189,7 +188,15 @@ impl Waves<'_> {
             because.push("it would not start at boot".to_owned());
             steps.unit(name, UnitChange::Enable, one.stop_within);
         }
-        steps.unchanged += 1;
-        Kind::Tidy
+        if differs == Differs::Live {
+            because.push(self.taken_how(one));
+            steps.unit(name, UnitChange::Adopt, one.stop_within);
+        } else {
+            steps.unchanged += 1;
+        }
+        match differs == Differs::Live || self.is_given(one) {
+            true => Kind::Live,
+            false => Kind::Tidy,
+        }
     }
 }

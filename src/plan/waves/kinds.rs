@@ -39,6 +39,7 @@ impl Waves<'_> {
             Kind::Anew => "start empty",
             Kind::Restart => "restart",
             Kind::Reload => "reload",
+            Kind::Live => "write down",
             Kind::Tidy => "tidy",
         };
         let wave = Wave {
@@ -54,7 +55,7 @@ impl Waves<'_> {
         let settle = rolling.settle.as_ref();
         let settle = settle.map(|settle| ResourceChange::settle(role, settle));
         match kind {
-            Kind::Tidy | Kind::Reload => wave,
+            Kind::Tidy | Kind::Reload | Kind::Live => wave,
             Kind::Join => Wave {
                 width: self.joins_alone(role, &wave).then_some(1),
                 before: if self.joins_alone(role, &wave) {
@@ -85,9 +86,11 @@ impl Waves<'_> {
                     .filter(|_| !wave.batches.is_empty())
                     .into_iter()
                     .collect(),
-                before: self.before(role, words),
+                before: [self.gate(role), &self.before(role, words)].concat(),
                 // While members come and go one at a time, some of them serve nobody for a moment by design.
-                mend: rolling.mend.filter(|_| self.stage.only.is_none()),
+                mend: rolling
+                    .mend
+                    .filter(|_| self.stage.only.is_none() && self.gate(role).is_empty()),
                 ready: self.ready(role, words),
                 last: rolling.last,
                 within: rolling.within,

@@ -144,7 +144,7 @@ impl Waves<'_> {
         self.push_role(role, wave, None);
     }
 
-    fn unit_batch(&self, one: &Desired, to: UnitChange, because: String) -> Batch {
+    pub(super) fn unit_batch(&self, one: &Desired, to: UnitChange, because: String) -> Batch {
         Batch {
             host: one.member.id.host.clone(),
             instance: Some(one.member.id.clone()),
@@ -298,7 +298,7 @@ impl Waves<'_> {
     }
 
     /// What is removed of an instance, and of its service where it was the last of it on its host.
-    fn taken_off(&self, one: &Desired) -> Vec<Step> {
+    pub(super) fn taken_off(&self, one: &Desired) -> Vec<Step> {
         let id = &one.member.id;
         let host = &self.context.cluster.hosts[&id.host];
         let paths = HostPaths::new(&self.context.cluster.name, host);
@@ -353,8 +353,14 @@ impl Waves<'_> {
         self.push_last("remove from hosts that are not in the inventory", batches);
     }
 
-    /// Those that left are forgotten: by the records, and by what is remembered of data.
-    pub fn forget_the_left(&mut self, records: &BTreeMap<HostName, Record>, held: &Held) {
+    /// Those that left are forgotten: by the records, and by what is remembered of data; so is the value that a
+    /// setting on its way had before.
+    pub fn forget_the_left(
+        &mut self,
+        title: &str,
+        records: &BTreeMap<HostName, Record>,
+        held: &Held,
+    ) {
         let held = self
             .leaving
             .iter()
@@ -377,6 +383,6 @@ impl Waves<'_> {
             }
             batches.extend(self.batch(name, steps));
         }
-        self.push_last("forget those that left", batches);
+        self.push_last(title, batches);
     }
 }

@@ -4,8 +4,10 @@ mod install;
 mod instance;
 mod instead;
 mod kinds;
+mod live;
 mod members;
 mod memory;
+mod passage;
 mod voters;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,12 +19,14 @@ use crate::plan::asks::is_hook;
 use crate::plan::compare::Steps;
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
+use crate::plan::live::LiveOf;
 use crate::plan::model::{Batch, ResourceChange, RoleRef, Step, UnitChange, Wave};
 use crate::plan::moves::{self, MovesOf};
 use crate::plan::paths::HostPaths;
 use crate::plan::planner::{PlanError, Trees};
 use crate::plan::roll::Roll;
 use crate::plan::stages::Stage;
+use crate::plan::ways::Passage;
 
 /// Builds the waves one after another.
 pub struct Waves<'a> {
@@ -55,6 +59,10 @@ pub struct Waves<'a> {
     roll: &'a Roll,
     /// The wave that keeps hosts whose place another one takes from running it too.
     switched_off: Option<usize>,
+    /// The step on the way of a setting that this is.
+    passage: Option<&'a Passage>,
+    /// What instances that run take without a restart.
+    live: &'a LiveOf,
     /// What is moved as members come and go.
     moves_of: &'a MovesOf,
     /// The same as hosts keep it while it is under way.
@@ -74,6 +82,10 @@ pub struct Aim<'a> {
     pub anew: &'a BTreeSet<InstanceId>,
     /// What is said of rolls.
     pub roll: &'a Roll,
+    /// The step on the way of a setting that this is.
+    pub passage: Option<&'a Passage>,
+    /// What instances that run take without a restart.
+    pub live: &'a LiveOf,
 }
 
 /// What a change of an instance asks for.
@@ -84,6 +96,7 @@ enum Kind {
     Join,
     Restart,
     Reload,
+    Live,
     Tidy,
 }
 
@@ -114,6 +127,8 @@ impl<'a> Waves<'a> {
             leaving: aim.leaving,
             roll: aim.roll,
             switched_off: None,
+            passage: aim.passage,
+            live: aim.live,
             moves_of: aim.moves,
             moving: moves::text(aim.moves),
         }
@@ -259,6 +274,7 @@ impl<'a> Waves<'a> {
             return Ok(());
         }
         let mut by_kind: Vec<(Kind, Batch)> = Vec::new();
+        let mut given: Vec<(Kind, ResourceChange)> = Vec::new();
         for one in self.desired {
             let id = &one.member.id;
             if !role.is_of(id) || !self.is_touched(words, id) {
@@ -271,6 +287,8 @@ impl<'a> Waves<'a> {
             if kind == Kind::Anew {
                 self.forget(&id.clone(), facts, &mut steps);
             }
+            let change = self.given(one, facts, kind);
+            given.extend(change.map(|change| (kind, change)));
             if let Some(mut batch) = self.batch(&id.host, steps) {
                 batch.instance = Some(id.clone());
                 batch.because = because;
@@ -285,8 +303,17 @@ impl<'a> Waves<'a> {
             Kind::Join,
             Kind::Anew,
             Kind::Reload,
+            Kind::Live,
             Kind::Restart,
         ] {
+            let of_kind = given.iter().filter(|(k, _)| *k == kind);
+            let mut given: Vec<ResourceChange> = of_kind.map(|(_, c)| c.clone()).collect();
+            if kind == Kind::Live {
+                self.give(role, words, std::mem::take(&mut given));
+            }
+            if kind == Kind::Restart {
+                self.give_before(role, words, &given);
+            }
             if kind == Kind::Anew {
                 self.before_anew(role, words);
                 self.lost_votes(role, words);
@@ -300,6 +327,7 @@ impl<'a> Waves<'a> {
             let batches: Vec<Batch> = of_kind.map(|(_, b)| b.clone()).collect();
             let wave = self.role_wave(role, words, kind, batches);
             let mut wave = self.with_votes((role, words), kind, wave);
+            wave.resources.splice(0..0, given);
             let mut ahead = None;
             if kind == Kind::Start && (!wave.after.is_empty() || self.share_hosts(&role.service)) {
                 let files = self.configure(role, &mut wave);
@@ -429,6 +457,7 @@ fn own_file(path: String, text: String) -> DesiredFile {
         own: true,
         bootstrap: false,
         lists: None,
+        live: Vec::new(),
     }
 }
 

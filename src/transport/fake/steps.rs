@@ -136,7 +136,7 @@ impl FakeState {
                 fact.pid = Some(fact.pid.unwrap_or(100) + 1);
             }
             UnitChange::Stop => fact.active = false,
-            UnitChange::Reload => fact.running = wanted,
+            UnitChange::Reload | UnitChange::Adopt => fact.running = wanted,
             UnitChange::Enable => fact.enabled = true,
             UnitChange::Disable => {
                 fact.active = false;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sdtd::catalogue::descriptor::{OnChange, Source};
+use sdtd::catalogue::descriptor::{OnChange, Source, Way};
 use sdtd::catalogue::{Catalogue, Descriptor, Folder, Probe, Renderer, Role};
 use sdtd::inventory::Cluster;
 use sdtd::plan::packages;
@@ -42,6 +42,8 @@ fn probes(role: &Role) -> Vec<&Probe> {
 fn named(descriptor: &Descriptor) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = BTreeSet::new();
     names.extend(descriptor.config.iter().map(|config| config.known.clone()));
+    let ways = descriptor.settings.values().flat_map(|s| &s.ways);
+    names.extend(ways.flat_map(Way::hooks).map(str::to_owned));
     for role in descriptor.roles.values() {
         names.extend(role.files.iter().map(|file| file.template.clone()));
         names.extend(role.once.iter().map(|once| once.hook.clone()));

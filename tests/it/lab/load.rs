@@ -8,6 +8,7 @@
 //! let verdict = load.done();           // all that was acknowledged is there, under every leader
 //! ```
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -43,6 +44,17 @@ pub struct Load<'a> {
     from: Option<u64>,
     to: Option<u64>,
     stalls: bool,
+}
+
+/// A time without any acknowledgement on a partition.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pause {
+    /// How long, in milliseconds.
+    pub ms: u64,
+    /// On which partition.
+    pub partition: i32,
+    /// How long after the beginning of the fault it began, in milliseconds.
+    pub after: u64,
 }
 
 /// The clock of the load: milliseconds since 1970.
@@ -110,7 +122,10 @@ impl<'a> Load<'a> {
         while self.acked(since) < LEAST {
             let over = self.running.as_mut().is_none_or(Running::is_over);
             if over || began.elapsed() > LIMIT {
-                let ran = self.running.take().map(|running| running.wait(END));
+                let ran = self.running.take().map(|running| {
+                    let until = running.age().as_secs() + END;
+                    running.wait(until)
+                });
                 let said = ran.map(|ran| ran.all()).unwrap_or_default();
                 panic!("the load does not go on; it said: {said}");
             }
@@ -151,6 +166,32 @@ impl<'a> Load<'a> {
         self.place += u64::try_from(whole).expect("a length");
     }
 
+    /// The longest time in which a partition acknowledged nothing, of the time of the fault.
+    pub fn pause(&mut self) -> Pause {
+        self.goes_on(self.to.unwrap_or_default());
+        let (from, to) = (self.from.unwrap_or_default(), self.to.unwrap_or_default());
+        let (mut longest, mut last) = (Pause::default(), BTreeMap::new());
+        for (partition, at) in &self.acks {
+            let since = last.insert(*partition, *at).unwrap_or(*at);
+            let ms = at.saturating_sub(since);
+            // One that was under way when it began or ended counts whole.
+            if *at >= from && since <= to && ms > longest.ms {
+                longest = Pause {
+                    ms,
+                    partition: *partition,
+                    after: since.saturating_sub(from),
+                };
+            }
+        }
+        longest
+    }
+
+    /// The verdict on what was acknowledged up to now, which must be good; the load goes on meanwhile.
+    pub fn so_far(&mut self) -> Verdict {
+        self.goes_on(self.to.unwrap_or_default());
+        verdict(&self.check(&self.record, &[]).expect(0))
+    }
+
     /// Waits until it goes on after the fault, ends the load, and gives its record.
     pub fn stop(&mut self) -> PathBuf {
         self.goes_on(self.to.unwrap_or_default());
@@ -161,7 +202,8 @@ impl<'a> Load<'a> {
             told.is_ok_and(|s| s.success()),
             "the load was not told to end"
         );
-        running.wait(END).expect(0);
+        let until = running.age().as_secs() + END;
+        running.wait(until).expect(0);
         self.record.clone()
     }
 

@@ -37,8 +37,8 @@ pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "lab tests: {text}");
 }
 
-/// How many of the long cases are run, unless all are asked for.
-const SAMPLE: usize = 4;
+/// How many minutes of long cases are run, unless all are asked for.
+const SAMPLE: u32 = 15;
 
 /// The cases that are run: those that were named; else all with `SDTD_FULL=1`, and some of the long ones without.
 fn wanted() -> Vec<&'static Case> {
@@ -53,15 +53,26 @@ fn wanted() -> Vec<&'static Case> {
     if std::env::var("SDTD_FULL").as_deref() == Ok("1") {
         return all.collect();
     }
-    let mut long = cases::LONG.to_vec();
-    let mut chance = chance::Chance::new("long cases");
-    for n in 0..SAMPLE {
-        let (from, to) = (n as u64, long.len() as u64);
-        long.swap(n, usize::try_from(chance.between(from, to)).expect("few"));
-    }
-    let left_out = long.split_off(SAMPLE);
+    let left_out = left_out(&mut chance::Chance::new("long cases"));
     say(&format!("long cases left out: {}", left_out.join(", ")));
     all.filter(|(name, _)| !left_out.contains(name)).collect()
+}
+
+/// The long cases that are not run: by chance as many are as fit into the time.
+fn left_out(chance: &mut chance::Chance) -> Vec<&'static str> {
+    let mut long = cases::LONG.to_vec();
+    let (mut left_out, mut minutes) = (Vec::new(), 0);
+    while !long.is_empty() {
+        let to = u64::try_from(long.len()).expect("few");
+        let n = usize::try_from(chance.between(0, to)).expect("few");
+        let (name, takes) = long.swap_remove(n);
+        if minutes + takes > SAMPLE {
+            left_out.push(name);
+        } else {
+            minutes += takes;
+        }
+    }
+    left_out
 }
 
 /// In CI nothing may be left out.

@@ -53,6 +53,8 @@ pub struct Bench {
     pub with: Option<(HostName, HostName)>,
     /// Services whose new version is finalized.
     pub finalize: BTreeSet<ServiceName>,
+    /// Services of which a setting on its way gets to its end.
+    pub ends: BTreeSet<ServiceName>,
     /// What values are made of at a first deploy.
     pub seed: String,
     /// Whether every file of a package is looked at.
@@ -94,6 +96,7 @@ impl Bench {
             replace: None,
             with: None,
             finalize: BTreeSet::new(),
+            ends: BTreeSet::new(),
             seed: "bench".to_owned(),
             deep: false,
             roll: Roll::default(),
@@ -171,6 +174,7 @@ impl Bench {
             seed: self.seed.clone(),
             back: false,
             finalize: self.finalize.clone(),
+            ends: self.ends.clone(),
             deep: self.deep,
             rebalance: false,
             throttle: (self.replace.is_some() || self.with.is_some()).then_some(1 << 20),
@@ -266,6 +270,9 @@ impl Bench {
             let world = self.world.lock().expect("whole");
             let mut sim = self.sim.lock().expect("whole");
             self.watch.lock().expect("whole").begin(&world, &mut sim);
+            let is = |m: &&sdtd::plan::Member| planned.plan.view.role(&m.id).is_none();
+            let gone = planned.plan.view.leaving.iter().filter(is);
+            sim.retired = gone.map(|m| m.unit.clone()).collect();
             if sim.voters.is_empty() {
                 let members = planned.plan.view.members.iter();
                 let voters = members.filter(|m| m.ports.contains_key("controller"));

@@ -8,15 +8,17 @@ use sdtd::facts::{FileFact, Listener};
 use sdtd::flow::{Planned, plan_failure};
 use sdtd::plan::check::Verdict;
 use sdtd::plan::goals::{self, Selection};
+use sdtd::plan::live::LiveOf;
 use sdtd::plan::mend::mend;
 use sdtd::plan::packages::Packages;
 use sdtd::plan::planner;
 use sdtd::plan::show::{Detail, masked, show};
-use sdtd::plan::{Plan, Step, UnitChange};
+use sdtd::plan::{Input, Plan, Step, UnitChange};
 use sdtd::transport::fake::{FakeState, FaultKind};
 
 use super::bench::Bench;
 use super::file::Command;
+use super::live;
 use super::shown::{numbers, received, steps, summary, told, topics};
 use super::watch::Rule;
 
@@ -72,6 +74,12 @@ pub async fn run(bench: &mut Bench, command: &Command) -> String {
             bench.finalize.clear();
             return shown;
         }
+        ["migrate", "--finalize", service] => {
+            bench.ends.insert(service.parse().expect("a service"));
+            let shown = deploy(bench).await;
+            bench.ends.clear();
+            return shown;
+        }
         ["stop" | "start" | "restart" | "rollback" | "destroy", ..] => {
             return power(bench, &words).await;
         }
@@ -90,6 +98,9 @@ pub async fn run(bench: &mut Bench, command: &Command) -> String {
         ["leaving"] => return leaving(bench).await,
         ["numbers"] => return numbers(bench),
         ["topics"] => return topics(bench),
+        ["given"] => return live::given(bench),
+        ["given", host, key, value] => live::give(bench, host, key, value),
+        ["older"] => live::older(bench),
         ["laptop"] => bench.new_laptop(),
         ["told", text] => return told(bench, text),
         _ => return host_is(bench, &words, &given()),
@@ -381,7 +392,15 @@ async fn power(bench: &mut Bench, words: &[&str]) -> String {
         Err(failure) => return refused(&failure),
     };
     let (packages, resources) = (Packages::new(), Vec::new());
+    let live = match words[0] {
+        "rollback" => flow.live(&facts).await.expect("it renders"),
+        _ => LiveOf::new(),
+    };
     let input = flow.input(&facts, &packages, &resources);
+    let input = Input {
+        live: &live,
+        ..input
+    };
     let what = Selection(words[1..].iter().map(|word| (*word).to_owned()).collect());
     let plan = match words[0] {
         "stop" => goals::stop(input, &what),

@@ -147,6 +147,57 @@ fn change(cut: Cut) {
     });
 }
 
+/// A setting on its way by values in between, and back.
+fn on_a_way(back: bool, cut: Cut, some: Sample) {
+    let mut bench = Bench::new();
+    let there = ("brokers: 3", "mode: kraft, brokers: 3");
+    USUAL.clone_into(&mut bench.inventory);
+    in_no_time(async {
+        assert!(
+            bench
+                .deploy_at_once()
+                .await
+                .expect("a plan")
+                .report
+                .is_done()
+        );
+        bench.inventory = bench.inventory.replace(there.0, there.1);
+        if back {
+            assert!(
+                bench
+                    .deploy_at_once()
+                    .await
+                    .expect("a plan")
+                    .report
+                    .is_done()
+            );
+            USUAL.clone_into(&mut bench.inventory);
+        }
+        let steps = at_steps(&mut bench, cut, some).await;
+        assert!(steps > 50, "{steps}");
+    });
+}
+
+#[test]
+fn a_way_is_gone_to_its_end_after_the_run_is_killed_at_any_step() {
+    on_a_way(false, Cut::Killed, Sample(2, 0));
+}
+
+#[test]
+fn a_way_is_gone_to_its_end_after_a_failure_of_any_step() {
+    on_a_way(false, Cut::One(FaultKind::Fails), Sample(3, 1));
+}
+
+#[test]
+fn a_way_is_gone_back_after_the_run_is_killed_at_any_step() {
+    on_a_way(true, Cut::Killed, Sample(2, 1));
+}
+
+#[test]
+fn a_way_is_gone_back_after_a_link_is_lost_after_any_step() {
+    on_a_way(true, Cut::One(FaultKind::LostAfter), Sample(3, 0));
+}
+
 #[test]
 fn a_first_deploy_converges_after_a_failure_of_any_step() {
     first_deploy(ODD, Cut::One(FaultKind::Fails), Sample(3, 0));

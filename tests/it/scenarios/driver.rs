@@ -9,9 +9,11 @@ use sdtd::driver::{Answer, Call, Driver, Outage, Refilling, Spread, Stops, Topic
 use sdtd::event::Problem;
 use sdtd::id::InstanceId;
 use sdtd::inventory::Topic;
+use sdtd::plan::live::{Found, Live};
 use sdtd::plan::{Member, ResourceChange};
 use sdtd::transport::fake::World;
 
+use super::live;
 use super::sim::{Health, Sim};
 
 /// The driver.
@@ -243,6 +245,10 @@ impl Driver for FakeDriver {
         Ok(gets.chain(gives).map(change).collect())
     }
 
+    async fn learn(&self, _: Call<'_>) -> Result<String, Problem> {
+        Ok("NvWME7sUTGu-CDzp5P6iNQ".to_owned())
+    }
+
     async fn refill(
         &self,
         call: Call<'_>,
@@ -300,6 +306,12 @@ impl Driver for FakeDriver {
         Ok(Votes::Kept(lack.map(|member| member.id.clone()).collect()))
     }
 
+    async fn live(&self, call: Call<'_>, wanted: &Live) -> Option<Found> {
+        let member = call.member?;
+        let up = self.up(member).is_yes();
+        up.then(|| live::compare(&self.sim.lock().expect("whole"), member, wanted))
+    }
+
     async fn topics(&self, _: Call<'_>) -> Result<Vec<TopicInfo>, Problem> {
         Ok(Vec::new())
     }
@@ -327,6 +339,14 @@ impl Driver for FakeDriver {
         {
             let id = serde_json::from_value(change.change["member"].clone());
             return self.vote(call, id.expect("an instance"), gets);
+        }
+        if let Some(wanted) = Live::of(change) {
+            let member = call.view.member(&wanted.member).expect("a member");
+            if let Answer::NotYet(why) = self.up(member) {
+                return Err(Problem::new(why));
+            }
+            live::apply(&mut self.sim.lock().expect("whole"), member, &wanted);
+            return Ok(());
         }
         if let Answer::NotYet(why) = self.whole(call, "client") {
             return Err(Problem::new(why));

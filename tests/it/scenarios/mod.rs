@@ -13,6 +13,7 @@ mod driver;
 mod ensemble;
 mod file;
 mod guards;
+mod live;
 pub mod packages;
 mod shown;
 mod sim;
@@ -49,7 +50,11 @@ fn play(path: &Path) -> Option<String> {
 
 #[test]
 fn every_scenario_shows_what_its_file_says() {
-    let paths = files(&project("tests/scenarios"), "txt");
+    let mut paths = files(&project("tests/scenarios"), "txt");
+    // One of them alone, for who works on it.
+    if let Ok(only) = std::env::var("SDTD_SCENARIO") {
+        paths.retain(|path| path.file_stem().is_some_and(|name| name == only.as_str()));
+    }
     let half = paths.len().div_ceil(2);
     let differences: Vec<String> = std::thread::scope(|scope| {
         let run = |paths: &[std::path::PathBuf]| -> Vec<String> {

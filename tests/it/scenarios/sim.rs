@@ -67,10 +67,16 @@ pub struct Sim {
     pub limited: bool,
     /// Members that vote by a list that the service keeps, once that was asked.
     pub voters: BTreeSet<InstanceId>,
+    /// Units of roles that there are no more: they stop together.
+    pub retired: BTreeSet<String>,
     /// Those that all were made with the first time: each votes as soon as it is there.
     pub first_voters: BTreeSet<InstanceId>,
     /// The topics that were made.
     pub topics: BTreeMap<String, Topic>,
+    /// What members were given while they ran.
+    pub given: BTreeMap<InstanceId, BTreeMap<String, String>>,
+    /// The file with which each unit was started that takes settings while it runs.
+    pub started_with: BTreeMap<(HostName, String), String>,
     started: BTreeMap<(HostName, String), (Option<u32>, u32)>,
     /// Whom each member knew of when it was started, where its file lists the others.
     lists: BTreeMap<(HostName, String), BTreeSet<HostName>>,
@@ -148,6 +154,8 @@ impl Sim {
         let before = self.started.get(&key).map(|(pid, _)| *pid);
         if before != Some(pid) {
             self.lists.insert(key.clone(), self.listed(world, host));
+            let file = super::live::file(world, host, unit);
+            self.started_with.insert(key.clone(), file);
         }
         let entry = self.started.entry(key).or_insert((pid, WARM_UP));
         if entry.0 != pid {

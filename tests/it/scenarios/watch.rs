@@ -145,6 +145,11 @@ impl Watch {
     }
 
     fn goes_down(&mut self, world: &World, sim: &mut Sim, host: &HostName, unit: &str) {
+        if sim.retired.contains(unit) {
+            sim.voters.retain(|id| &id.host != host);
+            sim.first_voters.retain(|id| &id.host != host);
+            return;
+        }
         let Some(role) = sim.roles.iter().find(|role| role.unit == unit).cloned() else {
             self.wrong
                 .push(format!("{unit} is no unit of this cluster"));

@@ -4,6 +4,7 @@
 
 mod back;
 mod drill;
+mod live;
 mod roll;
 mod spread;
 mod walk;

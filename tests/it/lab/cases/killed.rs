@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Done;
+use super::replace::new_card;
 use crate::lab::chance::Chance;
 use crate::lab::hosts::Lab;
 use crate::lab::inventory::Inventory;
@@ -16,10 +17,14 @@ use crate::lab::load::Load;
 use crate::lab::say;
 use crate::lab::voters::{Says, Watch, What, judge};
 
-/// How many times in a row one change may be killed.
-const ROW: u64 = 3;
+/// How many times in a row one change may be killed: each change costs a load and its verdict.
+const ROW: u64 = 5;
 /// Seconds that a change may take to its end.
-const LIMIT: u64 = 300;
+const LIMIT: u64 = 600;
+/// Milliseconds that writes pause where others take over from one that stops in order, and those of
+/// `zookeeper.session.timeout.ms`, after which one that died is known to be dead.
+const ROLL: u64 = 5_000;
+const SESSION: u64 = 18_000;
 
 /// A kind of change, and what it begins with.
 struct Kind {
@@ -30,18 +35,24 @@ struct Kind {
     commands: &'static [(&'static [&'static str], Says)],
     /// Whether nobody leads back from the last to the first.
     one_way: bool,
+    /// Whether there is something that takes a while to be moved.
+    ballast: bool,
     /// Milliseconds in which a moment is chosen.
     within: u64,
+    /// Milliseconds that writes should pause at the most, on a machine that does nothing else.
+    pause: u64,
 }
 
-const KINDS: [Kind; 4] = [
+const KINDS: [Kind; 5] = [
     Kind {
         name: "roll",
         services: "services:\n  zookeeper: { servers: 3, config: { maxClientCnxns: 400 } }\n  \
                    kafka: { brokers: 3, config: { queued.max.requests: 400 } }\n",
         commands: &[],
         one_way: false,
+        ballast: false,
         within: 50_000,
+        pause: ROLL,
     },
     Kind {
         name: "reassignment",
@@ -57,7 +68,9 @@ const KINDS: [Kind; 4] = [
             ),
         ],
         one_way: false,
+        ballast: true,
         within: 60_000,
+        pause: ROLL,
     },
     Kind {
         name: "growth",
@@ -69,18 +82,38 @@ const KINDS: [Kind; 4] = [
             (&["scale", "--zookeepers", "1"], Says::Waits),
         ],
         one_way: false,
+        ballast: false,
         within: 60_000,
+        pause: SESSION,
     },
     Kind {
         name: "upgrade",
         services: "services:\n  zookeeper: { version: 3.6.2, servers: 3 }\n  kafka: { version: 2.7.0, brokers: 3 }\n",
         commands: &[
             (&["upgrade", "zookeeper", "3.8.4"], Says::Serves),
+            // There and back, as long as nothing is finalized.
+            (&["upgrade", "kafka", "3.9.1"], Says::Serves),
+            (&["upgrade", "kafka", "2.7.0"], Says::Serves),
             (&["upgrade", "kafka", "3.9.1"], Says::Serves),
             (&["upgrade", "kafka", "--finalize"], Says::Serves),
         ],
         one_way: true,
+        ballast: false,
         within: 50_000,
+        pause: ROLL,
+    },
+    Kind {
+        name: "replace",
+        services: "services:\n  zookeeper: { servers: 3 }\n  kafka: { brokers: 3 }\n",
+        commands: &[
+            (&["replace", "pi2", "--throttle", "4M"], Says::Serves),
+            (&["replace", "pi3", "--throttle", "4M"], Says::Serves),
+            (&["replace", "pi1", "--throttle", "4M"], Says::Serves),
+        ],
+        one_way: false,
+        ballast: true,
+        within: 35_000,
+        pause: SESSION + 10_000,
     },
 ];
 
@@ -164,7 +197,7 @@ impl Tried {
         let laptop = Laptop::new();
         let inventory = laptop.inventory(&Inventory::new().with_services(kind.services));
         laptop.deploy(&inventory).expect(0);
-        if kind.name == "reassignment" {
+        if kind.ballast {
             let allowed = format!("drills: allowed\n{}", read(&inventory));
             let (allowed, record) = (
                 laptop.write("ballast.yaml", &allowed),
@@ -199,15 +232,19 @@ impl Tried {
     }
 
     /// One change under a load, killed up to so many times, then made to its end. How often it was killed.
-    fn change(&self, lab: &Lab, n: usize, most: u64, chance: &mut Chance) -> u64 {
+    fn change(&self, lab: &mut Lab, n: usize, most: u64, chance: &mut Chance) -> u64 {
         let (words, bar) = self.words(n);
         let mut load = Load::start(
             &self.laptop,
             &self.inventory,
             &format!("{}-{n}", self.kind.name),
         );
-        let watch = Watch::start();
         load.mark_begin();
+        if let ["replace", host, ..] = words[..] {
+            lab.run(&["kill", host]);
+            new_card(lab, host);
+        }
+        let watch = Watch::start();
         let mut moments = Vec::new();
         for _ in 0..most {
             let at = chance.between(300, self.kind.within);
@@ -233,19 +270,16 @@ impl Tried {
             "{words:?}, killed after {moments:?} ms: {wrong:?}"
         );
         // Nothing lost under any leader, all copies in sync, no limit of speed left.
+        let pause = load.pause();
         let verdict = load.done();
-        let pause = verdict
-            .phases
-            .iter()
-            .find(|phase| phase.name == "during")
-            .map(|p| p.producer_pause_ms);
         say(&format!(
-            "killed: {}: after {moments:?} ms, then done in {:.1} s; {stops} stops of voters; {} acknowledged, {} not, a pause of {} ms",
+            "killed: {}: after {moments:?} ms, then done in {:.1} s; {stops} stops of voters; {} acknowledged, {} not, a partition's pause of {} ms, of {}",
             words[..words.len() - 3].join(" "),
             ran.took.as_secs_f64(),
             verdict.acked,
             verdict.unsure.present + verdict.unsure.absent,
-            pause.unwrap_or_default(),
+            pause.ms,
+            self.kind.pause,
         ));
         u64::try_from(moments.len()).expect("few")
     }

@@ -14,6 +14,7 @@ mod killed;
 mod kraft;
 mod lost;
 mod maintain;
+mod migrate;
 mod quorum;
 mod reach;
 mod removed;
@@ -21,22 +22,25 @@ mod replace;
 mod rights;
 mod roll;
 mod upgrade;
+mod way;
 mod ways;
 
 use super::{Case, Done};
 
-/// Changes of live clusters, which take minutes each: some of them stand for all where time is short.
-pub const LONG: &[&str] = &[
-    "controllers",
-    "upgrade-kraft",
-    "replace",
-    "instead",
-    "instead-voting",
-    "maintain",
-    "removed-host",
-    "grow",
-    "upgrade",
-    "killed",
+/// Changes of live clusters, which take minutes each, and how many: some of them stand for all where time is short.
+pub const LONG: &[(&str, u32)] = &[
+    ("controllers", 4),
+    ("upgrade-kraft", 3),
+    ("replace", 3),
+    ("instead", 4),
+    ("instead-voting", 4),
+    ("maintain", 4),
+    ("removed-host", 2),
+    ("grow", 5),
+    ("upgrade", 5),
+    ("migrate", 9),
+    ("killed", 4),
+    ("way", 9),
 ];
 
 /// All of them.
@@ -67,6 +71,8 @@ pub const ALL: &[Case] = &[
     ("removed-host", removed::removed),
     ("grow", grow::grow),
     ("upgrade", upgrade::upgrade),
+    ("migrate", migrate::migrate),
+    ("way", way::way),
     ("destroy", end::destroy),
     ("damaged", faults::damaged),
     ("disk-full", disk::full),

@@ -26,13 +26,7 @@ pub fn replace(lab: &mut Lab) -> Done {
     lab.run(&["kill", DEAD]);
     let off = laptop.run(&["replace", DEAD, path, "--yes"]).expect(3);
     off.says(&["pi2 is out of reach", "set it up anew"]);
-    lab.run(&["boot", DEAD]);
-    lab.on(
-        DEAD,
-        &format!(
-            "systemctl disable -q --now kafka-broker zookeeper-server; rm -rf {ALL}; systemctl daemon-reload"
-        ),
-    );
+    new_card(lab, DEAD);
     laptop.run(&["deploy", path, "--yes"]).expect(6);
 
     let words = ["replace", DEAD, path, "--yes", "--throttle", "4M"];
@@ -55,6 +49,17 @@ pub fn replace(lab: &mut Lab) -> Done {
     only_copy(lab, &laptop, path);
     lab.is_deployed();
     Done::Passed
+}
+
+/// A host that is off comes back with nothing of ours on it.
+pub fn new_card(lab: &mut Lab, host: &str) {
+    lab.run(&["boot", host]);
+    lab.on(
+        host,
+        &format!(
+            "systemctl disable -q --now kafka-broker zookeeper-server; rm -rf {ALL}; systemctl daemon-reload"
+        ),
+    );
 }
 
 /// A broker that alone held something is not started empty: what would be lost is named, and nothing changes.
