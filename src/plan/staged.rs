@@ -222,7 +222,12 @@ fn waves(
             None => input.cluster.staying().collect(),
             Some(_) => known.collect(),
         };
-        let records = records(input.arrived(), &placement, &stay, (known.into_iter(), true));
+        let records = records(
+            input.arrived(),
+            &placement,
+            &stay,
+            (known.into_iter(), true),
+        );
         let title = match left || !leaving.is_empty() {
             true => "forget those that left",
             false => "remember what was reached",

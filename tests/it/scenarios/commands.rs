@@ -20,6 +20,7 @@ use super::bench::Bench;
 use super::file::Command;
 use super::live;
 use super::shown::{numbers, received, steps, summary, told, topics};
+use super::sim::Health;
 use super::watch::Rule;
 
 /// Does a command; the answer is what it shows.
@@ -63,9 +64,14 @@ pub async fn run(bench: &mut Bench, command: &Command) -> String {
             return shown;
         }
         ["deploy", "--replace", host, "--with", by] => {
+            let before = bench.sim.lock().expect("whole").clone();
             bench.takes_place(host, by);
             let shown = deploy(bench).await;
             bench.with = None;
+            // Refused, it takes nobody's place.
+            if shown.starts_with("exit ") {
+                *bench.sim.lock().expect("whole") = before;
+            }
             return shown;
         }
         ["finalize", service] => {
@@ -156,6 +162,7 @@ fn on_host(bench: &mut Bench, words: &[&str], given: &str) -> String {
                 .for_each(|unit| unit.active = false);
         }),
         ["boot", host] => boot(bench, host),
+        ["ready"] => ready(bench),
         ["crash", unit, host] => bench.on(host, |state| {
             state.units.get_mut(unit).expect("there").active = false;
         }),
@@ -271,6 +278,19 @@ async fn maintain(bench: &mut Bench, hosts: &[&str], command: &str) -> String {
 /// A host is on again.
 fn boot(bench: &Bench, host: &str) {
     bench.on(host, FakeState::reboot);
+}
+
+/// Time passes: all that runs answers.
+fn ready(bench: &Bench) {
+    let world = bench.world.lock().expect("whole");
+    let mut sim = bench.sim.lock().expect("whole");
+    for (host, state) in &world.hosts {
+        for unit in state.units.keys() {
+            while sim.health(&world, host, unit, true) == Health::Starting
+                && !sim.is_broken(&world, host, unit)
+            {}
+        }
+    }
 }
 
 fn edit(bench: &Bench, host: &str, path: &str, text: &str) {

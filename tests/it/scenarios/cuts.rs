@@ -43,7 +43,7 @@ services:
 
 /// How a run is cut off at a step.
 #[derive(Debug, Clone, Copy)]
-enum Cut {
+pub enum Cut {
     /// The step fails, or its host's link breaks.
     One(FaultKind),
     /// The run itself is killed: nothing happens any more from there on.
@@ -81,7 +81,7 @@ fn rules(bench: &Bench, rules: Vec<Rule>) {
 
 /// Of how many steps one is cut off, and which comes first.
 #[derive(Debug, Clone, Copy)]
-struct Sample(usize, usize);
+pub struct Sample(pub usize, pub usize);
 
 const ALL: Sample = Sample(1, 0);
 
@@ -94,7 +94,7 @@ impl Sample {
 }
 
 /// Cuts the next run off at its steps. The answer is how many it has.
-async fn at_steps(bench: &mut Bench, cut: Cut, some: Sample) -> usize {
+pub async fn at_steps(bench: &mut Bench, cut: Cut, some: Sample) -> usize {
     let before = Before::of(bench);
     let whole = bench.deploy_at_once().await.expect("a plan");
     assert!(whole.report.is_done(), "{:?}", whole.report);

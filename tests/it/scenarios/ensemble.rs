@@ -1,37 +1,71 @@
 //! Members that have each other in their files: who can lead whom, by what each was started with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sdtd::id::HostName;
 
-/// Members that are up, each with those that it knows, itself among them; one that knows nobody is alone.
-pub type Lists = BTreeMap<HostName, BTreeSet<HostName>>;
+/// Members that are up, each with what it knows.
+pub type Lists = BTreeMap<HostName, Known>;
 
-fn majority(list: &BTreeSet<HostName>) -> usize {
-    list.len() / 2 + 1
+/// What one knows: who votes under which number, and where each is to be found, itself among them; one that knows
+/// nobody is alone.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Its own number.
+    pub number: Option<u32>,
+    /// Where it looks for each number.
+    pub list: BTreeMap<u32, HostName>,
+}
+
+impl Known {
+    fn majority(&self) -> usize {
+        self.list.len() / 2 + 1
+    }
+
+    /// Whether another's votes count here: votes bear numbers.
+    fn counts(&self, other: &Known) -> bool {
+        other.number.is_some_and(|n| self.list.contains_key(&n))
+    }
+
+    /// Whether it finds another one where it looks for it: who follows dials.
+    fn finds(&self, other: &HostName) -> bool {
+        self.list.values().any(|host| host == other)
+    }
 }
 
 /// Whether one would follow another, if only the two were asked.
 fn accepts(lists: &Lists, one: &HostName, leader: &HostName) -> bool {
     lists
         .get(one)
-        .is_some_and(|list| one == leader || list.contains(leader))
+        .is_some_and(|known| one == leader || known.finds(leader))
+}
+
+/// Those that are up under a number that one knows, each number once.
+fn voters<'a>(lists: &'a Lists, one: &'a Known) -> impl Iterator<Item = Vec<&'a HostName>> {
+    let under = |number: &u32| {
+        let all = lists.iter();
+        all.filter(|(_, known)| known.number == Some(*number))
+            .map(|(host, _)| host)
+            .collect()
+    };
+    one.list.keys().map(under)
 }
 
 /// Whether one may lead: a majority of those that it knows would follow it.
 fn may_lead(lists: &Lists, one: &HostName) -> bool {
-    let list = &lists[one];
-    let votes = list.iter().filter(|other| accepts(lists, other, one));
-    list.is_empty() || votes.count() >= majority(list)
+    let known = &lists[one];
+    let follow = |same: &Vec<&HostName>| same.iter().any(|other| accepts(lists, other, one));
+    known.list.is_empty() || voters(lists, known).filter(follow).count() >= known.majority()
 }
 
-/// Those that may lead though they are not in the other's list or would not be followed by it: two ensembles.
+/// Those that may lead though neither counts the other's votes, or that have one number: two ensembles.
 pub fn apart(lists: &Lists) -> Option<(HostName, HostName)> {
-    for (one, list) in lists {
+    for (one, known) in lists {
         for (other, theirs) in lists.iter().filter(|(other, _)| *other > one) {
-            let strangers = !list.contains(other) && !theirs.contains(one);
+            let same = known.number.is_some() && known.number == theirs.number;
+            let strangers = !known.counts(theirs) && !theirs.counts(known);
             // One alone serves; another that can get no majority without it does not.
-            if strangers && may_lead(lists, one) && may_lead(lists, other) {
+            if (same || strangers) && may_lead(lists, one) && may_lead(lists, other) {
                 return Some((one.clone(), other.clone()));
             }
         }
@@ -49,13 +83,16 @@ pub fn leader(lists: &Lists, now: Option<&HostName>) -> Option<HostName> {
 /// Whether one follows the leader: a majority of those that it knows do. Its own vote is none of these where the
 /// leader does without it: then it finds an election that is over (`FastLeaderElection`).
 pub fn follows(lists: &Lists, one: &HostName, leader: &HostName) -> bool {
-    let Some(list) = lists.get(one) else {
+    let Some(known) = lists.get(one) else {
         return false;
     };
     let mut without = lists.clone();
     without.remove(one);
     let over = without.contains_key(leader) && may_lead(&without, leader);
-    let counts = |other: &&HostName| (!over || *other != one) && accepts(lists, other, leader);
-    let with_it = list.iter().filter(counts);
-    one != leader && list.contains(leader) && with_it.count() >= majority(list)
+    let counts = |same: &Vec<&HostName>| {
+        let mut same = same.iter().filter(|other| !over || **other != one);
+        same.any(|other| accepts(lists, other, leader))
+    };
+    let with_it = voters(lists, known).filter(counts).count();
+    one != leader && known.finds(leader) && with_it >= known.majority()
 }

@@ -13,6 +13,7 @@ mod driver;
 mod ensemble;
 mod file;
 mod guards;
+mod instead;
 mod live;
 pub mod packages;
 mod shown;

@@ -84,11 +84,11 @@ pub fn received(bench: &Bench) -> String {
     world.hosts.iter().map(line).collect()
 }
 
-/// The numbers that the hosts' records give the instances; the same on all hosts.
+/// The numbers that the hosts' records give the instances; the same on all hosts that are on.
 pub fn numbers(bench: &Bench) -> String {
     let world = bench.world.lock().expect("whole");
     let mut texts = Vec::new();
-    for state in world.hosts.values() {
+    for state in world.hosts.values().filter(|state| !state.dead) {
         let record = state
             .files
             .iter()

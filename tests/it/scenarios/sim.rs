@@ -7,7 +7,7 @@ use sdtd::id::{HostName, InstanceId};
 use sdtd::inventory::{Amount, Cluster, Topic};
 use sdtd::transport::fake::World;
 
-use super::ensemble::{self, Lists};
+use super::ensemble::{self, Known, Lists};
 
 /// The file in which members list each other, and the unit that reads it.
 const LIST: &str = "/etc/zookeeper/zoo.cfg";
@@ -67,6 +67,8 @@ pub struct Sim {
     pub limited: bool,
     /// Members that vote by a list that the service keeps, once that was asked.
     pub voters: BTreeSet<InstanceId>,
+    /// Hosts whose place another one has: nobody misses what ran there.
+    pub missed_by_none: BTreeSet<HostName>,
     /// Units of roles that there are no more: they stop together.
     pub retired: BTreeSet<String>,
     /// Those that all were made with the first time: each votes as soon as it is there.
@@ -79,7 +81,7 @@ pub struct Sim {
     pub started_with: BTreeMap<(HostName, String), String>,
     started: BTreeMap<(HostName, String), (Option<u32>, u32)>,
     /// Whom each member knew of when it was started, where its file lists the others.
-    lists: BTreeMap<(HostName, String), BTreeSet<HostName>>,
+    lists: BTreeMap<(HostName, String), Known>,
     addresses: BTreeMap<String, HostName>,
 }
 
@@ -138,6 +140,7 @@ impl Sim {
         for all in [&mut self.holders, &mut self.voters, &mut self.first_voters] {
             *all = std::mem::take(all).into_iter().map(now).collect();
         }
+        self.missed_by_none.insert(old.clone());
     }
 
     /// How a unit of a host is; being asked brings it nearer to being ready.
@@ -178,19 +181,22 @@ impl Sim {
         self.mute.contains(&key) || self.broken.get(&key) == Some(&pid)
     }
 
-    /// The hosts that a host's file lists.
-    fn listed(&self, world: &World, host: &HostName) -> BTreeSet<HostName> {
+    /// What a host's file lists.
+    fn listed(&self, world: &World, host: &HostName) -> Known {
         let files = &world.hosts[host].files;
         let file = files.iter().find(|(path, _)| path.ends_with(LIST));
         let lines = file.into_iter().flat_map(|(_, file)| file.text.lines());
-        let addresses = lines.filter_map(|line| {
-            let (word, rest) = line.split_once('=')?;
-            word.strip_prefix("server.")?;
-            rest.split(':').next()
+        let members = lines.filter_map(|line| {
+            let (number, rest) = line.strip_prefix("server.")?.split_once('=')?;
+            let address = rest.split(':').next()?;
+            Some((number.parse().ok()?, self.addresses.get(address)?.clone()))
         });
-        addresses
-            .filter_map(|address| self.addresses.get(address).cloned())
-            .collect()
+        let list: BTreeMap<u32, HostName> = members.collect();
+        let own = list.iter().find(|(_, other)| *other == host);
+        Known {
+            number: own.map(|(number, _)| *number),
+            list,
+        }
     }
 
     /// The members of a unit that are up, with those that they know, where they list each other.
@@ -210,7 +216,8 @@ impl Sim {
         let mut found = Vec::new();
         for host in world.hosts.keys() {
             let there = world.hosts[host].units.contains_key(unit);
-            if there && self.health(world, host, unit, false) == health {
+            let missed = health != Health::Down || !self.missed_by_none.contains(host);
+            if there && missed && self.health(world, host, unit, false) == health {
                 found.push(host.clone());
             }
         }
@@ -297,7 +304,7 @@ impl Sim {
 
 /// What a member of an ensemble answers.
 fn say_of(lists: &Lists, host: &HostName, leader: Option<&HostName>, word: &str) -> String {
-    let alone = lists.get(host).is_some_and(BTreeSet::is_empty);
+    let alone = lists.get(host).is_some_and(|known| known.list.is_empty());
     let follows =
         |one: &HostName| leader.is_some_and(|leader| ensemble::follows(lists, one, leader));
     let mode = if alone {

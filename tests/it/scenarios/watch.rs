@@ -55,7 +55,7 @@ impl Watch {
             self.wrong
                 .push(format!("{one} and {other} lead apart from each other"));
         }
-        let known = lists.values().map(std::collections::BTreeSet::len).min();
+        let known = lists.values().map(|known| known.list.len()).min();
         let served = ensemble::leader(&lists, None).is_some();
         lists.remove(host);
         let serves = ensemble::leader(&lists, None).is_some();
