@@ -30,6 +30,9 @@ pub struct Descriptor {
     /// The system user that runs it and owns its files; the service's own name if not given.
     #[serde(default)]
     pub user: Option<String>,
+    /// Whether `sdtd init` takes it where nobody says what shall run.
+    #[serde(default)]
+    pub usual: bool,
     /// Services that must be there first. One without roles is a package installed on the same hosts;
     /// one with roles is started, and ready, before this one.
     #[serde(default)]

@@ -4,9 +4,9 @@
 # shellcheck source=/dev/null # rendered beside it
 . "$SDTD_CONFIG/tools/run.sh"
 . "$SDTD_CONFIG/tools/balancer.sh"
-[ "$others" -gt 0 ] || { echo "there is no other one to take its regions"; exit 0; }
-if [ ! -s "$data/balancer-was" ]; then
-    balancer >"$data/balancer-was.new" && mv "$data/balancer-was.new" "$data/balancer-was" || exit 1
+[ "$OTHERS" -gt 0 ] || { echo "there is no other one to take its regions"; exit 0; }
+if [ ! -s "$DATA/balancer-was" ]; then
+    balancer >"$DATA/balancer-was.new" && mv "$DATA/balancer-was.new" "$DATA/balancer-was" || exit 1
 fi
 balancer off >/dev/null || exit 1
-run org.apache.hadoop.hbase.util.RegionMover -r "$me:$SDTD_PORT_REGION" -o unload -f "$data/regions" -t 300 2>&1
+run org.apache.hadoop.hbase.util.RegionMover -r "$ME:$SDTD_PORT_REGION" -o unload -f "$DATA/regions" -t 300 2>&1

@@ -4,13 +4,13 @@
 . "$SDTD_CONFIG/tools/run.sh"
 . "$SDTD_CONFIG/tools/balancer.sh"
 code=0
-if [ -s "$data/regions" ]; then
-    run org.apache.hadoop.hbase.util.RegionMover -r "$me:$SDTD_PORT_REGION" -o load -f "$data/regions" -t 300 2>&1 || code=1
+if [ -s "$DATA/regions" ]; then
+    run org.apache.hadoop.hbase.util.RegionMover -r "$ME:$SDTD_PORT_REGION" -o load -f "$DATA/regions" -t 300 2>&1 || code=1
 fi
-was=$(cat "$data/balancer-was" 2>/dev/null)
+was=$(cat "$DATA/balancer-was" 2>/dev/null)
 if [ -n "$was" ]; then
     balancer "$was" >/dev/null || exit 1
-    rm -f "$data/balancer-was"
+    rm -f "$DATA/balancer-was"
 fi
-[ $code != 0 ] || rm -f "$data/regions"
+[ $code != 0 ] || rm -f "$DATA/regions"
 exit $code
