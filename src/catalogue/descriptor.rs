@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 pub use super::probe::{DriverAction, Probe};
 pub use super::role::{
-    Count, Data, FileSpec, HeapRule, IdRule, Memory, Mending, OnChange, Once, OnceOn, Quorum, Role,
-    Rolling, Run, Settle, Status,
+    Count, Data, Drain, FileSpec, HeapRule, IdRule, Memory, Mending, OnChange, Once, OnceOn,
+    Quorum, Role, Rolling, Run, Settle, Status,
 };
 pub use super::scale::{OneByOne, Scale, Votes};
 pub use super::version::{Finalize, Raises, Version};
@@ -30,6 +30,9 @@ pub struct Descriptor {
     /// The system user that runs it and owns its files; the service's own name if not given.
     #[serde(default)]
     pub user: Option<String>,
+    /// Whether `sdtd init` takes it where nobody says what shall run.
+    #[serde(default)]
+    pub usual: bool,
     /// Services that must be there first. One without roles is a package installed on the same hosts;
     /// one with roles is started, and ready, before this one.
     #[serde(default)]
@@ -46,6 +49,9 @@ pub struct Descriptor {
     /// More words that the inventory may use under the service's name; templates read them as `service.<word>`.
     #[serde(default)]
     pub settings: IndexMap<String, Setting>,
+    /// What inventories are refused, each with the reason.
+    #[serde(default)]
+    pub refuses: Vec<Refusal>,
     /// The upstream keys that a user may set under `config:`; without it `config:` is refused.
     #[serde(default)]
     pub config: Option<ConfigKeys>,
@@ -260,6 +266,10 @@ pub struct Setting {
     /// How a fixed one gets another value all the same, while the cluster runs.
     #[serde(default)]
     pub ways: Vec<Way>,
+    /// The inventory's word for a number of instances, of which it says whether there are several. Nobody writes such a
+    /// setting: conditions (`when`) and templates read it.
+    #[serde(default)]
+    pub several: Option<String>,
     /// The driver action that asks a running service for the value, where it has one though none was recorded.
     #[serde(default)]
     pub learnt: Option<DriverAction>,
@@ -269,6 +279,18 @@ pub struct Setting {
     /// The other settings with which it has a meaning.
     #[serde(default)]
     pub when: When,
+}
+
+/// Settings that do not go together.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Refusal {
+    /// The settings.
+    pub when: When,
+    /// What is wrong with them.
+    pub because: String,
+    /// What to write instead.
+    pub help: String,
 }
 
 /// The type of a [`Setting`].

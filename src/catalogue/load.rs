@@ -129,21 +129,10 @@ impl Catalogue {
         self.services.iter()
     }
 
-    /// Services that run something and that no other one needs: what a cluster is made for.
-    #[must_use]
-    pub fn leading(&self) -> Vec<&ServiceName> {
-        let needed = |name: &ServiceName| {
-            let mut others = self.services.iter().filter(|(other, _)| *other != name);
-            let needs =
-                |folder: &Folder| folder.descriptor.needs.iter().any(|n| n.service() == name);
-            others.any(|(_, folder)| needs(folder))
-        };
-        let runs = |folder: &Folder| !folder.descriptor.roles.is_empty();
-        let leads = self
-            .services
-            .iter()
-            .filter(|(name, f)| runs(f) && !needed(name));
-        leads.map(|(name, _)| name).collect()
+    /// Services that are meant where nobody says what shall run.
+    pub fn usual(&self) -> impl Iterator<Item = &ServiceName> {
+        let usual = |(name, folder): (_, &Folder)| folder.descriptor.usual.then_some(name);
+        self.services.iter().filter_map(usual)
     }
 
     /// These services with all that run something and that they need by default, each after those that it needs.

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::id::RoleName;
+
 /// A question to an instance or its service. It answers yes, not yet or broken, maybe with a value (a capture).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -49,6 +51,13 @@ pub enum Probe {
     Others(Box<Probe>),
     /// One of these holds.
     AnyOf(Vec<Probe>),
+    /// It holds of one of the members of another role of the service.
+    Some {
+        /// The role.
+        role: RoleName,
+        /// What is asked of them.
+        asks: Box<Probe>,
+    },
     /// An action of a driver, `<driver>/<action>`.
     Driver(DriverAction),
 }
@@ -114,6 +123,7 @@ impl std::fmt::Display for Probe {
                 let all: Vec<String> = probes.iter().map(ToString::to_string).collect();
                 f.write_str(&all.join(" or "))
             }
+            Self::Some { role, asks } => write!(f, "{asks} of some {role}"),
             Self::Driver(action) => write!(f, "{}", action.action),
         }
     }

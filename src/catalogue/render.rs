@@ -2,7 +2,8 @@
 //!
 //! Undefined names and null values are errors, never empty text in a configuration file. Filters of
 //! our own: `overlay` lays one map over another, `properties` writes a map as `key=value` lines in the order
-//! of the keys, so that the same values always give the same bytes; `sh` and `unit_word` quote a text for a
+//! of the keys, so that the same values always give the same bytes, `xml` writes it as the `<property>` elements of
+//! a Hadoop configuration; `sh` and `unit_word` quote a text for a
 //! shell and for a systemd unit; `uuid` makes an identifier of a text.
 
 use minijinja::syntax::SyntaxConfig;
@@ -50,6 +51,7 @@ impl Renderer {
         });
         env.add_filter("overlay", overlay);
         env.add_filter("properties", properties);
+        env.add_filter("xml", xml);
         env.add_filter("sh", |text: String| crate::facts::quote(&text));
         env.add_filter("unit_word", unit_word);
         env.add_filter("uuid", |text: String| crate::digest::uuid_of(&text));
@@ -118,17 +120,38 @@ fn overlay(below: Value, above: Value) -> Result<Value, Error> {
 
 /// `m | properties`: `key=value` lines in the order of the keys.
 fn properties(map: Value) -> Result<String, Error> {
-    let mut lines = Vec::new();
+    let lines = pairs(&map)?.into_iter();
+    let lines: Vec<String> = lines.map(|(key, value)| format!("{key}={value}")).collect();
+    Ok(lines.join("\n"))
+}
+
+/// `m | xml`: a `<property>` a key, in the order of the keys.
+fn xml(map: Value) -> Result<String, Error> {
+    let text = |text: &str| {
+        let text = text.replace('&', "&amp;").replace('<', "&lt;");
+        text.replace('>', "&gt;")
+    };
+    let element = |(key, value): (String, String)| {
+        let (key, value) = (text(&key), text(&value));
+        format!("  <property><name>{key}</name><value>{value}</value></property>")
+    };
+    let lines: Vec<String> = pairs(&map)?.into_iter().map(element).collect();
+    Ok(lines.join("\n"))
+}
+
+/// The keys of a map with their values, as text and in order.
+fn pairs(map: &Value) -> Result<Vec<(String, String)>, Error> {
+    let mut pairs = Vec::new();
     for key in map.try_iter()? {
         let value = map.get_item(&key)?;
         if value.is_undefined() || value.is_none() {
             let message = format!("the value of `{key}` is null");
             return Err(Error::new(ErrorKind::InvalidOperation, message));
         }
-        lines.push(format!("{key}={value}"));
+        pairs.push((key.to_string(), value.to_string()));
     }
-    lines.sort();
-    Ok(lines.join("\n"))
+    pairs.sort();
+    Ok(pairs)
 }
 
 /// A word of a systemd unit's command line or environment that means `text` and nothing else.
@@ -154,6 +177,14 @@ mod tests {
             .render("t", text, &values)
             .expect("it renders");
         assert_eq!(out, "a.x=false\nb=2\nc=d\n");
+    }
+
+    #[test]
+    fn maps_become_the_properties_of_an_xml_file() {
+        let out = Renderer::new().render("t", "{{ {'b': 'x<y & z', 'a': 1} | xml }}", &context! {});
+        let wanted = "  <property><name>a</name><value>1</value></property>\n  \
+            <property><name>b</name><value>x&lt;y &amp; z</value></property>";
+        assert_eq!(out.as_deref(), Ok(wanted));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::probe::{DriverAction, Probe};
 use super::scale::{OneByOne, Scale, Votes};
 use super::when::When;
+use crate::id::RoleName;
 
 /// A role of a service: how many, what it writes, how it runs, how it is changed and how it is checked.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -93,6 +94,8 @@ pub enum Count {
     },
     /// One on each host that the inventory's `on:` names; all hosts if it says nothing.
     Everywhere,
+    /// One beside each instance of another role of the service, which comes before it.
+    Beside(RoleName),
 }
 
 fn one() -> u16 {
@@ -128,7 +131,7 @@ impl Count {
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::Key { name, .. } => Some(name),
-            Self::Everywhere => None,
+            Self::Everywhere | Self::Beside(_) => None,
         }
     }
 }
@@ -378,6 +381,9 @@ pub struct Rolling {
     /// What must hold after it was started.
     #[serde(default)]
     pub ready: Vec<Probe>,
+    /// What moves off an instance before it is restarted, and back afterwards.
+    #[serde(default)]
+    pub drain: Option<Drain>,
     /// What a driver does once all were started again.
     #[serde(default)]
     pub settle: Option<Settle>,
@@ -395,6 +401,20 @@ pub struct Mending {
     /// What must hold before such a one is stopped, instead of the usual: that the others lose nothing by it.
     #[serde(default)]
     pub before: Vec<Probe>,
+}
+
+/// Hooks that move off an instance what it serves before it is restarted, and back. Each may run more than once:
+/// what was drained when a run was cut off is filled by the next one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Drain {
+    /// Done before it is stopped: exit 0 done, anything else a failure, and it is not stopped.
+    pub hook: String,
+    /// Done right after it was started.
+    pub fill: String,
+    /// Seconds that each may take.
+    #[serde(default = "ten_minutes")]
+    pub within: u64,
 }
 
 /// What a driver does at the end of a roll.
@@ -421,6 +441,7 @@ impl Default for Rolling {
             together: None,
             mend: None,
             ready: Vec::new(),
+            drain: None,
             settle: None,
             within: ten_minutes(),
         }

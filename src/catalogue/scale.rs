@@ -44,4 +44,7 @@ pub struct OneByOne {
     pub joined: Vec<Probe>,
     /// The same where it joins a single member: it can't follow before that one knows of it.
     pub second: Vec<Probe>,
+    /// What must hold of the last one that stays before it is restarted to go on alone.
+    #[serde(default)]
+    pub alone: Vec<Probe>,
 }

@@ -243,10 +243,8 @@ fn services(
         format!("  {name}: {}\n", folder.descriptor.title)
     };
     let list: String = known.iter().map(line).collect();
-    let default = match catalogue.leading()[..] {
-        [one] => Some(one.to_string()),
-        _ => None,
-    };
+    let usual: Vec<&str> = catalogue.usual().map(ServiceName::as_str).collect();
+    let default = (!usual.is_empty()).then(|| usual.join(" "));
     let question = Question {
         list,
         text: "What shall run (what it needs comes along)".to_owned(),

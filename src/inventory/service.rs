@@ -90,6 +90,8 @@ pub(super) fn read(
     };
     // What the settings are decides what the other words mean.
     settings(reader, &owner, entries, &mut service);
+    count_several(&owner, entries, &mut service);
+    refuse(reader, &owner, span, &service);
     if let Some(entry) = entries.iter().find(|entry| entry.key == PER_HOST) {
         service.per_host = per_host(reader, &owner, entry, &service.settings);
     }
@@ -122,6 +124,8 @@ pub(super) fn read(
                     .insert(role.clone(), Amount::Hosts(hosts.keys().cloned().collect()));
             }
             Count::Key { name, .. } if given(name) => {}
+            // Where the other role is, which is known once that is placed.
+            Count::Beside(_) => {}
             count => {
                 if let Some(amount) =
                     amount::default(reader, count, span, (hosts, spec.most(service.per_host)))
@@ -182,7 +186,10 @@ fn settings(reader: &mut Reader<'_>, owner: &Owner<'_>, entries: &[Entry], servi
         service.settings = owner.descriptor().settings_of(&service.version);
     }
     let specs = &owner.descriptor().settings;
-    let given = |entry: &&Entry| specs.contains_key(entry.key.as_str());
+    let given = |entry: &&Entry| {
+        let spec = specs.get(entry.key.as_str());
+        spec.is_some_and(|spec| spec.several.is_none())
+    };
     for entry in entries.iter().filter(given) {
         let Some(value) = setting(reader, entry, &specs[entry.key.as_str()]) else {
             continue;
@@ -215,6 +222,37 @@ fn settings(reader: &mut Reader<'_>, owner: &Owner<'_>, entries: &[Entry], servi
         if !when.holds(&service.settings) && !before.any(|settings| when.holds(&settings)) {
             out_of_place(reader, entry, [when]);
         }
+    }
+}
+
+/// The settings that say whether there are several of something.
+fn count_several(owner: &Owner<'_>, entries: &[Entry], service: &mut Service) {
+    for (word, setting) in &owner.descriptor().settings {
+        let Some(key) = &setting.several else {
+            continue;
+        };
+        let given = entries.iter().find(|entry| &entry.key == key);
+        let number = given.and_then(|entry| match &entry.node.value {
+            Value::Scalar(scalar) => Some(scalar.text.parse().unwrap_or(1)),
+            Value::Seq(hosts) => Some(hosts.len()),
+            _ => None,
+        });
+        let roles = owner.descriptor().roles.values();
+        let mut counts = roles.filter(|role| role.count.key() == Some(key.as_str()));
+        let mut default = || amount::suggested(&counts.next()?.count, owner.hosts.len());
+        let number = number.or_else(|| default().map(usize::from)).unwrap_or(1);
+        service
+            .settings
+            .insert(word.clone(), Json::Bool(number > 1));
+    }
+}
+
+/// Settings that do not go together.
+fn refuse(reader: &mut Reader<'_>, owner: &Owner<'_>, span: Span, service: &Service) {
+    let all = owner.descriptor().refuses.iter();
+    for refusal in all.filter(|refusal| refusal.when.holds(&service.settings)) {
+        let cause = format!("`{}`: {}", owner.name, refusal.because);
+        reader.push(Finding::error(span, cause).help(refusal.help.clone()));
     }
 }
 

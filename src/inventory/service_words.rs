@@ -106,7 +106,8 @@ pub(super) fn service_words(descriptor: &Descriptor) -> Vec<ServiceWord<'_>> {
             "What differs on some hosts, by host.",
         );
     }
-    for (name, setting) in &descriptor.settings {
+    let settings = descriptor.settings.iter();
+    for (name, setting) in settings.filter(|(_, setting)| setting.several.is_none()) {
         add(name, ServiceTakes::Setting(setting), &setting_help(setting));
     }
     words

@@ -102,7 +102,7 @@ fn add_needs(reader: &mut Reader<'_>, entries: &[Entry], services: &mut Services
                         crate::catalogue::descriptor::Count::Key { name, default, .. } => {
                             Some(format!("{need}: {{ {name}: {} }}", default.unwrap_or(1)))
                         }
-                        crate::catalogue::descriptor::Count::Everywhere => None,
+                        _ => None,
                     });
                 let line = line.unwrap_or_else(|| format!("{need}: {{ on: all }}"));
                 let cause = format!("`{of}` needs `{need}`, which is not in the inventory");

@@ -12,6 +12,7 @@ use crate::plan::made::with_made;
 use crate::plan::packages;
 use crate::plan::paths::HostPaths;
 use crate::plan::place::Placement;
+use crate::plan::waves::{DRAIN, FILL};
 
 /// What each host must be asked, for all that may come to run there.
 #[must_use]
@@ -133,6 +134,10 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
             request
                 .markers
                 .extend(once.map(|once| once_marker(&state, &once.name)));
+            if role.is_some_and(|role| role.rolling.drain.is_some()) {
+                let moves = [DRAIN, FILL].map(|name| once_marker(&state, name));
+                request.markers.extend(moves);
+            }
         }
     }
     request

@@ -324,7 +324,9 @@ impl<'a> Context<'a> {
                 continue;
             };
             let home = self.homes.get(&(host.clone(), name.clone()));
-            let mut one = json!({ "version": service.version, "home": home });
+            let on = self.cluster.hosts.get(host);
+            let user = on.and_then(|on| self.user(on, name)).unwrap_or_default();
+            let mut one = json!({ "version": service.version, "home": home, "user": user });
             for role in folder.descriptor.roles.keys() {
                 one[role.as_str()] = self.role_values(name, role.as_str());
             }

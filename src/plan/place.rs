@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::catalogue::descriptor::Count;
 use crate::catalogue::{Catalogue, Role};
 use crate::facts::Record;
 use crate::id::{HostName, InstanceId, RoleName, ServiceName};
@@ -113,7 +114,8 @@ pub fn place(
             continue;
         };
         for (role_name, role) in folder.descriptor.roles_with(&service.settings) {
-            if let Some(amount) = service.roles.get(role_name) {
+            let beside = placer.beside(name, role);
+            if let Some(amount) = beside.as_ref().or(service.roles.get(role_name)) {
                 placer.role((name, role_name, role), amount);
             }
         }
@@ -224,6 +226,17 @@ impl Placer<'_> {
             self.done.leaving.extend(leaves.map(id).map(number));
         }
         self.done.instances.extend(placed);
+    }
+
+    /// The hosts of the role beside whose instances those of a role are.
+    fn beside(&self, service: &ServiceName, role: &Role) -> Option<Amount> {
+        let Count::Beside(other) = &role.count else {
+            return None;
+        };
+        let of_role = |id: &&InstanceId| &id.service == service && &id.role == other;
+        let all = self.done.instances.iter().map(|(id, _)| id);
+        let hosts = all.filter(of_role).map(|id| id.host.clone()).collect();
+        Some(Amount::Hosts(hosts))
     }
 
     /// Members of roles that there are no more with the settings go.

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::catalogue::Probe;
 use crate::driver::{Answer, Call, Drivers, Shared};
-use crate::id::{HostName, ServiceName};
+use crate::id::{HostName, RoleName, ServiceName};
 use crate::plan::{Member, View};
 use crate::transport::{BoxStream, Dial, Remote};
 
@@ -106,6 +106,7 @@ impl Prober {
             Probe::QuorumLeader => self.quorum_leader(member).await,
             Probe::Others(probe) => self.others(probe, member).await,
             Probe::AnyOf(probes) => self.any_of(probes, member).await,
+            Probe::Some { role, asks } => self.some(role, asks, member).await,
             Probe::Driver(_) => {
                 self.ask_driver(probe, &member.id.service, Some(member))
                     .await
@@ -124,6 +125,20 @@ impl Prober {
             first.get_or_insert(answer);
         }
         first.unwrap_or(Answer::Yes(None))
+    }
+
+    /// Asks the members of another role of the service until one says yes; else the first answers for them.
+    async fn some(&self, role: &RoleName, asks: &Probe, member: &Member) -> Answer {
+        let mut first = None;
+        let members = self.view.of_service(&member.id.service);
+        for other in members.filter(|other| &other.id.role == role) {
+            match Box::pin(self.ask(asks, other)).await {
+                yes @ Answer::Yes(_) => return yes,
+                Answer::NotYet(why) => first.get_or_insert(format!("{}: {why}", other.id)),
+                Answer::Broken(why) => first.get_or_insert(format!("{}: {why}", other.id)),
+            };
+        }
+        Answer::NotYet(first.unwrap_or_else(|| format!("there is no {role}")))
     }
 
     /// Asks all other members of an instance's role; the first that does not say yes answers for them.

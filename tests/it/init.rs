@@ -130,7 +130,6 @@ fn what_is_wrong_is_told_and_nothing_is_written() {
         ("--hosts h1,h1", "`h1` is listed twice"),
         ("--local 0", "write 1 to 200"),
         ("--local 3 --cluster Big_One", "not a name for a cluster"),
-        ("--local 3 --templates odd", "add `--service NAME`"),
         ("--local 3 --service kafak", "there is no service `kafak`"),
         ("--local 3 --count brokers=4", "there are only 3 hosts"),
         ("--local 3 --count servers=2", "`servers` must be odd"),

@@ -145,6 +145,7 @@ impl Waves<'_> {
             because.clear();
             because.push("it does not run".to_owned());
             steps.unit(name, UnitChange::Start, one.stop_within);
+            self.filled_late(one, facts, steps);
             return Kind::Start;
         }
         let wanted = Print::of(&one.wanted.1);
@@ -165,7 +166,9 @@ impl Waves<'_> {
             if because.is_empty() {
                 because.push("it runs with what was there before".to_owned());
             }
+            self.drained(one, steps);
             steps.unit(name, UnitChange::Restart, one.stop_within);
+            self.filled(one, steps);
             // Behind the gates it would wait for itself: they want everybody to be well.
             if unit.is_failing() {
                 because.push("it dies again and again".to_owned());
@@ -184,6 +187,7 @@ impl Waves<'_> {
             steps.unit(name, UnitChange::Reload, one.stop_within);
             return Kind::Reload;
         }
+        self.filled_late(one, facts, steps);
         if !unit.enabled {
             because.push("it would not start at boot".to_owned());
             steps.unit(name, UnitChange::Enable, one.stop_within);

@@ -45,13 +45,13 @@ impl Waves<'_> {
     pub(super) fn before(&self, role: &RoleRef, words: &Role) -> Vec<Probe> {
         if !self.is_guarded(role, words) {
             // A restart ends the service for a moment; the other must be there to go on with.
-            let second = words
-                .one_by_one()
-                .into_iter()
-                .flat_map(|words| &words.second);
-            second
-                .map(|probe| Probe::Others(Box::new(probe.clone())))
-                .collect()
+            let words = words.one_by_one().into_iter();
+            let second = words.clone().flat_map(|words| &words.second);
+            let others = second.map(|probe| Probe::Others(Box::new(probe.clone())));
+            let alone = words.flat_map(|words| &words.alone);
+            let goes_alone = self.count(role) == 1 && !self.leaving_of(role).is_empty();
+            let alone = alone.filter(|_| goes_alone).cloned();
+            others.chain(alone).collect()
         } else if self.is_third(role) {
             // All of them, or the others, led by one whom it does not know.
             vec![Probe::AnyOf(vec![Probe::Quorum, Probe::QuorumOthers])]

@@ -1,5 +1,6 @@
 //! Orders the steps into waves: what may run at once, what waits for what, and which gates stand between.
 
+mod drain;
 mod install;
 mod instance;
 mod instead;
@@ -9,6 +10,8 @@ mod members;
 mod memory;
 mod passage;
 mod voters;
+
+pub use drain::{DRAIN, FILL};
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use sdtd::catalogue::descriptor::{OnChange, Source, Way};
 use sdtd::catalogue::{Catalogue, Descriptor, Folder, Probe, Renderer, Role};
+use sdtd::id::RoleName;
 use sdtd::inventory::Cluster;
 use sdtd::plan::packages;
 
@@ -35,7 +36,39 @@ fn probes(role: &Role) -> Vec<&Probe> {
         all.push(&quorum.mode);
         all.extend(&quorum.synced);
     }
+    if let Some(words) = role.one_by_one() {
+        all.extend(words.joined.iter().chain(&words.second).chain(&words.alone));
+    }
+    all.extend(role.data.iter().flat_map(|data| &data.anew));
+    all.extend(role.scale.iter().flat_map(|scale| &scale.leaves));
     all
+}
+
+/// The port that is asked for, and of which role; none where it is no port.
+fn port<'a>(
+    probe: &'a Probe,
+    (name, role): (&'a str, &'a Role),
+    of: &'a Descriptor,
+) -> Option<(&'a str, &'a str)> {
+    match probe {
+        Probe::Tcp(port) | Probe::Http { port, .. } | Probe::FourLetter { port, .. } => {
+            Some((name, port))
+        }
+        Probe::Quorum | Probe::QuorumOthers | Probe::QuorumLeader => {
+            assert!(
+                role.quorum.is_some(),
+                "{name} asks for a quorum and has none"
+            );
+            None
+        }
+        Probe::Others(inner) => port(inner, (name, role), of),
+        Probe::Some { role, asks } => {
+            let other = of.roles.get(role);
+            let other = other.unwrap_or_else(|| panic!("{name} asks some {role}"));
+            port(asks, (role.as_str(), other), of)
+        }
+        Probe::Driver(_) | Probe::Exec { .. } | Probe::AnyOf(_) => None,
+    }
 }
 
 /// The files that a descriptor names, but for those of its package.
@@ -47,6 +80,8 @@ fn named(descriptor: &Descriptor) -> BTreeSet<String> {
     for role in descriptor.roles.values() {
         names.extend(role.files.iter().map(|file| file.template.clone()));
         names.extend(role.once.iter().map(|once| once.hook.clone()));
+        let drain = role.rolling.drain.iter();
+        names.extend(drain.flat_map(|drain| [drain.hook.clone(), drain.fill.clone()]));
         let all = probes(role).into_iter().chain(&descriptor.verify);
         names.extend(all.filter_map(|probe| match probe {
             Probe::Exec { hook, .. } => Some(hook.clone()),
@@ -136,26 +171,11 @@ fn the_words_of_every_service_hold_together() {
                 "{who} reloads without a command"
             );
             for probe in probes(role) {
-                let probe = match probe {
-                    Probe::Others(inner) => inner.as_ref(),
-                    own => own,
-                };
-                let port = match probe {
-                    Probe::Tcp(port)
-                    | Probe::Http { port, .. }
-                    | Probe::FourLetter { port, .. } => port,
-                    Probe::Quorum | Probe::QuorumOthers | Probe::QuorumLeader => {
-                        assert!(
-                            role.quorum.is_some(),
-                            "{who} asks for a quorum and has none"
-                        );
-                        continue;
-                    }
-                    Probe::Driver(_) | Probe::Exec { .. } | Probe::Others(_) | Probe::AnyOf(_) => {
-                        continue;
-                    }
-                };
-                assert!(role.ports.contains_key(port), "{who} asks port `{port}`");
+                if let Some((of, port)) = port(probe, (role_name.as_str(), role), descriptor) {
+                    let of: RoleName = of.parse().expect("a role");
+                    let there = descriptor.roles[&of].ports.contains_key(port);
+                    assert!(there, "{who} asks port `{port}` of {of}");
+                }
             }
         }
         for need in &descriptor.needs {

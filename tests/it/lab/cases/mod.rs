@@ -21,6 +21,7 @@ mod removed;
 mod replace;
 mod rights;
 mod roll;
+mod stack;
 mod upgrade;
 mod way;
 mod ways;
@@ -40,6 +41,7 @@ pub const LONG: &[(&str, u32)] = &[
     ("upgrade", 5),
     ("migrate", 9),
     ("killed", 4),
+    ("stack", 9),
     ("way", 9),
 ];
 
@@ -73,6 +75,7 @@ pub const ALL: &[Case] = &[
     ("upgrade", upgrade::upgrade),
     ("migrate", migrate::migrate),
     ("way", way::way),
+    ("stack", stack::stack),
     ("destroy", end::destroy),
     ("damaged", faults::damaged),
     ("disk-full", disk::full),

@@ -1,0 +1,163 @@
+//! HDFS with two NameNodes and HBase on it: made through kills, rolled while clients write, and any host lost.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::Done;
+use crate::lab::hosts::{HOSTS, Lab};
+use crate::lab::inventory::Inventory;
+use crate::lab::laptop::{Laptop, Running, text};
+use crate::lab::say;
+
+/// A client of HBase: upstream's shell is in no Maven repository.
+const ROWS: &str = include_str!("Rows.java");
+
+fn inventory(laptop: &Laptop, handlers: u32) -> PathBuf {
+    let services = format!(
+        "services:\n  zookeeper: {{ servers: 3 }}\n  \
+         hdfs: {{ namenodes: 2, journalnodes: 3, datanodes: 5, config: {{ dfs.namenode.heartbeat.recheck-interval: 10000 }} }}\n  \
+         hbase: {{ masters: 2, regionservers: 4, heap: 320M, config: {{ hbase.regionserver.handler.count: {handlers} }} }}\n"
+    );
+    let text = Inventory::new().with_services(&services);
+    laptop.inventory(&text.replace("memory: 1G", "memory: 4G"))
+}
+
+/// Made through kills, then everything else.
+pub fn stack(lab: &mut Lab) -> Done {
+    lab.bare();
+    lab.spoiled();
+    let laptop = Laptop::new();
+    let path = inventory(&laptop, 10);
+    made_through_kills(lab, &laptop, &path);
+    laptop.expect_settled(&path);
+    let formatted = lab.on("pi1", "cat /var/lib/hdfs/namenode/current/VERSION");
+    lab.on("pi1", "mkdir -p /var/lib/hbase/tools");
+    rows(lab, "pi1", "put 0 2000");
+    file(lab, "pi1", "-put - /checked", Some("seq 1 200000"));
+
+    rolled(lab, &laptop);
+    for host in hosts_to_lose() {
+        lost(lab, &laptop, &path, host);
+    }
+    let after = lab.on("pi1", "cat /var/lib/hdfs/namenode/current/VERSION");
+    assert_eq!(after, formatted, "it was formatted again");
+    Done::Passed
+}
+
+/// Two of five that have something that others take over; in full all of them.
+fn hosts_to_lose() -> &'static [&'static str] {
+    match std::env::var("SDTD_FULL").as_deref() {
+        Ok("1") => &HOSTS,
+        _ => &["pi1", "pi4"],
+    }
+}
+
+/// The first deploy, killed while a NameNode is formatted, and while HBase starts for the first time.
+fn made_through_kills(lab: &Lab, laptop: &Laptop, path: &Path) {
+    let words = ["deploy", text(path), "--yes"];
+    for (what, host, sign) in [
+        (
+            "formats",
+            "pi1",
+            "test -e /var/lib/sdtd/lab/units/hdfs-namenode/once-format.begun",
+        ),
+        ("starts HBase", "pi1", "systemctl is-active hbase-master"),
+    ] {
+        let mut first = Running::start(&mut laptop.sdtd(&words));
+        first.until(what, || lab.try_on(host, sign).code == Some(0));
+        first.kill();
+        say(&format!("stack: killed as it {what}"));
+    }
+    let ran = laptop.run(&words).expect(0);
+    say(&format!(
+        "stack: made in {:.1} s after two kills",
+        ran.took.as_secs_f64()
+    ));
+}
+
+/// HBase's settings change while a client writes and reads.
+fn rolled(lab: &Lab, laptop: &Laptop) {
+    let balancer = "balancer() { sh -c '. /etc/hbase/tools/run.sh; . /etc/hbase/tools/balancer.sh; balancer'; }; \
+                    SDTD_INSTANCE=x balancer";
+    let before = lab.on("pi2", &as_hbase(balancer));
+    let writer = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| rows(lab, "pi5", "until /tmp/rows-stop"));
+        std::thread::sleep(Duration::from_secs(10));
+        let path = inventory(laptop, 11);
+        let ran = laptop.run(&["deploy", text(&path), "--yes"]).expect(0);
+        say(&format!("stack: rolled in {:.1} s", ran.took.as_secs_f64()));
+        laptop.expect_settled(&path);
+        lab.on("pi5", "touch /tmp/rows-stop");
+        writer.join().expect("it ends")
+    });
+    say(&format!("stack: {writer}"));
+    assert!(writer.contains(" failed 0 "), "{writer}");
+    assert_eq!(
+        lab.on("pi2", &as_hbase(balancer)),
+        before,
+        "the balancer is not as it was"
+    );
+    assert_eq!(before.trim(), "on");
+}
+
+/// A host is off, and back. What it had others have.
+fn lost(lab: &mut Lab, laptop: &Laptop, path: &Path, host: &str) {
+    let other = HOSTS
+        .into_iter()
+        .find(|other| *other != host)
+        .expect("another");
+    lab.run(&["kill", host]);
+    let began = Instant::now();
+    file(lab, other, "-cat /checked", None);
+    let hdfs = began.elapsed();
+    rows(lab, other, "check 0 2000");
+    say(&format!(
+        "stack: {host} lost: HDFS read after {:.1} s, all rows of HBase after {:.1} s",
+        hdfs.as_secs_f64(),
+        began.elapsed().as_secs_f64()
+    ));
+    let whole =
+        "sh /etc/hdfs/client/run.sh hdfs fsck / | grep -q 'Under-replicated blocks:.*0 (0.0 %)'";
+    let until = Instant::now() + Duration::from_secs(240);
+    while lab.try_on(other, &as_user("hdfs", whole)).code != Some(0) {
+        assert!(Instant::now() < until, "copies are still missing");
+        std::thread::sleep(Duration::from_secs(5));
+    }
+    lab.run(&["boot", host]);
+    laptop.run(&["deploy", text(path), "--yes"]).expect(0);
+    laptop.expect_settled(path);
+}
+
+fn as_user(user: &str, script: &str) -> String {
+    format!(
+        "setpriv --reuid={user} --regid={user} --init-groups sh -c {}",
+        sdtd::facts::quote(script)
+    )
+}
+
+fn as_hbase(script: &str) -> String {
+    as_user("hbase", script)
+}
+
+/// Runs the client, which is compiled there at first.
+fn rows(lab: &Lab, host: &str, words: &str) -> String {
+    let source = sdtd::facts::quote(ROWS);
+    let script = format!(
+        "mkdir -p /tmp/rows && cd /tmp/rows && . /etc/hbase/tools/run.sh && JAVA=$(ls -d /opt/java/bin/java) && \
+         if [ ! -e Rows.class ]; then printf '%s' {source} >Rows.java && \
+         $JAVA -cp \"$JARS\" org.eclipse.jdt.internal.compiler.batch.Main -11 -nowarn -cp \"$JARS\" Rows.java; fi && \
+         $JAVA -Xmx128m -cp \"/tmp/rows:$CONF:$JARS\" Rows {words}"
+    );
+    lab.on(host, &format!("export SDTD_INSTANCE=x; {script}"))
+}
+
+/// A file of HDFS, written from what a command prints or read with its sum.
+fn file(lab: &Lab, host: &str, words: &str, from: Option<&str>) {
+    let run = format!("sh /etc/hdfs/client/run.sh hdfs dfs {words}");
+    let sum = "seq 1 200000 | cksum";
+    let script = match from {
+        Some(command) => format!("{command} | {run}"),
+        None => format!("test \"$({run} | cksum)\" = \"$({sum})\""),
+    };
+    lab.on(host, &as_user("hdfs", &script));
+}
