@@ -116,6 +116,13 @@ impl Catalogue {
         self.services.get(name)
     }
 
+    /// The name of a service's folders on the hosts.
+    #[must_use]
+    pub fn folders<'a>(&'a self, name: &'a ServiceName) -> &'a str {
+        let given = self.get(name).and_then(|f| f.descriptor.folders.as_deref());
+        given.unwrap_or(name.as_str())
+    }
+
     /// What a service's version says of itself; empty for a version that is not known.
     #[must_use]
     pub fn release(&self, service: &Service) -> BTreeMap<String, String> {
@@ -129,7 +136,8 @@ impl Catalogue {
         self.services.iter()
     }
 
-    /// Services that run something and that no other one needs: what a cluster is made for.
+    /// Services that run something, that no other one needs and that are not there for others' sake: what a cluster
+    /// is made for.
     #[must_use]
     pub fn leading(&self) -> Vec<&ServiceName> {
         let needed = |name: &ServiceName| {
@@ -138,7 +146,7 @@ impl Catalogue {
                 |folder: &Folder| folder.descriptor.needs.iter().any(|n| n.service() == name);
             others.any(|(_, folder)| needs(folder))
         };
-        let runs = |folder: &Folder| !folder.descriptor.roles.is_empty();
+        let runs = |folder: &Folder| folder.descriptor.roles.values().any(|r| !r.stands_in_front);
         let leads = self
             .services
             .iter()
