@@ -66,21 +66,23 @@ impl Flow {
         };
         let view = self.view(facts);
         let there: Vec<&Member> = view.members.iter().filter(|m| &m.id.host == by).collect();
-        for (from, remote) in self
-            .fleet
+        let ports = there
             .iter()
-            .filter(|(from, _)| facts.contains_key(*from))
-        {
-            for member in &there {
-                for port in member.ports.values() {
-                    let knock = remote.dial(&reach.address, *port);
-                    if let Ok(Ok(_)) = tokio::time::timeout(KNOCK, knock).await {
-                        return Err(lives((host, from, *port), &member.id));
-                    }
-                }
-            }
-        }
-        Ok(())
+            .flat_map(|member| member.ports.values().copied());
+        let ports: Vec<u16> = ports.collect();
+        let asked = self.fleet.iter();
+        let knocks = asked.filter(|(from, _)| facts.contains_key(*from));
+        let knocks = knocks.map(async |(from, remote)| {
+            let reached = remote.reaches(&reach.address, &ports, KNOCK).await;
+            reached.ok().flatten().map(|port| (from, port))
+        });
+        let mut open = futures_util::future::join_all(knocks).await.into_iter();
+        let Some((from, port)) = open.find_map(|open| open) else {
+            return Ok(());
+        };
+        let is_there = |m: &&&Member| m.ports.values().any(|p| *p == port);
+        let id = there.iter().find(is_there).map(|member| &member.id);
+        id.map_or(Ok(()), |id| Err(lives((host, from, port), id)))
     }
 }
 

@@ -21,7 +21,7 @@ pub use ssh::{Ssh, SshOptions};
 pub use stream::{BoxStream, Dial};
 
 use crate::exec::script::Places;
-use crate::facts::{FactsError, FactsRequest, HostFacts};
+use crate::facts::{FactsError, FactsRequest, HostFacts, quote};
 use crate::plan::{Member, Step};
 
 /// Why a host did not do what it was asked.
@@ -210,6 +210,36 @@ impl Remote {
             Self::Shell(shell) => shell.dial(address, port).await,
             Self::Fake(fake) => fake.dial(address, port),
         }
+    }
+
+    /// The first of some ports of another machine that the host can connect to within `within`; none too where it
+    /// has no `bash` to try that with. A stream of [`Self::dial`] does not tell: a forward takes what nobody answers.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn reaches(
+        &self,
+        address: &str,
+        ports: &[u16],
+        within: Duration,
+    ) -> Result<Option<u16>, RemoteError> {
+        let shell = match self {
+            Self::Shell(shell) => shell,
+            Self::Fake(fake) => return Ok(fake.reaches(address, ports)),
+        };
+        let mut script = String::new();
+        for port in ports {
+            let (seconds, to) = (
+                within.as_secs(),
+                quote(&format!(": </dev/tcp/{address}/{port}")),
+            );
+            script += &format!("timeout {seconds} bash -c {to} 2>/dev/null && echo {port} &\n");
+        }
+        script += "wait\n";
+        let mut first = None;
+        let mut line = |line: &str| first = first.or(line.trim().parse().ok());
+        shell.command(&script, within * 3, &mut line).await?;
+        Ok(first)
     }
 
     /// Runs a hook of an instance as its user.

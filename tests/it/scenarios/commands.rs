@@ -63,17 +63,7 @@ pub async fn run(bench: &mut Bench, command: &Command) -> String {
             bench.replace = None;
             return shown;
         }
-        ["deploy", "--replace", host, "--with", by] => {
-            let before = bench.sim.lock().expect("whole").clone();
-            bench.takes_place(host, by);
-            let shown = deploy(bench).await;
-            bench.with = None;
-            // Refused, it takes nobody's place.
-            if shown.starts_with("exit ") {
-                *bench.sim.lock().expect("whole") = before;
-            }
-            return shown;
-        }
+        ["deploy", "--replace", host, "--with", by] => return takes_place(bench, host, by).await,
         ["finalize", service] => {
             bench.finalize.insert(service.parse().expect("a service"));
             let shown = deploy(bench).await;
@@ -376,6 +366,18 @@ async fn deploy(bench: &mut Bench) -> String {
         Ok(ran) => summary(&ran),
         Err(failure) => refused(&failure),
     }
+}
+
+/// Another host takes a dead one's place; refused, it takes nobody's.
+async fn takes_place(bench: &mut Bench, host: &str, by: &str) -> String {
+    let before = bench.sim.lock().expect("whole").clone();
+    bench.takes_place(host, by);
+    let shown = deploy(bench).await;
+    bench.with = None;
+    if shown.starts_with("exit ") {
+        *bench.sim.lock().expect("whole") = before;
+    }
+    shown
 }
 
 fn watch_wide(bench: &Bench, number: usize) {
