@@ -39,6 +39,9 @@ pub struct Descriptor {
     /// one with roles is started, and ready, before this one.
     #[serde(default)]
     pub needs: Vec<Need>,
+    /// Whether `sdtd init` takes it where nobody says what shall run.
+    #[serde(default)]
+    pub suggested: bool,
     /// Upstream versions that this folder supports; the first is the default.
     pub versions: IndexMap<String, Version>,
     /// What a new version does not do before it is finalized; with a service that has no such word, a version

@@ -137,7 +137,7 @@ impl Catalogue {
     }
 
     /// Services that run something, that no other one needs and that are not there for others' sake: what a cluster
-    /// is made for.
+    /// is made for. Where some of them are suggested, these.
     #[must_use]
     pub fn leading(&self) -> Vec<&ServiceName> {
         let needed = |name: &ServiceName| {
@@ -147,11 +147,16 @@ impl Catalogue {
             others.any(|(_, folder)| needs(folder))
         };
         let runs = |folder: &Folder| folder.descriptor.roles.values().any(|r| !r.stands_in_front);
-        let leads = self
+        let mut leads: Vec<_> = self
             .services
             .iter()
-            .filter(|(name, f)| runs(f) && !needed(name));
-        leads.map(|(name, _)| name).collect()
+            .filter(|(name, f)| runs(f) && !needed(name))
+            .collect();
+        let suggested = |(_, folder): &(_, &Folder)| folder.descriptor.suggested;
+        if leads.iter().any(suggested) {
+            leads.retain(suggested);
+        }
+        leads.into_iter().map(|(name, _)| name).collect()
     }
 
     /// These services with all that run something and that they need by default, each after those that it needs.

@@ -342,6 +342,9 @@ pub struct Run {
     /// `CAP_NET_BIND_SERVICE` for ports below 1024; it can get no others then.
     #[serde(default)]
     pub capabilities: Vec<String>,
+    /// Paths that it writes besides those of its data and logs (*templates*; one that renders to nothing is left out).
+    #[serde(default)]
+    pub writes: Vec<String>,
     /// Open files allowed.
     #[serde(default = "default_nofile")]
     pub nofile: u64,

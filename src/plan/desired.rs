@@ -259,6 +259,7 @@ impl Context<'_> {
         let mut writable = data.to_vec();
         writable.push(paths.logs(words.folders()));
         writable.push(paths.data(words.folders()));
+        writable.extend(words_of(&role.run.writes)?);
         let unit = json!({ "unit": {
             "title": words.folder.descriptor.title, "member": member.id.to_string(),
             "user": member.user.clone().unwrap_or_default(), "env": env,
