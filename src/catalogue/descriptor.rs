@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::front::{Front, FrontMode, FrontTo};
 pub use super::probe::{DriverAction, Probe};
 pub use super::role::{
     Count, Data, Drain, FileSpec, HeapRule, IdRule, Memory, Mending, OnChange, Once, OnceOn,
@@ -33,6 +34,10 @@ pub struct Descriptor {
     /// Whether `sdtd init` takes it where nobody says what shall run.
     #[serde(default)]
     pub usual: bool,
+    /// The name of its folders in `/etc`, `/var/lib` and `/var/log`; the service's own name if not given. For a
+    /// package that has folders of that name itself.
+    #[serde(default)]
+    pub folders: Option<String>,
     /// Services that must be there first. One without roles is a package installed on the same hosts;
     /// one with roles is started, and ready, before this one.
     #[serde(default)]
@@ -223,8 +228,12 @@ pub enum Source {
     Distribution {
         /// Its name.
         package: String,
-        /// Where it puts its tree.
+        /// Where it puts its tree: a folder that is there as long as the package is.
         home: String,
+        /// Units of its own, such as `thing.service`, that its installation would start: they are neither started
+        /// nor enabled. A host that has the package already keeps them as they are.
+        #[serde(default)]
+        units: Vec<String>,
     },
     /// A folder of this service's own files, packed as they are: for services that are a few scripts.
     Folder {

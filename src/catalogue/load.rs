@@ -116,6 +116,13 @@ impl Catalogue {
         self.services.get(name)
     }
 
+    /// The name of a service's folders on the hosts.
+    #[must_use]
+    pub fn folders<'a>(&'a self, name: &'a ServiceName) -> &'a str {
+        let given = self.get(name).and_then(|f| f.descriptor.folders.as_deref());
+        given.unwrap_or(name.as_str())
+    }
+
     /// What a service's version says of itself; empty for a version that is not known.
     #[must_use]
     pub fn release(&self, service: &Service) -> BTreeMap<String, String> {

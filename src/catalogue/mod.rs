@@ -1,6 +1,7 @@
 //! The services that sdtd knows: folders of data, embedded in the binary or given by the user.
 
 pub mod descriptor;
+mod front;
 mod live;
 mod load;
 mod probe;

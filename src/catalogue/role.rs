@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::front::Front;
 use super::probe::{DriverAction, Probe};
 use super::scale::{OneByOne, Scale, Votes};
 use super::when::When;
@@ -26,6 +27,13 @@ pub struct Role {
     /// Ports by name; the first is the one its clients use.
     #[serde(default)]
     pub ports: IndexMap<String, u16>,
+    /// What may be put in front of its instances, by name.
+    #[serde(default)]
+    pub fronts: IndexMap<String, Front>,
+    /// Whether it stands in front of the cluster's services: each of its instances opens the port of each of their
+    /// fronts. Its templates read them as the list `fronts`.
+    #[serde(default)]
+    pub stands_in_front: bool,
     /// Ports whose addresses others keep in their data: neither they nor the hosts' addresses can be changed
     /// after the first deploy.
     #[serde(default)]
@@ -333,6 +341,13 @@ pub struct Run {
     /// The command that makes it read its files again (*templates*), for `on_change: reload`.
     #[serde(default)]
     pub reload: Vec<String>,
+    /// What a system's service needs of root's rights though it runs as its own user, such as
+    /// `CAP_NET_BIND_SERVICE` for ports below 1024; it can get no others then.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+    /// Paths that it writes besides those of its data and logs (*templates*; one that renders to nothing is left out).
+    #[serde(default)]
+    pub writes: Vec<String>,
     /// Open files allowed.
     #[serde(default = "default_nofile")]
     pub nofile: u64,

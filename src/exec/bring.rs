@@ -67,7 +67,10 @@ impl Executor {
         artifact: &Artifact,
         remote: &Remote,
     ) -> Result<(), Undone> {
-        let Step::Distribution { package, brought } = step else {
+        let Step::Distribution {
+            package, brought, ..
+        } = step
+        else {
             return Ok(());
         };
         *brought = Some(artifact.sha256.clone());

@@ -83,11 +83,19 @@ fn call(places: &Places, n: usize, step: &Step, functions: &mut String, calls: &
             )
         }
         Step::Package { .. } => package_call(places, n, step, functions),
-        Step::Distribution { package, brought } => {
+        Step::Distribution {
+            package,
+            brought,
+            quiet,
+        } => {
             let sum = brought.as_deref().unwrap_or_default();
             let archive = brought.as_ref().map(|sum| places.arrival(sum));
             let archive = archive.unwrap_or_default();
-            let words = [package.as_str(), &archive, sum].map(quote);
+            let words = [package.as_str(), &archive, sum].into_iter();
+            let words: Vec<String> = words
+                .chain(quiet.iter().map(String::as_str))
+                .map(quote)
+                .collect();
             format!("apt_install {}", words.join(" "))
         }
         Step::Link { path, to, .. } => format!("make_link {} {}", quote(path), quote(to)),

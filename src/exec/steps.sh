@@ -98,15 +98,29 @@ fill_tree() { # archive gzip strip tree owner tools-function
   [ -z "$5" ] || chown -R "$5:$(id -gn "$5")" "$4"
 }
 
-# apt_install package archive sum; the last two are of what the operator's machine brought, once this host could
-# not get the package itself. Getting is apart from installing: only a package that can't be had is brought.
+# apt_install package archive sum unit...; archive and sum are of what the operator's machine brought, once this host
+# could not get the package itself. Getting is apart from installing: only a package that can't be had is brought.
 apt_install() {
   command -v apt-get >/dev/null || { echo "this host has no apt-get" >&2; return 1; }
   [ "$(id -u)" = 0 ] || { echo "apt-get needs root, and sdtd has no root here" >&2; return 1; }
   export DEBIAN_FRONTEND=noninteractive
-  [ -z "$2" ] || { apt_brought "$2" "$3"; return; }
-  apt install --download-only "$1" || { apt update; apt install --download-only "$1"; } || return 103
-  apt install "$1"
+  package=$1 archive=$2 sent=$3; shift 3
+  [ -n "$archive" ] || apt install --download-only "$package" ||
+    { apt update; apt install --download-only "$package"; } || return 103
+  hushed mask "$@" || return 1
+  if [ -n "$archive" ]; then apt_brought "$archive" "$sent"; else apt install "$package"; fi
+  code=$?
+  hushed unmask "$@" && hushed disable "$@"
+  return "$code"
+}
+
+# Units that a package would start are masked while it is installed, then disabled; a mask of this kind does not
+# outlive the system's next start.
+hushed() { # mask|unmask|disable unit...
+  how=$1; shift
+  [ $# != 0 ] && [ -d /run/systemd/system ] || return 0
+  [ "$how" = disable ] || set -- --runtime "$@"
+  systemctl "$how" --quiet "$@" >&2
 }
 
 # Somebody else's apt may hold the lock for a while; a mirror that does not answer is not waited for.

@@ -1,10 +1,11 @@
 //! Rules that hold between the parts of an inventory: ports, memory, racks, data folders.
 
 use crate::catalogue::{Catalogue, Role};
-use crate::id::{HostName, RoleName, ServiceName, suffix};
+use crate::id::{HostName, RoleName, suffix};
 
 use super::address;
 use super::finding::Finding;
+use super::fronts::{self, PlacedFront};
 use super::model::{Cluster, Connection, Host, Service};
 use super::services::placement;
 use super::tree::{Node, Span};
@@ -25,7 +26,8 @@ pub(super) fn check(cluster: &Cluster, root: &Node, catalogue: &Catalogue) -> Ve
     let mut findings = Vec::new();
     racks(cluster, root, &mut findings);
     reach(cluster, root, &mut findings);
-    ports(&placed, root, &mut findings);
+    ports(&placed, &cluster.fronts(catalogue), root, &mut findings);
+    findings.extend(fronts::unused(cluster, root, catalogue));
     data(&placed, root, &mut findings);
     overrides(cluster, &placed, root, &mut findings);
     super::memory::check(cluster, root, catalogue, &mut findings);
@@ -107,60 +109,96 @@ fn reach(cluster: &Cluster, root: &Node, findings: &mut Vec<Finding>) {
     }
 }
 
-fn ports(placed: &[Placed<'_>], root: &Node, findings: &mut Vec<Finding>) {
-    struct Open<'a> {
-        at: &'a Placed<'a>,
-        name: &'a str,
-        port: u16,
-        span: Span,
+/// A port that an instance opens.
+struct Open<'a> {
+    at: &'a Placed<'a>,
+    /// The service whose `ports:` says which, and under which name.
+    of: &'a Service,
+    name: &'a str,
+    port: u16,
+    title: String,
+    span: Span,
+}
+
+impl Open<'_> {
+    fn is_given(&self) -> bool {
+        self.of.ports.contains_key(self.name)
     }
-    let mut open: Vec<Open<'_>> = Vec::new();
-    for at in placed {
-        let most = at.role.most(at.service.per_host);
-        let each = |copy| at.role.ports.iter().map(move |port| (copy, port));
-        for (copy, (name, default)) in (0..most).flat_map(each) {
-            let first = at.service.ports.get(name).copied().unwrap_or(*default);
-            let port = first.saturating_add(copy);
-            let span = root.place(&["services", at.service.name.as_str(), "ports", name]);
-            let clash = open
-                .iter()
-                .find(|other| other.port == port && shared(at, other.at).is_some());
-            if let Some(other) = clash {
-                let host = shared(at, other.at).unwrap_or_default();
-                let theirs = title(&other.at.service.name, other.at.name, other.name);
-                let cause = format!(
-                    "port {port} would be opened twice on {host}: by {theirs} and by {}",
-                    title(&at.service.name, at.name, name)
-                );
-                // Point at the one that the user set, if only one is.
-                let own = at.service.ports.contains_key(name)
-                    || !other.at.service.ports.contains_key(other.name);
-                let (here, there) = if own {
-                    (span, other.span)
-                } else {
-                    (other.span, span)
-                };
-                let word = if own { name } else { other.name };
-                let finding = Finding::error(here, cause)
-                    .also(there, "the other one")
-                    .help(format!(
-                        "give one of them another port: `ports: {{ {word}: … }}`"
-                    ));
-                findings.push(finding);
-            } else {
-                open.push(Open {
-                    at,
-                    name,
-                    port,
-                    span,
-                });
-            }
+
+    /// What to write for another port.
+    fn word(&self) -> String {
+        let word = format!("`ports: {{ {}: … }}`", self.name);
+        if self.of.name == self.at.service.name {
+            word
+        } else {
+            format!("{word} of `{}`", self.of.name)
         }
     }
 }
 
-fn title(service: &ServiceName, role: &RoleName, port: &str) -> String {
-    format!("`{port}` of {service} {role}")
+/// What a role opens on its hosts: its own ports, of each copy, and those of all fronts where it stands in front.
+fn opened<'a>(at: &'a Placed<'a>, fronts: &[PlacedFront<'a>], root: &Node) -> Vec<Open<'a>> {
+    let span =
+        |of: &Service, name: &str| root.place(&["services", of.name.as_str(), "ports", name]);
+    let most = at.role.most(at.service.per_host);
+    let each = |copy| at.role.ports.iter().map(move |port| (copy, port));
+    let own = (0..most).flat_map(each).map(|(copy, (name, default))| {
+        let first = at.service.ports.get(name).copied().unwrap_or(*default);
+        Open {
+            at,
+            of: at.service,
+            name,
+            port: first.saturating_add(copy),
+            title: format!("`{name}` of {} {}", at.service.name, at.name),
+            span: span(at.service, name),
+        }
+    });
+    let fronts = fronts.iter().filter(|_| at.role.stands_in_front);
+    let fronts = fronts.map(|front| Open {
+        at,
+        of: front.service,
+        name: front.name,
+        port: front.at(),
+        title: format!(
+            "{} {} for `{}` of {}",
+            at.service.name, at.name, front.name, front.service.name
+        ),
+        span: span(front.service, front.name),
+    });
+    own.chain(fronts).collect()
+}
+
+fn ports(
+    placed: &[Placed<'_>],
+    fronts: &[PlacedFront<'_>],
+    root: &Node,
+    findings: &mut Vec<Finding>,
+) {
+    let mut open: Vec<Open<'_>> = Vec::new();
+    for one in placed.iter().flat_map(|at| opened(at, fronts, root)) {
+        let clash = open
+            .iter()
+            .find(|other| other.port == one.port && shared(one.at, other.at).is_some());
+        let Some(other) = clash else {
+            open.push(one);
+            continue;
+        };
+        let host = shared(one.at, other.at).unwrap_or_default();
+        let cause = format!(
+            "port {} would be opened twice on {host}: by {} and by {}",
+            one.port, other.title, one.title
+        );
+        // Point at the one that the user set, if only one is.
+        let (here, there) = if one.is_given() || !other.is_given() {
+            (&one, other)
+        } else {
+            (other, &one)
+        };
+        let finding = Finding::error(here.span, cause)
+            .also(there.span, "the other one")
+            .help(format!("give one of them another port: {}", here.word()));
+        findings.push(finding);
+    }
 }
 
 /// A host that both may be on, in words.

@@ -163,7 +163,9 @@ fn service_word(word: &ServiceWord<'_>, descriptor: &Descriptor, catalogue: &Cat
                 schema["default"] = json!(port);
                 (name.clone(), schema)
             };
-            let properties: Map<String, Json> = ports.map(one).collect();
+            let fronts = descriptor.roles.values().flat_map(|role| &role.fronts);
+            let fronts = fronts.map(|(name, front)| (name, &front.at));
+            let properties: Map<String, Json> = ports.chain(fronts).map(one).collect();
             json!({ "type": "object", "additionalProperties": false, "properties": properties })
         }
         ServiceTakes::Data(many) => folders(many),

@@ -387,7 +387,8 @@ fn ports(
     let known: Vec<&str> = owner
         .descriptor()
         .roles_with(settings)
-        .flat_map(|(_, role)| role.ports.keys().map(String::as_str))
+        .flat_map(|(_, role)| role.ports.keys().chain(role.fronts.keys()))
+        .map(String::as_str)
         .collect();
     let mut ports = BTreeMap::new();
     for entry in reader.map(node, "`ports`") {

@@ -83,7 +83,7 @@ pub(super) fn service_words(descriptor: &Descriptor) -> Vec<ServiceWord<'_>> {
             "Upstream keys and their values, over sdtd's own.",
         );
     }
-    if roles.any(|role| !role.ports.is_empty()) {
+    if roles.any(|role| !role.ports.is_empty() || !role.fronts.is_empty()) {
         add(
             "ports",
             ServiceTakes::Ports,
@@ -236,6 +236,10 @@ fn port_help(descriptor: &Descriptor) -> String {
     let ports: IndexSet<String> = ports
         .map(|(name, port)| format!("`{name}` ({port})"))
         .collect();
+    let fronts = descriptor.roles.values().flat_map(|role| &role.fronts);
+    let fronts =
+        fronts.map(|(name, front)| format!("`{name}` ({}) of what stands in front", front.at));
+    let ports: IndexSet<String> = ports.into_iter().chain(fronts).collect();
     ports.into_iter().collect::<Vec<_>>().join(", ")
 }
 

@@ -9,7 +9,7 @@ use crate::catalogue::descriptor::Role;
 use crate::catalogue::{Catalogue, Folder, Renderer};
 use crate::facts::HostFacts;
 use crate::id::{Arch, HostName, InstanceId, ServiceName};
-use crate::inventory::{Cluster, Connection, Host, Service};
+use crate::inventory::{Cluster, Connection, Host, PlacedFront, Service};
 use crate::plan::model::{Member, RoleRef};
 use crate::plan::packages;
 use crate::plan::paths::HostPaths;
@@ -42,6 +42,14 @@ pub(super) struct Words<'a> {
     pub(super) name: &'a ServiceName,
     pub(super) folder: &'a Folder,
     pub(super) service: &'a Service,
+}
+
+impl<'a> Words<'a> {
+    /// The name of its folders on the hosts.
+    pub(super) fn folders(&self) -> &'a str {
+        let given = self.folder.descriptor.folders.as_deref();
+        given.unwrap_or(self.name.as_str())
+    }
 }
 
 impl<'a> Context<'a> {
@@ -100,6 +108,10 @@ impl<'a> Context<'a> {
             let first = words.service.ports.get(name).copied().unwrap_or(*port);
             *port = first.saturating_add(id.copy - 1);
         }
+        if role.stands_in_front {
+            let fronts = self.cluster.fronts(self.catalogue);
+            ports.extend(fronts.iter().map(|front| (front.title(), front.at())));
+        }
         let unit = id.unit();
         let mut env = BTreeMap::new();
         env.insert("SDTD_INSTANCE".to_owned(), id.to_string());
@@ -108,7 +120,7 @@ impl<'a> Context<'a> {
             number.map(|n| n.to_string()).unwrap_or_default(),
         );
         env.insert("SDTD_UNIT".to_owned(), unit.clone());
-        env.insert("SDTD_CONFIG".to_owned(), paths.config(words.name));
+        env.insert("SDTD_CONFIG".to_owned(), paths.config(words.folders()));
         env.insert(
             "SDTD_DATA".to_owned(),
             self.data(words, id, &paths).join(":"),
@@ -127,7 +139,7 @@ impl<'a> Context<'a> {
             ports,
             version: words.service.version.clone(),
             user: self.user(host, words.name),
-            log: format!("{}/{unit}.log", paths.logs(words.name)),
+            log: format!("{}/{unit}.log", paths.logs(words.folders())),
             hooks: paths.hooks(words.name),
             id: id.clone(),
             unit,
@@ -153,7 +165,7 @@ impl<'a> Context<'a> {
             .filter(|d| !d.is_empty());
         let given = own.unwrap_or(&words.service.data);
         if given.is_empty() {
-            let (folder, suffix) = (paths.data(words.name), id.suffix());
+            let (folder, suffix) = (paths.data(words.folders()), id.suffix());
             vec![format!("{folder}/{}{suffix}", id.role)]
         } else {
             data.folders(given, &id.suffix())
@@ -275,7 +287,7 @@ impl<'a> Context<'a> {
         Value::from(Serde(json!({
             "cluster": { "name": self.cluster.name },
             "host": {
-                "name": host.name, "address": host.address, "bind": bind(host, false),
+                "name": host.name, "address": host.address, "bind": bind(host, false), "own": bind(host, true),
                 "rack": host.rack.clone().unwrap_or_default(),
                 "arch": facts.map(|f| f.arch.to_string()).unwrap_or_default(),
                 "memory_mb": self.memory_mb(&id.host), "cpus": facts.map_or(1, |f| f.cpus),
@@ -286,12 +298,13 @@ impl<'a> Context<'a> {
             "instance": instance,
             "paths": {
                 "root": paths.root, "home": home.cloned().unwrap_or_default(),
-                "link": link.unwrap_or_default(), "config": paths.config(words.name),
-                "data": paths.data(words.name), "logs": paths.logs(words.name),
-                "tmp": format!("{}/tmp", paths.data(words.name)), "hooks": paths.hooks(words.name),
+                "link": link.unwrap_or_default(), "config": paths.config(words.folders()),
+                "data": paths.data(words.folders()), "logs": paths.logs(words.folders()),
+                "tmp": format!("{}/tmp", paths.data(words.folders())), "hooks": paths.hooks(words.name),
                 "state": paths.unit(&member.unit),
             },
             "members": self.role_values(&id.service, id.role.as_str()),
+            "fronts": self.front_values(),
             "services": self.services_values(&id.host),
         })))
     }
@@ -315,6 +328,33 @@ impl<'a> Context<'a> {
             })
         };
         self.there().filter(of_role).map(value).collect()
+    }
+
+    /// What is in front of all services, each with the instances behind it.
+    fn front_values(&self) -> serde_json::Value {
+        let there: Vec<Member> = self.there().collect();
+        let of = |front: PlacedFront<'_>| {
+            let behind =
+                |m: &&Member| m.id.service == front.service.name && &m.id.role == front.role;
+            let one = |m: &Member| {
+                json!({
+                    "name": format!("{}{}", m.id.host, m.id.suffix()), "host": m.id.host, "address": m.address,
+                    "port": m.ports.get(&front.words.port),
+                })
+            };
+            let members: Vec<_> = there.iter().filter(behind).map(one).collect();
+            let words = front.words;
+            json!({
+                "title": front.title(), "service": front.service.name, "role": front.role, "name": front.name,
+                "at": front.at(), "mode": words.mode, "to": words.to, "check": words.check, "tunnel": words.tunnel,
+                "members": members,
+            })
+        };
+        self.cluster
+            .fronts(self.catalogue)
+            .into_iter()
+            .map(of)
+            .collect()
     }
 
     fn services_values(&self, host: &HostName) -> serde_json::Value {

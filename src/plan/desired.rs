@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::catalogue::descriptor::{FileSpec, OnChange, OnceOn, Role};
 use crate::catalogue::{LiveKey, RenderError, live_keys};
 use crate::digest::hex;
-use crate::id::{InstanceId, ServiceName};
+use crate::id::InstanceId;
 use crate::inventory::{Connection, Service};
 use crate::plan::context::{Context, Words};
 use crate::plan::held::Guard;
@@ -126,7 +126,7 @@ impl Context<'_> {
         let state = paths.unit(&member.unit);
         let wanted = (format!("{state}/wanted"), fingerprint(&files, &unit));
         Ok(Some(Desired {
-            dirs: dirs(&paths, words.name, &data),
+            dirs: dirs(&paths, words.folders(), &data),
             once: self.once(role, id, &member, &state),
             guards,
             data,
@@ -257,16 +257,17 @@ impl Context<'_> {
         }
         let guards: Vec<String> = guards.iter().map(|g| g.script(&paths.held())).collect();
         let mut writable = data.to_vec();
-        writable.push(paths.logs(words.name));
-        writable.push(paths.data(words.name));
+        writable.push(paths.logs(words.folders()));
+        writable.push(paths.data(words.folders()));
+        writable.extend(words_of(&role.run.writes)?);
         let unit = json!({ "unit": {
             "title": words.folder.descriptor.title, "member": member.id.to_string(),
             "user": member.user.clone().unwrap_or_default(), "env": env,
             "command": words_of(&role.run.command)?, "reload": words_of(&role.run.reload)?,
             "nofile": role.run.nofile, "stop_within": role.run.stop_within,
-            "after": role.run.after, "data": data, "guards": guards, "writable": writable,
+            "capabilities": role.run.capabilities, "after": role.run.after, "data": data, "guards": guards, "writable": writable,
             "state": paths.unit(&member.unit),
-            "out": format!("{}/{}.out", paths.logs(words.name), member.unit),
+            "out": format!("{}/{}.out", paths.logs(words.folders()), member.unit),
         }});
         let local = matches!(host.connection, Connection::Local { .. });
         let (template, path, mode) = if local {
@@ -327,7 +328,7 @@ fn guards(role: &Role, id: &InstanceId, data: &[String]) -> Vec<Guard> {
     holds.map(guard).unwrap_or_default()
 }
 
-fn dirs(paths: &HostPaths, service: &ServiceName, data: &[String]) -> Vec<(String, String)> {
+fn dirs(paths: &HostPaths, service: &str, data: &[String]) -> Vec<(String, String)> {
     let mut dirs = vec![
         (paths.config(service), "0755".to_owned()),
         (paths.logs(service), "0755".to_owned()),

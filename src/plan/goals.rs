@@ -317,8 +317,9 @@ fn made_here(
         let link = packages::link(input.catalogue, service, paths);
         made.extend(link.filter(|link| facts.links.contains_key(link)));
         if !folder.descriptor.roles.is_empty() {
-            made.extend([paths.config(service), paths.logs(service)]);
-            made.extend((!keep_data).then(|| paths.data(service)));
+            let folders = input.catalogue.folders(service);
+            made.extend([paths.config(folders), paths.logs(folders)]);
+            made.extend((!keep_data).then(|| paths.data(folders)));
         }
     }
     made

@@ -265,6 +265,9 @@ pub enum Step {
         /// package itself does.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         brought: Option<String>,
+        /// Units of its own that its installation would start, and that are not to run.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        quiet: Vec<String>,
     },
     /// A symbolic link.
     Link {

@@ -224,11 +224,26 @@ pub fn distribution(
     let values = values(catalogue, service, arch);
     let render = |text: &str| Renderer::new().render("package", text, &values).ok();
     chosen(package, service).find_map(|source| match source {
-        descriptor::Source::Distribution { package, home } => {
+        descriptor::Source::Distribution { package, home, .. } => {
             Some((render(package)?, render(home)?))
         }
         _ => None,
     })
+}
+
+/// The units of the distribution's package of a service that are not to be started.
+#[must_use]
+pub fn quiet(catalogue: &Catalogue, service: &Service) -> Vec<String> {
+    let folder = catalogue.get(&service.name);
+    let package = folder.and_then(|folder| folder.descriptor.package.as_ref());
+    let mut sources = package
+        .into_iter()
+        .flat_map(|package| chosen(package, service));
+    let units = sources.find_map(|source| match source {
+        descriptor::Source::Distribution { units, .. } => Some(units.clone()),
+        _ => None,
+    });
+    units.unwrap_or_default()
 }
 
 /// The sources that the inventory leaves to be tried.

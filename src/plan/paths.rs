@@ -93,19 +93,19 @@ impl HostPaths {
 
     /// A service's configuration.
     #[must_use]
-    pub fn config(&self, service: &ServiceName) -> String {
+    pub fn config(&self, service: &str) -> String {
         self.at(&format!("/etc/{service}"))
     }
 
     /// Below which a service keeps its data.
     #[must_use]
-    pub fn data(&self, service: &ServiceName) -> String {
+    pub fn data(&self, service: &str) -> String {
         self.at(&format!("/var/lib/{service}"))
     }
 
     /// A service's logs.
     #[must_use]
-    pub fn logs(&self, service: &ServiceName) -> String {
+    pub fn logs(&self, service: &str) -> String {
         self.at(&format!("/var/log/{service}"))
     }
 

@@ -27,8 +27,9 @@ impl Context<'_> {
         };
         let paths = HostPaths::new(&self.cluster.name, host);
         let link = packages::link(self.catalogue, name, &paths).unwrap_or_default();
+        let folders = self.catalogue.folders(name);
         let values = Value::from(Serde(json!({
-            "paths": { "link": link, "config": paths.config(name), "logs": paths.logs(name) },
+            "paths": { "link": link, "config": paths.config(folders), "logs": paths.logs(folders) },
         })));
         let place = format!("{name}/service.yaml (profile)");
         let mut lines = Vec::new();
@@ -68,7 +69,7 @@ impl Context<'_> {
             .map(|other| (other.to_string(), json!({ "home": link(other) })))
             .collect();
         let values = Value::from(Serde(json!({
-            "paths": { "home": link(name), "config": paths.config(name) }, "services": others,
+            "paths": { "home": link(name), "config": paths.config(self.catalogue.folders(name)) }, "services": others,
             "release": self.cluster.services.get(name).map(|s| self.catalogue.release(s)).unwrap_or_default(),
         })));
         for tool in &folder.descriptor.tools {

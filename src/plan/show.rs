@@ -24,8 +24,12 @@ impl fmt::Display for Step {
             Self::Block { path, .. } => write!(f, "take the block out of {path}"),
             Self::Sysctl { key, after, .. } => write!(f, "kernel setting {key}={after}"),
             Self::Package { name, version, .. } => write!(f, "package {name} {version}"),
-            Self::Distribution { package, .. } => {
-                write!(f, "package {package} of the distribution")
+            Self::Distribution { package, quiet, .. } => {
+                write!(f, "package {package} of the distribution")?;
+                match quiet.as_slice() {
+                    [] => Ok(()),
+                    units => write!(f, ", without starting {}", units.join(", ")),
+                }
             }
             Self::Link { path, to, .. } => write!(f, "link {path} to {to}"),
             Self::Once { name, .. } => write!(f, "{name} (once)"),

@@ -153,6 +153,7 @@ fn a_debian_without_a_network_gets_its_package() {
     let step = |brought| Step::Distribution {
         package: package.clone(),
         brought,
+        quiet: Vec::new(),
     };
     assert_eq!(jail.step(step(None)), "@sdtd 1 bring\n");
     let said = jail.sh(ASK);

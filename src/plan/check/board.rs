@@ -19,7 +19,7 @@ pub(super) fn ports(
     let here = desired.iter().filter(|d| d.member.id.host == host.name);
     let taken = here
         .filter(|one| !facts.runs(&one.member.unit))
-        .flat_map(|one| taken(host, facts, one));
+        .flat_map(|one| taken(context, (host, facts), one));
     let taken: Vec<Check> = taken.collect();
     if taken.is_empty() && !context.placement.on(&host.name).any(|_| true) {
         return Vec::new();
@@ -30,7 +30,8 @@ pub(super) fn ports(
     taken
 }
 
-fn taken(host: &Host, facts: &HostFacts, one: &Desired) -> Vec<Check> {
+fn taken(context: &Context<'_>, (host, facts): (&Host, &HostFacts), one: &Desired) -> Vec<Check> {
+    let fronts = context.cluster.fronts(context.catalogue);
     let local = matches!(host.connection, Connection::Local { .. });
     let clashes = |listener: &&Listener, port: u16| {
         let address = listener.address.trim_start_matches("::ffff:");
@@ -47,7 +48,12 @@ fn taken(host: &Host, facts: &HostFacts, one: &Desired) -> Vec<Check> {
             "port {port} ({name} of {}) is taken by {who} on {}",
             one.member.id, listener.address
         );
-        let service = &one.member.id.service;
+        // A front's port is said under its own service.
+        let front = fronts.iter().find(|front| front.title() == *name);
+        let (service, name) = match front {
+            Some(front) => (&front.service.name, front.name),
+            None => (&one.member.id.service, name.as_str()),
+        };
         Some(Check::pass("ports", &host.name, found).fail(format!(
             "stop it there, or give {service} another port: `services: {{ {service}: {{ ports: {{ {name}: … }} }} }}`"
         )))

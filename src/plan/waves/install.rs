@@ -86,6 +86,10 @@ impl Waves<'_> {
                 steps.steps.push(Step::Distribution {
                     package: package.clone(),
                     brought: None,
+                    quiet: packages::quiet(
+                        self.context.catalogue,
+                        &self.context.cluster.services[service],
+                    ),
                 });
             }
             Some(missing) => {

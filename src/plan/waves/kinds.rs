@@ -55,7 +55,7 @@ impl Waves<'_> {
         let settle = rolling.settle.as_ref();
         let settle = settle.map(|settle| ResourceChange::settle(role, settle));
         match kind {
-            Kind::Tidy | Kind::Reload | Kind::Live => wave,
+            Kind::Tidy | Kind::Live => wave,
             Kind::Join => Wave {
                 width: self.joins_alone(role, &wave).then_some(1),
                 before: if self.joins_alone(role, &wave) {
@@ -67,7 +67,7 @@ impl Waves<'_> {
                 within: words.run.ready_within,
                 ..wave
             },
-            Kind::Start => Wave {
+            Kind::Start | Kind::Reload => Wave {
                 ready: rolling.ready,
                 within: words.run.ready_within,
                 ..wave

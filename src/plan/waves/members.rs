@@ -326,10 +326,11 @@ impl Waves<'_> {
         steps.push(remove(paths.unit(&one.member.unit)));
         if last {
             let service = &id.service;
+            let folders = self.context.catalogue.folders(service);
             let own = [
-                paths.config(service),
-                paths.logs(service),
-                paths.data(service),
+                paths.config(folders),
+                paths.logs(folders),
+                paths.data(folders),
                 paths.hooks(service),
             ];
             steps.extend(own.map(remove));

@@ -186,6 +186,28 @@ fn the_words_of_every_service_hold_together() {
 }
 
 #[test]
+fn fronts_lead_to_ports_and_have_names_of_their_own() {
+    each(|name, folder| {
+        let roles = || folder.descriptor.roles.iter();
+        let ports = roles().flat_map(|(_, role)| role.ports.keys());
+        let ports: BTreeSet<_> = ports.collect();
+        for (role_name, role) in roles() {
+            for (front, words) in &role.fronts {
+                let who = format!("{name}.{role_name}: {front}");
+                assert!(role.ports.contains_key(&words.port), "{who}");
+                // `ports:` of the inventory names both.
+                assert!(!ports.contains(front), "{who}");
+                let path = words.check.as_deref().unwrap_or("/");
+                assert!(path.starts_with('/') && !path.contains(' '), "{who}");
+            }
+            let rights = &role.run.capabilities;
+            let known = |right: &String| right.starts_with("CAP_");
+            assert!(rights.iter().all(known), "{name}: {rights:?}");
+        }
+    });
+}
+
+#[test]
 fn ways_between_versions_are_known_and_have_what_is_held() {
     each(|name, folder| {
         let versions = &folder.descriptor.versions;

@@ -10,7 +10,7 @@ use sdtd::plan::{Step, UnitChange};
 
 use super::cases::{read, services};
 use super::render::{Rendered, local};
-use crate::golden::{files, tell};
+use crate::golden::{files, project, tell};
 use crate::setup::{catalogue, cluster};
 
 /// The scripts that the cases bring to hosts, by what they are; the same text counts once.
@@ -51,6 +51,7 @@ fn of_the_distribution() -> Step {
     Step::Distribution {
         package: "p-headless".to_owned(),
         brought: Some("0".to_owned()),
+        quiet: vec!["p.service".to_owned()],
     }
 }
 
@@ -184,6 +185,35 @@ fn complaint(name: &str, text: &str) -> Option<String> {
     let said = child.wait_with_output().expect("it ends");
     let lines = String::from_utf8_lossy(&said.stdout).into_owned();
     (!said.status.success()).then(|| format!("{name}:\n{lines}"))
+}
+
+/// HAProxy's own opinion of what it would read.
+#[test]
+fn every_file_of_fronts_is_one_that_haproxy_takes() {
+    let catalogue = catalogue();
+    let mut seen = 0;
+    for path in files(&project("templates/haproxy/cases"), "yaml") {
+        let case = read(&path);
+        let rendered = Rendered::new(
+            &cluster(&case.inventory, &catalogue),
+            &catalogue,
+            &case.host,
+            &case.memory,
+        );
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        let text = rendered.file("fronts.cfg");
+        file.write_all(text.as_bytes()).expect("written");
+        let mut haproxy = Command::new("/usr/sbin/haproxy");
+        let Ok(said) = haproxy.arg("-c").arg("-f").arg(file.path()).output() else {
+            tell("haproxy is not installed: its files were not checked");
+            return;
+        };
+        let told = String::from_utf8_lossy(&said.stderr);
+        assert!(said.status.success(), "{}: {told}", path.display());
+        assert!(!told.contains("WARNING"), "{}: {told}", path.display());
+        seen += 1;
+    }
+    assert!(seen > 1, "{seen}");
 }
 
 #[test]

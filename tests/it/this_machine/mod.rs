@@ -4,6 +4,7 @@
 
 mod back;
 mod drill;
+mod fronts;
 mod live;
 mod roll;
 mod spread;
