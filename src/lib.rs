@@ -12,6 +12,7 @@
 pub mod artifact;
 pub mod catalogue;
 pub mod cli;
+pub mod diagram;
 pub mod digest;
 pub mod drill;
 pub mod driver;

@@ -4,6 +4,7 @@ mod bundle;
 mod check;
 mod deploy;
 mod destroy;
+mod diagram;
 mod drill;
 mod drills;
 mod edit;
@@ -119,6 +120,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Make the cluster what the inventory says, and prove that it works.
     Deploy(deploy::DeployArgs),
+    /// Draw the hosts, what is on each, ports, and who talks to whom; contacts no host.
+    Diagram(diagram::DiagramArgs),
     /// Show every instance: state, role, version, memory, and health as its protocol tells it.
     Status(status::StatusArgs),
     /// Prove that the cluster works: ports, quorum, registrations, a message written and read.
@@ -210,6 +213,7 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Init(args) => init::run(global, args),
         Command::Check(args) => check::run(global, args).await,
         Command::Plan(args) => plan::run(global, args).await,
+        Command::Diagram(args) => diagram::run(global, args),
         Command::Deploy(args) => deploy::run(global, args).await,
         Command::Status(args) => status::run(global, args).await,
         Command::Verify(args) => verify::run(global, args).await,

@@ -15,6 +15,7 @@ mod catalogue;
 mod conformance;
 mod docs;
 mod golden;
+mod guide;
 mod hostile;
 mod init;
 mod lab;

@@ -9,6 +9,7 @@ mod faults;
 mod first;
 mod folder;
 mod grow;
+mod guide;
 mod instead;
 mod killed;
 mod kraft;
@@ -75,6 +76,7 @@ pub const ALL: &[Case] = &[
     ("upgrade", upgrade::upgrade),
     ("migrate", migrate::migrate),
     ("way", way::way),
+    ("guide", guide::guide),
     ("stack", stack::stack),
     ("destroy", end::destroy),
     ("damaged", faults::damaged),

@@ -15,8 +15,8 @@ const ROWS: &str = include_str!("Rows.java");
 fn inventory(laptop: &Laptop, handlers: u32) -> PathBuf {
     let services = format!(
         "services:\n  zookeeper: {{ servers: 3 }}\n  \
-         hdfs: {{ namenodes: 2, journalnodes: 3, datanodes: 5, config: {{ dfs.namenode.heartbeat.recheck-interval: 10000 }} }}\n  \
-         hbase: {{ masters: 2, regionservers: 4, heap: 320M, config: {{ hbase.regionserver.handler.count: {handlers} }} }}\n"
+         hdfs: {{ namenodes: [pi1, pi2], journalnodes: [pi1, pi2, pi3], datanodes: 5, config: {{ dfs.namenode.heartbeat.recheck-interval: 10000 }} }}\n  \
+         hbase: {{ masters: [pi1, pi2], regionservers: [pi2, pi3, pi4, pi5], heap: 320M, config: {{ hbase.regionserver.handler.count: {handlers} }} }}\n"
     );
     let text = Inventory::new().with_services(&services);
     laptop.inventory(&text.replace("memory: 1G", "memory: 4G"))
@@ -80,16 +80,24 @@ fn rolled(lab: &Lab, laptop: &Laptop) {
     let balancer = "balancer() { sh -c '. /etc/hbase/tools/run.sh; . /etc/hbase/tools/balancer.sh; balancer'; }; \
                     SDTD_INSTANCE=x balancer";
     let before = lab.on("pi2", &as_hbase(balancer));
-    let writer = std::thread::scope(|scope| {
-        let writer = scope.spawn(|| rows(lab, "pi5", "until /tmp/rows-stop"));
-        std::thread::sleep(Duration::from_secs(10));
-        let path = inventory(laptop, 11);
-        let ran = laptop.run(&["deploy", text(&path), "--yes"]).expect(0);
-        say(&format!("stack: rolled in {:.1} s", ran.took.as_secs_f64()));
-        laptop.expect_settled(&path);
-        lab.on("pi5", "touch /tmp/rows-stop");
-        writer.join().expect("it ends")
-    });
+    let client = client("until /tmp/rows-stop");
+    lab.on(
+        "pi5",
+        &format!(
+            "setsid sh -c {} >/tmp/rows.said 2>&1 </dev/null &",
+            sdtd::facts::quote(&client)
+        ),
+    );
+    std::thread::sleep(Duration::from_secs(10));
+    let path = inventory(laptop, 11);
+    let ran = laptop.run(&["deploy", text(&path), "--yes"]).expect(0);
+    say(&format!("stack: rolled in {:.1} s", ran.took.as_secs_f64()));
+    laptop.expect_settled(&path);
+    let ends = "touch /tmp/rows-stop; until grep -h '^rows ' /tmp/rows.said; do sleep 0.2; done; cat /tmp/rows.said";
+    let writer = lab.on(
+        "pi5",
+        &format!("timeout 30 sh -c {}", sdtd::facts::quote(ends)),
+    );
     say(&format!("stack: {writer}"));
     assert!(writer.contains(" failed 0 "), "{writer}");
     assert_eq!(
@@ -139,16 +147,20 @@ fn as_hbase(script: &str) -> String {
     as_user("hbase", script)
 }
 
-/// Runs the client, which is compiled there at first.
+/// Runs the client.
 fn rows(lab: &Lab, host: &str, words: &str) -> String {
+    lab.on(host, &client(words))
+}
+
+/// What runs the client, which is compiled there at first.
+fn client(words: &str) -> String {
     let source = sdtd::facts::quote(ROWS);
-    let script = format!(
-        "mkdir -p /tmp/rows && cd /tmp/rows && . /etc/hbase/tools/run.sh && JAVA=$(ls -d /opt/java/bin/java) && \
+    format!(
+        "export SDTD_INSTANCE=x; mkdir -p /tmp/rows && cd /tmp/rows && . /etc/hbase/tools/run.sh && JAVA=/opt/java/bin/java && \
          if [ ! -e Rows.class ]; then printf '%s' {source} >Rows.java && \
-         $JAVA -cp \"$JARS\" org.eclipse.jdt.internal.compiler.batch.Main -11 -nowarn -cp \"$JARS\" Rows.java; fi && \
+         $JAVA -cp \"$JARS\" org.eclipse.jdt.internal.compiler.batch.Main -11 -nowarn Rows.java; fi && \
          $JAVA -Xmx128m -cp \"/tmp/rows:$CONF:$JARS\" Rows {words}"
-    );
-    lab.on(host, &format!("export SDTD_INSTANCE=x; {script}"))
+    )
 }
 
 /// A file of HDFS, written from what a command prints or read with its sum.
