@@ -1,10 +1,13 @@
-//! HDFS with two NameNodes and HBase on it: made through kills, rolled while clients write, and any host lost.
+//! The whole of `inventories/sdtd.yaml`: made through kills, HBase rolled while a client writes, and hosts lost.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::Done;
-use crate::lab::hosts::{HOSTS, Lab};
+use crate::golden::project;
+use crate::lab::hosts::{HOSTS, Lab, address};
 use crate::lab::inventory::Inventory;
 use crate::lab::laptop::{Laptop, Running, text};
 use crate::lab::say;
@@ -12,12 +15,14 @@ use crate::lab::say;
 /// A client of HBase: upstream's shell is in no Maven repository.
 const ROWS: &str = include_str!("Rows.java");
 
+/// The services of `inventories/sdtd.yaml`, on the lab's hosts; a host is found to be dead within a minute.
 fn inventory(laptop: &Laptop, handlers: u32) -> PathBuf {
-    let services = format!(
-        "services:\n  zookeeper: {{ servers: 3 }}\n  \
-         hdfs: {{ namenodes: [pi1, pi2], journalnodes: [pi1, pi2, pi3], datanodes: 5, config: {{ dfs.namenode.heartbeat.recheck-interval: 10000 }} }}\n  \
-         hbase: {{ masters: [pi1, pi2], regionservers: [pi2, pi3, pi4, pi5], heap: 320M, config: {{ hbase.regionserver.handler.count: {handlers} }} }}\n"
-    );
+    let whole = std::fs::read_to_string(project("inventories/sdtd.yaml")).expect("the inventory");
+    let services = &whole[whole.find("services:").expect("services")..];
+    let recheck = "datanodes: 5, config: { dfs.namenode.heartbeat.recheck-interval: 10000 }";
+    let services = services.replace("datanodes: 5", recheck);
+    let handlers = format!("hbase: {{ config: {{ hbase.regionserver.handler.count: {handlers} }},");
+    let services = services.replace("hbase: {", &handlers);
     let text = Inventory::new().with_services(&services);
     laptop.inventory(&text.replace("memory: 1G", "memory: 4G"))
 }
@@ -30,41 +35,57 @@ pub fn stack(lab: &mut Lab) -> Done {
     let path = inventory(&laptop, 10);
     made_through_kills(lab, &laptop, &path);
     laptop.expect_settled(&path);
-    let formatted = lab.on("pi1", "cat /var/lib/hdfs/namenode/current/VERSION");
-    lab.on("pi1", "mkdir -p /var/lib/hbase/tools");
+    let names = with(lab, "hdfs-namenode");
+    let formatted = lab.on(names, "cat /var/lib/hdfs/namenode/current/VERSION");
     rows(lab, "pi1", "put 0 2000");
     file(lab, "pi1", "-put - /checked", Some("seq 1 200000"));
+    assert!(all_answer(&HOSTS), "a page is missing");
 
     rolled(lab, &laptop);
-    for host in hosts_to_lose() {
+    for host in hosts_to_lose(names) {
         lost(lab, &laptop, &path, host);
     }
-    let after = lab.on("pi1", "cat /var/lib/hdfs/namenode/current/VERSION");
+    let after = lab.on(names, "cat /var/lib/hdfs/namenode/current/VERSION");
     assert_eq!(after, formatted, "it was formatted again");
     Done::Passed
 }
 
-/// Two of five that have something that others take over; in full all of them.
-fn hosts_to_lose() -> &'static [&'static str] {
-    match std::env::var("SDTD_FULL").as_deref() {
-        Ok("1") => &HOSTS,
-        _ => &["pi1", "pi4"],
+/// The first host that has a unit.
+fn with(lab: &Lab, unit: &str) -> &'static str {
+    let sign = format!("test -e /etc/systemd/system/{unit}.service");
+    let has = |host: &&str| lab.try_on(host, &sign).code == Some(0);
+    HOSTS
+        .into_iter()
+        .find(has)
+        .unwrap_or_else(|| panic!("nobody has {unit}"))
+}
+
+/// One with a NameNode, and one without; in full all of them.
+fn hosts_to_lose(names: &'static str) -> Vec<&'static str> {
+    if std::env::var("SDTD_FULL").as_deref() == Ok("1") {
+        return HOSTS.to_vec();
     }
+    let other = HOSTS.into_iter().rfind(|host| *host != names);
+    [Some(names), other].into_iter().flatten().collect()
 }
 
 /// The first deploy, killed while a NameNode is formatted, and while HBase starts for the first time.
 fn made_through_kills(lab: &Lab, laptop: &Laptop, path: &Path) {
     let words = ["deploy", text(path), "--yes"];
-    for (what, host, sign) in [
+    for (what, sign) in [
         (
             "formats",
-            "pi1",
             "test -e /var/lib/sdtd/lab/units/hdfs-namenode/once-format.begun",
         ),
-        ("starts HBase", "pi1", "systemctl is-active hbase-master"),
+        ("starts HBase", "systemctl is-active hbase-master"),
     ] {
         let mut first = Running::start(&mut laptop.sdtd(&words));
-        first.until(what, || lab.try_on(host, sign).code == Some(0));
+        let some = || {
+            HOSTS
+                .iter()
+                .any(|host| lab.try_on(host, sign).code == Some(0))
+        };
+        first.until(what, some);
         first.kill();
         say(&format!("stack: killed as it {what}"));
     }
@@ -73,6 +94,27 @@ fn made_through_kills(lab: &Lab, laptop: &Laptop, path: &Path) {
         "stack: made in {:.1} s after two kills",
         ran.took.as_secs_f64()
     ));
+}
+
+/// Whether the page behind the front answers on all of these hosts.
+fn all_answer(hosts: &[&str]) -> bool {
+    hosts
+        .iter()
+        .all(|host| answers(host).is_some_and(|said| said.contains(" 200 ")))
+}
+
+/// What a host's front answers on a new connection.
+fn answers(host: &str) -> Option<String> {
+    let address = format!("{}:80", address(host)).parse().ok()?;
+    let within = Duration::from_secs(5);
+    let mut stream = TcpStream::connect_timeout(&address, within).ok()?;
+    stream.set_read_timeout(Some(within)).ok()?;
+    stream
+        .write_all(b"GET /api/version HTTP/1.0\r\n\r\n")
+        .ok()?;
+    let mut said = String::new();
+    stream.read_to_string(&mut said).ok()?;
+    Some(said)
 }
 
 /// HBase's settings change while a client writes and reads.
@@ -116,11 +158,20 @@ fn lost(lab: &mut Lab, laptop: &Laptop, path: &Path, host: &str) {
         .expect("another");
     lab.run(&["kill", host]);
     let began = Instant::now();
+    let others: Vec<&str> = HOSTS.into_iter().filter(|other| *other != host).collect();
+    while !all_answer(&others) {
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "a page is missing without {host}"
+        );
+    }
+    let page = began.elapsed();
     file(lab, other, "-cat /checked", None);
     let hdfs = began.elapsed();
     rows(lab, other, "check 0 2000");
     say(&format!(
-        "stack: {host} lost: HDFS read after {:.1} s, all rows of HBase after {:.1} s",
+        "stack: {host} lost: the page on all others after {:.1} s, HDFS read after {:.1} s, all rows of HBase after {:.1} s",
+        page.as_secs_f64(),
         hdfs.as_secs_f64(),
         began.elapsed().as_secs_f64()
     ));
