@@ -29,7 +29,8 @@ mod ways;
 
 use super::{Case, Done};
 
-/// Changes of live clusters, which take minutes each, and how many: some of them stand for all where time is short.
+/// Changes of live clusters, which take minutes each, and how many: some of them stand for all where time is short. What
+/// takes more than there are is run by name or with all.
 pub const LONG: &[(&str, u32)] = &[
     ("controllers", 4),
     ("upgrade-kraft", 3),
@@ -40,10 +41,10 @@ pub const LONG: &[(&str, u32)] = &[
     ("removed-host", 2),
     ("grow", 5),
     ("upgrade", 5),
-    ("migrate", 9),
+    ("migrate", 12),
     ("killed", 4),
-    ("stack", 9),
-    ("way", 9),
+    ("stack", 16),
+    ("way", 15),
 ];
 
 /// All of them.

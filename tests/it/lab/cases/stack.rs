@@ -177,7 +177,7 @@ fn lost(lab: &mut Lab, laptop: &Laptop, path: &Path, host: &str) {
     ));
     let whole =
         "sh /etc/hdfs/client/run.sh hdfs fsck / | grep -q 'Under-replicated blocks:.*0 (0.0 %)'";
-    let until = Instant::now() + Duration::from_secs(240);
+    let until = Instant::now() + Duration::from_secs(400);
     while lab.try_on(other, &as_user("hdfs", whole)).code != Some(0) {
         assert!(Instant::now() < until, "copies are still missing");
         std::thread::sleep(Duration::from_secs(5));
