@@ -52,10 +52,12 @@ impl Client {
     }
 }
 
-/// Whether another broker may say yes. A time-out is not among these: the change may be under way.
+/// Whether another broker may say yes. A time-out is not among these, since the change may be under way, but for
+/// that of the question which comes before it: a host that is off takes connections through a forward, and is silent.
 fn moved(error: &Error) -> bool {
     match error {
         Error::Dial { .. } | Error::Io { .. } | Error::UnknownBroker(_) => true,
+        Error::Timeout { api, .. } => *api == "ApiVersions",
         refused => refused.all_refused_with(&[ResponseError::NotController]),
     }
 }

@@ -120,6 +120,25 @@ async fn the_next_controller_is_asked_when_it_has_moved() {
 }
 
 #[tokio::test]
+async fn a_controller_on_a_host_that_is_off_is_asked_for_anew() {
+    let asked_for = AtomicUsize::new(0);
+    let fake = Fake::new(move |asked| {
+        Some(match (asked.key, asked.port) {
+            // What a forward to a host that is off does: it takes the connection, and is silent.
+            (_, 2) => Vec::new(),
+            (ApiKey::ApiVersions, _) => versions(asked, false),
+            (ApiKey::Metadata, _) => {
+                let n = asked_for.fetch_add(1, Ordering::SeqCst);
+                asked.answer(&brokers([2, 3][n.min(1)]))
+            }
+            _ => created(asked, 0),
+        })
+    });
+    let (client, _) = client(fake, &[1]);
+    client.create_topics(&[topic()], false).await.unwrap();
+}
+
+#[tokio::test]
 async fn another_refusal_is_told_and_not_repeated() {
     let fake = Fake::new(|asked| {
         Some(match asked.key {
