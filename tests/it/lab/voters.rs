@@ -123,6 +123,9 @@ pub fn judge(mut entries: Vec<Entry>, bar: Says) -> Vec<String> {
                     let others = servers.iter();
                     let told = others.filter_map(|(other, state)| {
                         let why = state.missing(*at, bar)?;
+                        if !state.stopped && is_heard(&entries[n..], (other, *at), bar) {
+                            return None;
+                        }
                         Some(format!("{who} was stopped while {other} {why}"))
                     });
                     wrong.extend(told);
@@ -136,6 +139,15 @@ pub fn judge(mut entries: Vec<Entry>, bar: Says) -> Vec<String> {
         servers.insert(who, server);
     }
     wrong
+}
+
+/// Whether the next question to a server, which was due already, shows that it is up: what is seen every 200 ms is not
+/// seen before.
+fn is_heard(later: &[Entry], (who, at): (&str, u64), bar: Says) -> bool {
+    let due = at + u64::try_from(EVERY.as_micros()).unwrap_or_default();
+    later.iter().filter(|entry| entry.who == who).any(
+        |entry| matches!(entry.what, What::Said { asked, says } if says >= bar && asked <= due),
+    )
 }
 
 /// All servers being asked.
