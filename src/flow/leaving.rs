@@ -99,6 +99,15 @@ impl Flow {
         told
     }
 
+    /// A plan without changes shows no warnings. This one stays until the host is clean: it may be switched on any day.
+    pub(super) fn tell_replaced(&self) {
+        for (problem, (host, _)) in self.told_lost().into_iter().zip(&self.lost) {
+            if self.cluster.replaced.contains_key(host) {
+                self.events.warn(problem.cause, problem.help.as_deref());
+            }
+        }
+    }
+
     /// The hosts that the inventory no longer names and that are out of reach, each with what to do.
     #[must_use]
     pub fn told_lost(&self) -> Vec<Problem> {

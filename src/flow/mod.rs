@@ -342,6 +342,9 @@ impl Flow {
         };
         let mut plan = planner::plan(input).map_err(plan_failure)?;
         plan.warnings.extend(self.told_leaving(&placement));
+        if plan.is_empty() {
+            self.tell_replaced();
+        }
         Ok(Planned {
             plan,
             files,
