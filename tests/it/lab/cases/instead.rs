@@ -13,7 +13,7 @@ const NEW: &str = "pi5";
 /// A ZooKeeper server and a broker are on the one that dies, none of either on the other.
 const SERVICES: &str = "services:
   zookeeper: { servers: [pi1, pi2, pi3] }   # three
-  kafka: { brokers: 4 }
+  kafka: { brokers: [pi1, pi2, pi3, pi4] }
 ";
 /// Controllers of Kafka's own, with votes.
 const VOTING: &str = "services:
