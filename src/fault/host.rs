@@ -346,7 +346,7 @@ mod tests {
         let host = Host::new().await;
         let text = host
             .site()
-            .beginning("a", &order(Fault::Pause, &["one"]), 1);
+            .beginning("a", &order(Fault::Pause, &["one"]), 3);
         host.site().run(&text.unwrap(), WITHIN).await.unwrap();
         assert_eq!(host.look().await["one"].unwrap().state, 'T');
         for _ in 0..100 {
