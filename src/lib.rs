@@ -32,3 +32,4 @@ pub mod secret;
 pub mod support;
 pub mod transport;
 pub mod verify;
+pub mod xml;

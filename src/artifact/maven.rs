@@ -210,11 +210,7 @@ fn project(lock: &Lock, jars: &Path) -> String {
             of.file_name(),
         );
     }
-    let out = jars
-        .display()
-        .to_string()
-        .replace('&', "&amp;")
-        .replace('<', "&lt;");
+    let out = crate::xml::escaped(&jars.display().to_string());
     format!(
         "<project><modelVersion>4.0.0</modelVersion><groupId>sdtd</groupId>\
          <artifactId>package</artifactId><version>1</version><packaging>pom</packaging>\

@@ -10,6 +10,8 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
+use crate::xml::escaped;
+
 /// A template that could not be rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{template}:{line}: {cause}{}", source_line.as_ref().map(|l| format!("\n    {l}")).unwrap_or_default())]
@@ -127,12 +129,8 @@ fn properties(map: Value) -> Result<String, Error> {
 
 /// `m | xml`: a `<property>` a key, in the order of the keys.
 fn xml(map: Value) -> Result<String, Error> {
-    let text = |text: &str| {
-        let text = text.replace('&', "&amp;").replace('<', "&lt;");
-        text.replace('>', "&gt;")
-    };
     let element = |(key, value): (String, String)| {
-        let (key, value) = (text(&key), text(&value));
+        let (key, value) = (escaped(&key), escaped(&value));
         format!("  <property><name>{key}</name><value>{value}</value></property>")
     };
     let lines: Vec<String> = pairs(&map)?.into_iter().map(element).collect();

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Diagram, Host};
+use crate::xml::escaped;
 
 /// Sizes in pixels.
 const WIDE: usize = 190;
@@ -18,12 +19,6 @@ const COLOURS: [&str; 6] = [
 
 fn colour(service: usize) -> &'static str {
     COLOURS[service % COLOURS.len()]
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }
 
 fn left(n: usize) -> usize {

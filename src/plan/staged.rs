@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::catalogue::Renderer;
 use crate::event::Problem;
 use crate::id::HostName;
-use crate::inventory::Successor;
+use crate::inventory::{Cluster, Successor};
 use crate::plan::check::{self, Verdict};
 use crate::plan::context::Context;
 use crate::plan::desired::Desired;
@@ -211,11 +211,9 @@ fn waves(
     }
     waves.moved();
     waves.leave_hosts(off_leaving(input, stage));
-    let gone = |host: &Successor| host.gone;
-    let gone = input.cluster.replaced.values().any(gone);
-    let left = stage.only.is_none() && (gone || input.cluster.leaving().next().is_some());
+    let left = !leaving.is_empty() || stage.only.is_none() && hosts_leave(input.cluster);
     let arrived = stage.only.is_none() && input.passage.is_some();
-    if left || arrived || !leaving.is_empty() {
+    if left || arrived {
         let placement = context.placement.without_leaving();
         let stay: Vec<&Desired> = desired.iter().collect();
         let known: Vec<_> = match stage.only {
@@ -228,7 +226,7 @@ fn waves(
             &stay,
             (known.into_iter(), true),
         );
-        let title = match left || !leaving.is_empty() {
+        let title = match left {
             true => "forget those that left",
             false => "remember what was reached",
         };
@@ -238,6 +236,12 @@ fn waves(
         waves.clean(&previous);
     }
     Ok(waves.done())
+}
+
+/// Whether hosts are to be forgotten: they leave, or another one has their place and they are clean.
+fn hosts_leave(cluster: &Cluster) -> bool {
+    let gone = |host: &Successor| host.gone;
+    cluster.leaving().next().is_some() || cluster.replaced.values().any(gone)
 }
 
 /// What takes the rest off hosts that the inventory no longer names, once nothing runs there.

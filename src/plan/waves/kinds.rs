@@ -8,13 +8,9 @@ use crate::catalogue::descriptor::Probe;
 use crate::plan::model::{Batch, ResourceChange, RoleRef, Step, Wave};
 
 impl Waves<'_> {
-    pub(super) fn role_wave(
-        &self,
-        role: &RoleRef,
-        words: &Role,
-        kind: Kind,
-        batches: Vec<Batch>,
-    ) -> Wave {
+    /// The waves that one of a role comes after: those that must be over everywhere, and those that must be on the
+    /// same host.
+    fn waits_for(&self, role: &RoleRef, batches: &[Batch]) -> (BTreeSet<usize>, BTreeSet<usize>) {
         let mut after: BTreeSet<usize> = BTreeSet::new();
         let mut on_host: BTreeSet<usize> = self.prepared.iter().copied().collect();
         on_host.extend(self.installed.get(&role.service));
@@ -26,13 +22,21 @@ impl Waves<'_> {
             after.extend(self.of_service.get(need).into_iter().flatten());
         }
         // What is done only once uses values that must be recorded everywhere before.
-        if batches
-            .iter()
-            .flat_map(|b| &b.steps)
-            .any(|s| matches!(s, Step::Once { .. }))
-        {
+        let mut steps = batches.iter().flat_map(|batch| &batch.steps);
+        if steps.any(|step| matches!(step, Step::Once { .. })) {
             after.extend(&self.prepared);
         }
+        (after, on_host)
+    }
+
+    pub(super) fn role_wave(
+        &self,
+        role: &RoleRef,
+        words: &Role,
+        kind: Kind,
+        batches: Vec<Batch>,
+    ) -> Wave {
+        let (after, on_host) = self.waits_for(role, &batches);
         let what = match kind {
             Kind::Start => "start",
             Kind::Join => "add to",

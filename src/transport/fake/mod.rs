@@ -440,9 +440,8 @@ impl Fake {
     /// See [`super::Remote::reaches`].
     #[must_use]
     pub fn reaches(&self, address: &str, ports: &[u16]) -> Option<u16> {
-        let all = ports.iter().copied();
-        all.into_iter()
-            .find(|port| self.dial(address, *port).is_ok())
+        let mut all = ports.iter().copied();
+        all.find(|port| self.dial(address, *port).is_ok())
     }
 
     /// See [`super::Remote::tail`].
