@@ -19,7 +19,7 @@ use crate::plan::live::LiveOf;
 use crate::plan::moves::MovesOf;
 use crate::plan::packages::Packages;
 use crate::plan::roll::Roll;
-use crate::plan::show::{Detail, masked, show};
+use crate::plan::show::{Detail, masked, show, show_memory};
 use crate::plan::{Input, Plan, planner};
 use crate::report::{Out, Secrets};
 
@@ -116,7 +116,8 @@ fn tell(global: &Global, args: &PlanArgs, plan: &Plan) -> Result<(), Failure> {
     let told = if global.json {
         out.json(&masked(plan))
     } else {
-        out.diff(show(plan, detail).trim_end())
+        let budget = show_memory(plan);
+        out.diff(format!("{}\n\n{budget}", show(plan, detail).trim_end()).trim_end())
     };
     told.map_err(|e| Failure::of(Kind::Failed, e.to_string()))?;
     if args.check && !plan.is_empty() {

@@ -387,6 +387,7 @@ pub(super) fn chained(input: Input<'_>, view: View, mut waves: Vec<Wave>) -> Pla
         waves,
         unchanged: 0,
         warnings: Vec::new(),
+        memory: Vec::new(),
         left: Vec::new(),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use similar::{ChangeTag, TextDiff};
 
-use crate::plan::model::{Batch, Plan, Step, UnitChange, View, Wave};
+use crate::plan::model::{Batch, Part, Plan, Step, UnitChange, View, Wave};
 use crate::secret::hide_line;
 
 impl fmt::Display for Step {
@@ -88,6 +88,32 @@ pub fn show(plan: &Plan, detail: Detail) -> String {
         (steps, n) => format!("{steps} steps; {n} things need nothing."),
     };
     let _ = writeln!(out, "{summary}");
+    out
+}
+
+/// What is planned of each board's memory, and by whom.
+#[must_use]
+pub fn show_memory(plan: &Plan) -> String {
+    let mut out = String::new();
+    let planned = plan.memory.iter().filter(|budget| budget.planned_mb > 0);
+    for (n, budget) in planned.enumerate() {
+        if n == 0 {
+            out.push_str("Memory, in MiB: planned of what may be used of the board\n");
+        }
+        let part = |part: &Part| {
+            let (id, mb) = (&part.instance, part.heap_mb + part.overhead_mb);
+            format!("{}.{} {mb}", id.service, id.role)
+        };
+        let parts: Vec<String> = budget.parts.iter().map(part).collect();
+        let (host, planned, usable, board) = (
+            &budget.host,
+            budget.planned_mb,
+            budget.usable_mb,
+            budget.board_mb,
+        );
+        let list = parts.join(", ");
+        let _ = writeln!(out, "  {host}  {planned} of {usable} of {board}: {list}");
+    }
     out
 }
 

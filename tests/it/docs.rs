@@ -82,7 +82,16 @@ fn command_words(line: &str) -> Vec<&str> {
 
 #[test]
 fn commands_of_the_documents_exist() {
-    for document in ["README.md", "CONTRIBUTING.md", "quickstart"] {
+    let documents = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "quickstart",
+        "examples/minimal/README.md",
+        "examples/sdtd/README.md",
+        "examples/steady/README.md",
+        "examples/tp3/README.md",
+    ];
+    for document in documents {
         let text = read(document);
         let lines = if document.contains('.') {
             shell_lines(&text)

@@ -2,10 +2,11 @@
 
 use super::Check;
 use crate::facts::{HostFacts, Listener};
-use crate::id::HostName;
+use crate::id::{HostName, InstanceId};
 use crate::inventory::{Connection, Host};
 use crate::plan::context::Context;
 use crate::plan::desired::Desired;
+use crate::plan::model::{Budget, Part};
 
 /// A board's memory less this share is what services may use: the system needs the rest.
 const SYSTEM_PERCENT: u64 = 15;
@@ -61,29 +62,45 @@ fn taken(context: &Context<'_>, (host, facts): (&Host, &HostFacts), one: &Desire
     one.member.ports.iter().filter_map(check).collect()
 }
 
+/// What is planned of a board's memory by all that these instances need.
+pub(in crate::plan) fn budget<'a>(
+    context: &Context<'_>,
+    host: &HostName,
+    ids: impl Iterator<Item = &'a InstanceId>,
+) -> Budget {
+    let part = |id: &InstanceId| {
+        let memory = context.catalogue.role(&id.service, &id.role)?.memory?;
+        Some(Part {
+            instance: id.clone(),
+            heap_mb: context.heap_mb(id).unwrap_or(0),
+            overhead_mb: memory.overhead,
+        })
+    };
+    let parts: Vec<Part> = ids.filter_map(part).collect();
+    let board_mb = context.memory_mb(host);
+    Budget {
+        host: host.clone(),
+        board_mb,
+        usable_mb: board_mb - board_mb * SYSTEM_PERCENT / 100,
+        planned_mb: parts.iter().map(|p| p.heap_mb + p.overhead_mb).sum(),
+        parts,
+    }
+}
+
 /// Whether the board holds the heaps, and what else the processes need, of all that is placed on it.
 pub(super) fn memory(context: &Context<'_>, host: &HostName, desired: &[Desired]) -> Check {
-    let mut parts = Vec::new();
-    let mut sum = 0;
-    for one in desired.iter().filter(|d| &d.member.id.host == host) {
-        let id = &one.member.id;
-        let role = context.catalogue.role(&id.service, &id.role);
-        if let Some(memory) = role.and_then(|role| role.memory) {
-            let heap = context.heap_mb(id).unwrap_or(0);
-            sum += heap + memory.overhead;
-            parts.push(format!(
-                "{}.{}: heap {heap}M + {}M",
-                id.service, id.role, memory.overhead
-            ));
-        }
-    }
-    let board = context.memory_mb(host);
-    let room = board - board * SYSTEM_PERCENT / 100;
-    let list = if parts.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", parts.join(", "))
+    let here = desired.iter().map(|one| &one.member.id);
+    let budget = budget(context, host, here.filter(|id| &id.host == host));
+    let part = |part: &Part| {
+        let (id, heap, more) = (&part.instance, part.heap_mb, part.overhead_mb);
+        format!("{}.{}: heap {heap}M + {more}M", id.service, id.role)
     };
+    let parts: Vec<String> = budget.parts.iter().map(part).collect();
+    let list = match parts.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", parts.join(", ")),
+    };
+    let (sum, room, board) = (budget.planned_mb, budget.usable_mb, budget.board_mb);
     let found =
         format!("what is placed on it needs {sum}M and {room}M of its {board}M may be used{list}");
     let check = Check::pass("memory", host, found);

@@ -217,6 +217,36 @@ fn every_file_of_fronts_is_one_that_haproxy_takes() {
 }
 
 #[test]
+fn the_file_of_a_floating_address_is_one_that_keepalived_takes() {
+    // It looks for the interface, and takes no loopback.
+    let all = std::fs::read_dir("/sys/class/net").into_iter().flatten();
+    let names = all.flatten().map(|one| one.file_name());
+    let mut names = names.map(|name| name.to_string_lossy().into_owned());
+    let Some(interface) = names.find(|name| name.starts_with('e')) else {
+        tell("there is no network interface: the file of keepalived was not checked");
+        return;
+    };
+    let catalogue = catalogue();
+    for path in files(&project("templates/keepalived/cases"), "yaml") {
+        let case = read(&path);
+        let of = cluster(&case.inventory, &catalogue);
+        let rendered = Rendered::new(&of, &catalogue, &case.host, &case.memory);
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        let text = rendered.file("floating.conf");
+        let text = text.replace("interface eth0", &format!("interface {interface}"));
+        let text = text.replace("/usr/bin/systemctl", "/bin/true");
+        file.write_all(text.as_bytes()).expect("written");
+        let mut keepalived = Command::new("/usr/sbin/keepalived");
+        let Ok(said) = keepalived.arg("-t").arg("-f").arg(file.path()).output() else {
+            tell("keepalived is not installed: its file was not checked");
+            return;
+        };
+        let told = String::from_utf8_lossy(&said.stderr);
+        assert!(said.status.success(), "{}: {told}", path.display());
+    }
+}
+
+#[test]
 fn every_script_passes_shellcheck() {
     let there = Command::new("shellcheck").arg("--version").output().is_ok();
     if !there {
