@@ -10,11 +10,12 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::data::Data;
 pub use super::front::{Front, FrontMode, FrontTo};
 pub use super::probe::{DriverAction, Probe};
 pub use super::role::{
-    Count, Data, Drain, FileSpec, HeapRule, IdRule, Memory, Mending, OnChange, Once, OnceOn,
-    Quorum, Role, Rolling, Run, Settle, Status,
+    Count, Drain, FileSpec, HeapRule, IdRule, Memory, Mending, OnChange, Once, OnceOn, Quorum,
+    Role, Rolling, Run, Settle, Status,
 };
 pub use super::scale::{Least, OneByOne, Scale, Votes};
 pub use super::version::{Finalize, Raises, Version};

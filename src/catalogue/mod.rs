@@ -1,5 +1,6 @@
 //! The services that sdtd knows: folders of data, embedded in the binary or given by the user.
 
+mod data;
 pub mod descriptor;
 mod front;
 mod live;

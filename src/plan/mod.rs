@@ -2,6 +2,7 @@
 
 mod after;
 pub mod asks;
+pub mod budget;
 pub mod check;
 pub mod compare;
 mod context;

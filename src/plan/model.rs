@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::budget::Budget;
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::descriptor::{DriverAction, Mending, Probe, Quorum, Settle, Status, Votes};
@@ -34,32 +35,6 @@ pub struct Plan {
     /// What is planned of each board's memory.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub memory: Vec<Budget>,
-}
-
-/// What is planned of a board's memory, in MiB.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Budget {
-    /// The host.
-    pub host: HostName,
-    /// All that it has.
-    pub board_mb: u64,
-    /// What services may use of it.
-    pub usable_mb: u64,
-    /// What they need together.
-    pub planned_mb: u64,
-    /// What each of them needs.
-    pub parts: Vec<Part>,
-}
-
-/// What an instance needs of its board's memory, in MiB.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
-    /// The instance.
-    pub instance: InstanceId,
-    /// Its heap.
-    pub heap_mb: u64,
-    /// What it needs besides.
-    pub overhead_mb: u64,
 }
 
 impl Plan {

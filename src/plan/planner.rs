@@ -13,6 +13,7 @@ use crate::facts::{HostFacts, Record};
 use crate::id::{HostName, InstanceId, RoleName, ServiceName};
 use crate::inventory::{Cluster, Host};
 use crate::plan::after::after;
+use crate::plan::budget::budgets;
 use crate::plan::check::{self, Check};
 use crate::plan::context::Context;
 use crate::plan::desired::{Desired, DesiredFile};
@@ -20,7 +21,7 @@ use crate::plan::held::{self, Guard, Held};
 use crate::plan::instead;
 use crate::plan::live::LiveOf;
 use crate::plan::made::with_made;
-use crate::plan::model::{Budget, FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
+use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
 use crate::plan::moves::MovesOf;
 use crate::plan::packages::{self, Installed, Packages};
 use crate::plan::paths::HostPaths;
@@ -176,16 +177,8 @@ fn empty(legs: &[Leg<'_>], input: Input<'_>) -> Plan {
         unchanged: 0,
         warnings,
         left,
-        memory: budgets(then, &placement),
+        memory: budgets(&context(then, &placement, &Trees::new())),
     }
-}
-
-/// What is planned of each board's memory, by all that is to run there in the end.
-fn budgets(input: Input<'_>, placement: &Placement) -> Vec<Budget> {
-    let context = context(input, placement, &Trees::new());
-    let hosts = input.cluster.staying().map(|(host, _)| host);
-    let budget = |host| check::board::budget(&context, host, placement.on(host));
-    hosts.map(budget).collect()
 }
 
 /// Adds what brings about one part of a plan; answers what is to be warned of in the end, and what the hosts are by

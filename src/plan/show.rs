@@ -4,7 +4,8 @@ use std::fmt::{self, Write as _};
 
 use similar::{ChangeTag, TextDiff};
 
-use crate::plan::model::{Batch, Part, Plan, Step, UnitChange, View, Wave};
+use crate::plan::budget::Part;
+use crate::plan::model::{Batch, Plan, Step, UnitChange, View, Wave};
 use crate::secret::hide_line;
 
 impl fmt::Display for Step {

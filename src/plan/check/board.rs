@@ -2,14 +2,11 @@
 
 use super::Check;
 use crate::facts::{HostFacts, Listener};
-use crate::id::{HostName, InstanceId};
+use crate::id::HostName;
 use crate::inventory::{Connection, Host};
+use crate::plan::budget::{Part, budget};
 use crate::plan::context::Context;
 use crate::plan::desired::Desired;
-use crate::plan::model::{Budget, Part};
-
-/// A board's memory less this share is what services may use: the system needs the rest.
-const SYSTEM_PERCENT: u64 = 15;
 
 /// Ports of instances that do not run yet, and who has them.
 pub(super) fn ports(
@@ -60,31 +57,6 @@ fn taken(context: &Context<'_>, (host, facts): (&Host, &HostFacts), one: &Desire
         )))
     };
     one.member.ports.iter().filter_map(check).collect()
-}
-
-/// What is planned of a board's memory by all that these instances need.
-pub(in crate::plan) fn budget<'a>(
-    context: &Context<'_>,
-    host: &HostName,
-    ids: impl Iterator<Item = &'a InstanceId>,
-) -> Budget {
-    let part = |id: &InstanceId| {
-        let memory = context.catalogue.role(&id.service, &id.role)?.memory?;
-        Some(Part {
-            instance: id.clone(),
-            heap_mb: context.heap_mb(id).unwrap_or(0),
-            overhead_mb: memory.overhead,
-        })
-    };
-    let parts: Vec<Part> = ids.filter_map(part).collect();
-    let board_mb = context.memory_mb(host);
-    Budget {
-        host: host.clone(),
-        board_mb,
-        usable_mb: board_mb - board_mb * SYSTEM_PERCENT / 100,
-        planned_mb: parts.iter().map(|p| p.heap_mb + p.overhead_mb).sum(),
-        parts,
-    }
 }
 
 /// Whether the board holds the heaps, and what else the processes need, of all that is placed on it.

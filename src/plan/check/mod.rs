@@ -3,7 +3,7 @@
 //! Each check of each host passes, warns or fails. A failed one stops `deploy` before it begins; what only
 //! warns is told. Pure: it judges the facts.
 
-pub(super) mod board;
+mod board;
 mod fleet;
 mod host;
 mod names;
