@@ -5,6 +5,7 @@ mod check;
 mod deploy;
 mod destroy;
 mod diagram;
+mod disconnect;
 mod drill;
 mod drills;
 mod edit;
@@ -164,6 +165,8 @@ enum Command {
     Drill(drill::DrillArgs),
     /// Take the cluster's lock away from a run that is dead.
     Unlock(unlock::UnlockArgs),
+    /// End the SSH connections that runs have kept (`ssh: { persist: … }`).
+    Disconnect(disconnect::DisconnectArgs),
     /// Print the completions of a shell.
     Completions {
         /// The shell.
@@ -236,6 +239,7 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Bundle(args) => bundle::run(global, args).await,
         Command::Drill(args) => drill::run(global, args).await,
         Command::Unlock(args) => unlock::run(global, args).await,
+        Command::Disconnect(args) => disconnect::run(global, args).await,
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "sdtd", &mut text);

@@ -13,7 +13,7 @@ mod raise;
 mod replace;
 mod ways;
 
-pub use connect::{Access, connect, host_problem, host_problems, learn_keys};
+pub use connect::{Access, connect, host_problem, host_problems, learn_keys, ssh_options};
 pub use leaving::{Connected, Joiner};
 pub use maintain::{Maintenance, line as command_line};
 pub use offers::fetch_all;

@@ -4,6 +4,7 @@
 //! its ports; it never sees which of the three it talks to.
 
 pub mod fake;
+mod kept;
 mod local;
 mod process;
 mod shell;
@@ -15,9 +16,10 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use fake::Fake;
+pub use kept::Kept;
 pub use local::Local;
 pub use shell::{Become, Channel, Shell};
-pub use ssh::{Ssh, SshOptions};
+pub use ssh::{Sockets, Ssh, SshOptions};
 pub use stream::{BoxStream, Dial};
 
 use crate::exec::script::Places;

@@ -124,6 +124,21 @@ impl Shell {
     /// # Errors
     /// When the host can't be asked, or its answer can't be used.
     pub async fn facts(&self, request: &FactsRequest) -> Result<HostFacts, RemoteError> {
+        let may_be_dead = match &self.channel {
+            Channel::Ssh(ssh) => ssh.may_be_dead(),
+            Channel::Local(_) => false,
+        };
+        match self.ask_facts(request).await {
+            // They change nothing, so they can be asked for twice.
+            Err(error) if may_be_dead && error.is_out_of_reach() => {
+                self.reconnect().await?;
+                self.ask_facts(request).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn ask_facts(&self, request: &FactsRequest) -> Result<HostFacts, RemoteError> {
         let mut answer = String::new();
         let mut take = |line: &str| {
             answer.push_str(line);

@@ -163,12 +163,16 @@ pub fn judge(entries: &[Entry], bar: Says) -> Vec<String> {
 }
 
 /// Whether the next question to a server, which was due already, shows that it is up: what is seen every 200 ms is not
-/// seen before.
+/// seen before. It may have to wait until the one before has had no answer in time.
 fn is_heard(later: &[Entry], (who, at): (&str, u64), bar: Says) -> bool {
-    let due = at + u64::try_from(EVERY.as_micros()).unwrap_or_default();
-    later.iter().filter(|entry| entry.who == who).any(
-        |entry| matches!(entry.what, What::Said { asked, says } if says >= bar && asked <= due),
-    )
+    let due = at + u64::try_from((EVERY + ANSWER).as_micros()).unwrap_or_default();
+    let answers = later.iter().filter(|entry| entry.who == who);
+    let mut answers = answers.filter_map(|entry| match entry.what {
+        What::Said { asked, says } => Some((asked, says >= bar)),
+        _ => None,
+    });
+    let next = answers.find(|(asked, up)| *asked >= at || *up);
+    next.is_some_and(|(asked, up)| up && asked <= due)
 }
 
 /// All servers being asked.
@@ -374,7 +378,13 @@ mod tests {
 
     #[test]
     fn one_that_died_by_itself_is_missing_too_and_who_dies_second_is_not_our_doing() {
-        let died = story(&[(200, "a", says(190, Nothing)), (300, "b", What::Stopped)]);
+        // Also where it is up again later, but was not when it was asked next.
+        let died = story(&[
+            (200, "a", says(190, Nothing)),
+            (300, "b", What::Stopped),
+            (420, "a", says(410, Nothing)),
+            (630, "a", says(620, Serves)),
+        ]);
         let told = judge(&died, Waits);
         assert_eq!(told, ["b was stopped while a was Nothing for 100 ms"]);
         let dies = story(&[(300, "b", What::Stopped), (400, "a", says(390, Nothing))]);

@@ -11,6 +11,7 @@ mod folder;
 mod grow;
 mod guide;
 mod instead;
+mod kept;
 mod killed;
 mod kraft;
 mod lost;
@@ -53,6 +54,7 @@ pub const ALL: &[Case] = &[
     ("conformance", ways::conformance),
     ("unreachable", reach::unreachable),
     ("away", reach::away),
+    ("kept", kept::kept),
     ("port", faults::port),
     ("sudo", rights::sudo),
     ("folder", folder::folder),

@@ -1,0 +1,77 @@
+//! Connections that stay between runs: the next one makes none, a host that was off is reached again, and they end
+//! when they are told to.
+
+use super::Done;
+use crate::lab::hosts::{HOSTS, Lab, ssh_config};
+use crate::lab::inventory::Inventory;
+use crate::lab::laptop::{Laptop, Running, text};
+
+/// How many logins a host has seen.
+fn logins(lab: &Lab, host: &str) -> usize {
+    let said = lab.on(
+        host,
+        "journalctl -q -o cat -u ssh | grep -c '^Accepted publickey for pi ' || true",
+    );
+    // The question is a login too.
+    said.trim().parse::<usize>().expect("a number") - 1
+}
+
+/// No cluster is needed for that: commands are run on the hosts.
+pub fn kept(lab: &mut Lab) -> Done {
+    lab.bare();
+    let laptop = Laptop::new();
+    let inventory = Inventory {
+        ssh: format!("{{ config: {}, persist: 5m }}", ssh_config().display()),
+        ..Inventory::new()
+    };
+    let inventory = laptop.inventory(&inventory.text());
+    let exec = |command: &str| {
+        let mut sdtd = laptop.sdtd(&["exec", "--", "sh", "-c", command]);
+        sdtd
+    };
+    let on_all = |code| Running::start(&mut exec("true")).wait(60).expect(code);
+
+    let before = HOSTS.map(|host| logins(lab, host));
+    on_all(0);
+    on_all(0);
+    on_all(0);
+    for (host, before) in HOSTS.into_iter().zip(before) {
+        // One of sdtd's, and the question before.
+        assert_eq!(logins(lab, host), before + 2, "{host}: logins");
+    }
+
+    // Two runs at once: the second makes connections of its own.
+    let first = Running::start(&mut exec("sleep 3"));
+    on_all(0);
+    first.wait(60).expect(0);
+    let before = logins(lab, "pi1");
+    on_all(0);
+    assert_eq!(logins(lab, "pi1"), before + 1, "only the question");
+
+    // What was kept is dead: it is made anew.
+    lab.run(&["kill", "pi2"]);
+    lab.run(&["boot", "pi2"]);
+    on_all(0);
+    // Whoever is out of reach is named as ever.
+    lab.run(&["kill", "pi3"]);
+    on_all(3).says(&["pi3"]);
+    lab.run(&["boot", "pi3"]);
+    on_all(0);
+
+    laptop
+        .run(&["disconnect", text(&inventory)])
+        .expect(0)
+        .says(&["5 connections ended"]);
+    laptop
+        .run(&["disconnect"])
+        .expect(0)
+        .says(&["no connection was kept"]);
+    let before = logins(lab, "pi1");
+    on_all(0);
+    assert_eq!(logins(lab, "pi1"), before + 2, "made anew");
+    laptop
+        .run(&["disconnect", "--json"])
+        .expect(0)
+        .says(&["{\"ended\":5}"]);
+    Done::Passed
+}
