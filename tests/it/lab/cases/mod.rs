@@ -30,14 +30,13 @@ mod ways;
 
 use super::{Case, Done};
 
-/// Changes of live clusters, which take minutes each, and how many: some of them stand for all where time is short. What
-/// takes more than there are is run by name or with all.
+/// Changes of live clusters, which take minutes each, and how many: some of them stand for all where time is short.
 pub const LONG: &[(&str, u32)] = &[
     ("controllers", 4),
     ("upgrade-kraft", 3),
     ("replace", 3),
-    ("instead", 16),
-    ("instead-voting", 16),
+    ("instead", 5),
+    ("instead-voting", 5),
     ("maintain", 4),
     ("removed-host", 2),
     ("grow", 5),
