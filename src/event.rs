@@ -93,6 +93,9 @@ pub enum EventKind {
         wave: String,
         /// How many batches it has.
         batches: usize,
+        /// The titles of the waves that it waited for.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        needs: Vec<String>,
     },
     /// A wave ended.
     WaveFinished {

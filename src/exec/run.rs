@@ -162,13 +162,11 @@ impl Executor {
                 reason: "the run was interrupted".to_owned(),
             }
         } else {
-            let (title, batches) = (
-                wave.title.clone(),
-                wave.batches.len() + wave.resources.len(),
-            );
+            let needs = wave.after.iter().chain(&wave.after_on_host);
             self.events.emit(EventKind::WaveStarted {
-                wave: title,
-                batches,
+                wave: wave.title.clone(),
+                batches: wave.batches.len() + wave.resources.len(),
+                needs: needs.map(|n| plan.waves[*n].title.clone()).collect(),
             });
             self.during(wave).wave_work(plan, index, board).await
         };

@@ -145,6 +145,7 @@ fn applying() -> Vec<(u64, EventKind)> {
             EventKind::WaveStarted {
                 wave: "db: start".to_owned(),
                 batches: 3,
+                needs: Vec::new(),
             },
         ),
         (6010, batch("pi1", 2)),
