@@ -1,6 +1,7 @@
 //! A host with a shell: every request is one script on its standard input.
 
 use std::io::{self, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufR
 use super::local::Local;
 use super::process::{BoxRead, BoxWrite, Process};
 use super::ssh::Ssh;
+use super::talk::{READER, Talk};
 use super::{BoxStream, HookAnswer, RemoteError, Shipment, StepAnswer};
 use crate::exec::script::{Places, script};
 use crate::facts::{FactsRequest, HostFacts, parse, quote};
@@ -229,7 +231,7 @@ impl Shell {
             }));
         };
         let have = have.min(shipment.size);
-        let poured = pour(shipment.file, have, &mut process.stdin, tell).await;
+        let poured = pour(shipment.file, have..shipment.size, &mut process.stdin, tell).await;
         drop(process.stdin);
         let complaint = read_all(process.stderr).await.map_err(lost)?;
         match process.end.await? {
@@ -341,6 +343,15 @@ impl Shell {
         }
     }
 
+    /// See [`super::Remote::talk`].
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn talk(&self, script: &str, within: Duration) -> Result<Talk, RemoteError> {
+        let process = self.spawn(READER, within).await?;
+        Talk::begin(process, script).await
+    }
+
     /// See [`super::Remote::tail`].
     ///
     /// # Errors
@@ -391,15 +402,16 @@ struct Ended {
     complaint: String,
 }
 
-/// Sends a file from a byte on. Returns how many bytes were sent.
+/// Sends these bytes of a file. Returns how many were sent.
 async fn pour(
     file: &Path,
-    from: u64,
+    bytes: Range<u64>,
     to: &mut BoxWrite,
     tell: &(dyn Fn(u64) + Send + Sync),
 ) -> io::Result<u64> {
     let mut file = tokio::fs::File::open(file).await?;
-    file.seek(SeekFrom::Start(from)).await?;
+    file.seek(SeekFrom::Start(bytes.start)).await?;
+    let mut file = file.take(bytes.end.saturating_sub(bytes.start));
     let mut sent = 0;
     let mut chunk = vec![0; CHUNK];
     loop {
@@ -409,7 +421,7 @@ async fn pour(
         }
         to.write_all(&chunk[..n]).await?;
         sent += n as u64;
-        tell(from + sent);
+        tell(bytes.start + sent);
     }
     to.shutdown().await?;
     Ok(sent)
