@@ -215,15 +215,14 @@ impl Shell {
         let part = quote(&places.arrival(shipment.sha256));
         // Written where it belongs, not at the end: what a broken connection still delivers late does no harm.
         let command = format!(
-            "sh -c 'export LC_ALL=C; f=$1; mkdir -p \"${{f%/*}}\" && : >>\"$f\" && n=$(stat -c %s \"$f\") && echo $n && \
+            "sh -c 'export LC_ALL=C; f=$1; mkdir -p \"${{f%/*}}\" && : >>\"$f\" && n=$(stat -c %s \"$f\") && echo @had $n && \
              exec dd of=\"$f\" bs=256k seek=$n oflag=seek_bytes conv=notrunc status=none' sh {part}"
         );
         let within = Duration::from_secs(60 + shipment.size / 50_000);
         let mut process = self.spawn(&command, within).await?;
         let mut stdout = BufReader::new(process.stdout);
-        let mut answer = String::new();
-        stdout.read_line(&mut answer).await.map_err(lost)?;
-        let Ok(have) = answer.trim().parse::<u64>() else {
+        let Some(have) = had(&mut stdout).await.map_err(lost)? else {
+            drop(process.stdin);
             let complaint = read_all(process.stderr).await.unwrap_or_default();
             return Err(self.unkept(&Ended {
                 code: process.end.await?,
@@ -400,6 +399,17 @@ impl Shell {
 struct Ended {
     code: Option<i32>,
     complaint: String,
+}
+
+/// How much of a file a host has, by its first line that says so: a login may print lines of its own before.
+async fn had(stream: &mut BufReader<BoxRead>) -> io::Result<Option<u64>> {
+    let mut lines = stream.take(ANSWER_LIMIT).lines();
+    while let Some(line) = lines.next_line().await? {
+        if let Some(number) = line.strip_prefix("@had ") {
+            return Ok(number.trim().parse().ok());
+        }
+    }
+    Ok(None)
 }
 
 /// Sends these bytes of a file. Returns how many were sent.

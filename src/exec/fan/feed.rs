@@ -172,7 +172,8 @@ impl Executor {
             ("address", address),
         ];
         let words = own.map(|(name, value)| format!("{name}={}\n", quote(value)));
-        Some(words.concat() + include_str!("pull.sh"))
+        // In a shell of its own, whose end is told.
+        Some(format!("({}{}\n)", words.concat(), include_str!("pull.sh")))
     }
 
     /// The first bytes come from this machine, at the same time to all: what the others are measured by.
