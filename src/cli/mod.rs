@@ -68,6 +68,9 @@ pub struct Global {
     /// How many hosts are worked on at once.
     #[arg(long, global = true, default_value_t = 32, value_name = "N")]
     forks: usize,
+    /// Send every package from here to each host; hosts do not pass packages on to each other.
+    #[arg(long, global = true)]
+    no_fan_out: bool,
     /// A folder of services that overrides and extends the built-in ones (may be repeated).
     #[arg(long, global = true, value_name = "DIR")]
     templates: Vec<PathBuf>,

@@ -142,6 +142,9 @@ impl Executor {
                 });
             }
         }
+        if let Some(fan) = &self.fan {
+            fan.close().await;
+        }
         let mut report = board
             .report
             .lock()
@@ -267,6 +270,14 @@ impl Executor {
         }
         board.wait_link(index, &batch.host).await;
         let sent = || board.end_link(index, &batch.host);
+        // No work of this host's, and it waits for others': not counted among the forks.
+        if self.feed(batch).await {
+            sent();
+        }
+        if self.is_stopped() {
+            board.end_batch(index, batch, false);
+            return false;
+        }
         let result = match self.forks.acquire().await {
             Ok(_permit) => self.batch(wave, batch, &sent).await,
             Err(_) => Err(Problem::new("the run is over").into()),
@@ -302,6 +313,9 @@ impl Executor {
                 true
             }
             Err(undone) => {
+                if let Some(fan) = &self.fan {
+                    fan.out(&host);
+                }
                 board.note(|r| {
                     r.lost.extend(undone.out_of_reach.then(|| host.clone()));
                     r.failed.entry(host).or_default().push(undone.problem);

@@ -266,6 +266,7 @@ impl Story {
                 what,
                 done,
                 total,
+                ..
             } if done >= total => {
                 let width = widen(&mut self.widths.host, host.as_str());
                 self.at(

@@ -48,6 +48,7 @@ fn transfer(done: u64) -> EventKind {
         what: "kit 1.2".to_owned(),
         done,
         total: 4 << 20,
+        from: None,
     }
 }
 

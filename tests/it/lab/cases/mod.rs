@@ -5,6 +5,7 @@ mod cuts;
 mod disk;
 mod drills;
 mod end;
+mod fan_out;
 mod faults;
 mod first;
 mod folder;
@@ -57,6 +58,7 @@ pub const ALL: &[Case] = &[
     ("port", faults::port),
     ("sudo", rights::sudo),
     ("folder", folder::folder),
+    ("fan-out", fan_out::fan_out),
     ("kraft", kraft::kraft),
     ("controllers", quorum::controllers),
     ("upgrade-kraft", quorum::upgrade_kraft),
