@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use sdtd::catalogue::Catalogue;
-use sdtd::facts::{Arch, HostFacts};
+use sdtd::facts::HostFacts;
+use sdtd::id::Arch;
 use sdtd::inventory::{Loaded, load};
 use sdtd::plan::live::LiveOf;
 use sdtd::plan::moves::MovesOf;

@@ -16,7 +16,7 @@ pub use super::role::{
     Count, Data, Drain, FileSpec, HeapRule, IdRule, Memory, Mending, OnChange, Once, OnceOn,
     Quorum, Role, Rolling, Run, Settle, Status,
 };
-pub use super::scale::{OneByOne, Scale, Votes};
+pub use super::scale::{Least, OneByOne, Scale, Votes};
 pub use super::version::{Finalize, Raises, Version};
 pub use super::way::{Between, Undo, Way};
 pub use super::when::{Need, When};

@@ -117,6 +117,12 @@ impl Role {
         self.scale.as_ref()?.one_by_one.as_ref()
     }
 
+    /// The roles that must know who leaves before they do.
+    #[must_use]
+    pub fn told(&self) -> &[RoleName] {
+        self.scale.as_ref().map_or(&[], |scale| &scale.told)
+    }
+
     /// How its members get their votes as they come, where they come and go.
     #[must_use]
     pub fn voting(&self) -> Option<&Votes> {
@@ -200,10 +206,13 @@ pub struct Data {
     /// Whether it may be spread over several folders.
     #[serde(default)]
     pub many: bool,
-    /// A path in each folder that is there as soon as the instance is ready, and as long as the folder holds
-    /// its data: an instance that had it is never started without it.
+    /// A path in each folder (*template*) that is there as soon as the instance is ready, and as long as the folder
+    /// holds its data: an instance that had it is never started without it.
     #[serde(default)]
     pub holds: Option<String>,
+    /// A later role of the service without which there are no data yet: it makes them, once, as it starts first.
+    #[serde(default)]
+    pub since: Option<RoleName>,
     /// What is put behind the name of the first folder that the inventory gives, for a role that shares its
     /// hosts with another of the service.
     #[serde(default)]
@@ -488,6 +497,9 @@ pub struct Status {
     /// What it is in its cluster: the probe's capture, such as `leader`.
     #[serde(default)]
     pub role: Option<Probe>,
+    /// What people call that, by the capture, where the service's own word says little: `"true": active`.
+    #[serde(default)]
+    pub called: BTreeMap<String, String>,
     /// Which version runs: the probe's capture.
     #[serde(default)]
     pub version: Option<Probe>,

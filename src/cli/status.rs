@@ -232,7 +232,9 @@ async fn asked(prober: &Prober, member: &Member) -> Asked {
     };
     if let Some(probe) = &role.status.role {
         let answer = prober.ask(probe, member).await;
-        answer.value().unwrap_or("-").clone_into(&mut asked.role);
+        let said = answer.value().unwrap_or("-");
+        let called = role.status.called.get(said).map_or(said, String::as_str);
+        called.clone_into(&mut asked.role);
     }
     if let Some(probe) = &role.status.version {
         asked.version = prober.ask(probe, member).await.value().map(str::to_owned);

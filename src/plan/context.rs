@@ -304,12 +304,35 @@ impl<'a> Context<'a> {
                 "state": paths.unit(&member.unit),
             },
             "members": self.role_values(&id.service, id.role.as_str()),
+            "leaving": self.leaving_values(words),
             "fronts": self.front_values(),
             "services": self.services_values(&id.host),
         })))
     }
 
     fn role_values(&self, service: &ServiceName, role: &str) -> serde_json::Value {
+        self.values_of(self.there(), service, role)
+    }
+
+    /// Those that leave, by role, where others of the service are told of them.
+    fn leaving_values(&self, words: &Words<'_>) -> serde_json::Value {
+        let roles = words.folder.descriptor.roles.iter();
+        let told = roles.filter(|(_, role)| !role.told().is_empty());
+        let all = told.map(|(role, _)| {
+            let leaving = self.leaving().into_iter();
+            let of_role = self.values_of(leaving, words.name, role.as_str());
+            (role.to_string(), of_role)
+        });
+        serde_json::Value::Object(all.collect())
+    }
+
+    /// Members of a role, as templates read them.
+    fn values_of(
+        &self,
+        members: impl Iterator<Item = Member>,
+        service: &ServiceName,
+        role: &str,
+    ) -> serde_json::Value {
         let of_role = |m: &Member| &m.id.service == service && m.id.role.as_str() == role;
         let value = |m: Member| {
             let rack = self
@@ -327,7 +350,7 @@ impl<'a> Context<'a> {
                 "rack": rack.unwrap_or_default(), "ports": m.ports, "at": at, "client": client,
             })
         };
-        self.there().filter(of_role).map(value).collect()
+        members.filter(of_role).map(value).collect()
     }
 
     /// What is in front of all services, each with the instances behind it.

@@ -121,7 +121,7 @@ impl Context<'_> {
         for spec in &role.files {
             files.extend(self.file(&words, spec, &values)?);
         }
-        let guards = guards(role, id, &data);
+        let guards = self.guards(&words, role, id, (&values, &data))?;
         let unit = self.unit(&words, role, &member, (&values, &data, &guards))?;
         let state = paths.unit(&member.unit);
         let wanted = (format!("{state}/wanted"), fingerprint(&files, &unit));
@@ -137,6 +137,23 @@ impl Context<'_> {
             stop_within: role.run.stop_within,
             member,
         }))
+    }
+
+    /// What guards the folders of an instance against an empty start.
+    fn guards(
+        &self,
+        words: &Words<'_>,
+        role: &Role,
+        id: &InstanceId,
+        (values, data): (&Value, &[String]),
+    ) -> Result<Vec<Guard>, RenderError> {
+        let Some(holds) = role.data.as_ref().and_then(|data| data.holds.as_ref()) else {
+            return Ok(Vec::new());
+        };
+        let place = format!("{}/service.yaml (holds)", words.folder.origin);
+        let holds = self.renderer.render(&place, holds, values)?;
+        let guard = |dir: &String| Guard::new(id, dir, &holds);
+        Ok(data.iter().map(guard).collect())
     }
 
     fn file(
@@ -320,12 +337,6 @@ impl Context<'_> {
             })
             .collect()
     }
-}
-
-fn guards(role: &Role, id: &InstanceId, data: &[String]) -> Vec<Guard> {
-    let holds = role.data.as_ref().and_then(|data| data.holds.as_ref());
-    let guard = |holds: &String| data.iter().map(|dir| Guard::new(id, dir, holds)).collect();
-    holds.map(guard).unwrap_or_default()
 }
 
 fn dirs(paths: &HostPaths, service: &str, data: &[String]) -> Vec<(String, String)> {

@@ -283,6 +283,8 @@ impl Placer<'_> {
             return false;
         }
         if role.scale.is_some() || role.data.is_none() {
+            let few = self.too_few((service, name, role), (kept.len(), wanted.len()));
+            self.done.refused.extend(few);
             return true;
         }
         self.done.refused.push(format!(
@@ -292,6 +294,27 @@ impl Placer<'_> {
             names(wanted)
         ));
         false
+    }
+
+    /// Whether so few would stay that what those have who leave could go nowhere: then all of them would wait for ever.
+    fn too_few(
+        &self,
+        (service, name, role): (&ServiceName, &RoleName, &Role),
+        (were, stay): (usize, usize),
+    ) -> Option<String> {
+        let least = role.scale.as_ref()?.least.as_ref()?;
+        let config = &self.cluster.services[service].config;
+        let said = config.get(&least.key).and_then(|text| text.parse().ok());
+        let copies = usize::from(said.unwrap_or(least.default));
+        let few = stay < were && stay < copies.min(were);
+        few.then(|| {
+            format!(
+                "{service}.{name}: {stay} of {were} would stay, and each piece of data is to be on {} of them (`{}`): what those \
+                 have that leave could go nowhere; add another host first, or want fewer copies",
+                copies.min(were),
+                least.key
+            )
+        })
     }
 
     /// What lives on a host that the inventory no longer names: left out of the others' files, it would be cut

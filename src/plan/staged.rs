@@ -160,6 +160,7 @@ fn waves(
     let everybody: Vec<&Desired> = desired.iter().chain(leaving).collect();
     // Files that name members which are others by now must not come back.
     let stays = stage.only.is_none()
+        && stage.told.is_empty()
         && input.passage.is_none()
         && context.placement.joining.is_empty()
         && instead::under_way(input.cluster, input.facts).is_empty()
@@ -199,8 +200,10 @@ fn waves(
     waves.retire();
     for role in roles(input) {
         waves.role(&role)?;
-        let of_role = desired.iter().filter(|one| role.is_of(&one.member.id));
-        held = held.after(of_role.filter(|_| stage.is_about(&role)));
+        let begins = desired
+            .iter()
+            .filter(|one| has_data_since(context, one) == role);
+        held = held.after(begins.filter(|_| stage.is_about(&role)));
         waves.remember(&role, &held.text());
     }
     if stage.only.is_none() {
@@ -236,6 +239,17 @@ fn waves(
         waves.clean(&previous);
     }
     Ok(waves.done())
+}
+
+/// The role with whose start an instance comes to have its data: its own, if none other makes them.
+fn has_data_since(context: &Context<'_>, one: &Desired) -> RoleRef {
+    let own = RoleRef::of(&one.member.id);
+    let words = context.catalogue.role(&own.service, &own.role);
+    let since = words.and_then(|words| words.data.as_ref()?.since.clone());
+    match since {
+        Some(role) => RoleRef { role, ..own },
+        None => own,
+    }
 }
 
 /// Whether hosts are to be forgotten: they leave, or another one has their place and they are clean.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::catalogue::Catalogue;
-use crate::id::InstanceId;
+use crate::id::{InstanceId, RoleName};
 use crate::plan::model::RoleRef;
 use crate::plan::place::Placement;
 
@@ -15,20 +15,39 @@ pub struct Stage {
     pub placement: Placement,
     /// The role that alone changes in it; none in the last one, which sees to everything.
     pub only: Option<RoleRef>,
+    /// Roles that are told in it who leaves; in the last one those that have been told, and forget it.
+    pub told: BTreeSet<RoleRef>,
 }
 
 impl Stage {
     /// Whether anything of a service's role is done in it.
     #[must_use]
     pub fn is_about(&self, role: &RoleRef) -> bool {
-        self.only.as_ref().is_none_or(|only| only == role)
+        self.only.as_ref().is_none_or(|only| only == role) || self.told.contains(role)
     }
 
-    /// The members of its role once it is done.
+    /// The members of its role once it is done, where they come and go one at a time.
     #[must_use]
     pub fn members(&self) -> Option<BTreeSet<InstanceId>> {
-        let only = self.only.as_ref()?;
+        let only = self.only.as_ref().filter(|_| self.told.is_empty())?;
         Some(self.placement.members(only).cloned().collect())
+    }
+}
+
+impl Stage {
+    /// Who there is after it.
+    fn after(&self) -> Placement {
+        Placement {
+            joining: BTreeSet::new(),
+            leaving: Vec::new(),
+            ..self.placement.clone()
+        }
+    }
+
+    /// Whether others are told in it that an instance leaves, or it comes in its stead.
+    fn has_told(&self, id: &InstanceId) -> bool {
+        let leaves = self.placement.leaving.iter().any(|(other, _)| other == id);
+        !self.told.is_empty() && (leaves || self.placement.joining.contains(id))
     }
 }
 
@@ -50,6 +69,10 @@ pub fn stages(wanted: &Placement, catalogue: &Catalogue) -> Vec<Stage> {
     let mut stages: Vec<Stage> = Vec::new();
     let mut now = before(wanted);
     for role in roles(wanted) {
+        if let Some(stage) = told(wanted, &now, (catalogue, &role)) {
+            now = stage.after();
+            stages.push(stage);
+        }
         if !one_by_one(catalogue, &role) && !voting(catalogue, &role) {
             continue;
         }
@@ -76,13 +99,51 @@ pub fn stages(wanted: &Placement, catalogue: &Catalogue) -> Vec<Stage> {
     let listed = |id: &InstanceId| one_by_one(catalogue, &RoleRef::of(id));
     let voters = |id: &InstanceId| voting(catalogue, &RoleRef::of(id));
     let mut placement = wanted.clone();
-    placement.joining.retain(|id| !listed(id) && !voters(id));
-    placement.leaving.retain(|(id, _)| !listed(id));
+    // Those that came and went in a stage of their own.
+    let went = |id: &InstanceId| stages.iter().any(|stage| stage.has_told(id));
+    placement
+        .joining
+        .retain(|id| !listed(id) && !voters(id) && !went(id));
+    placement.leaving.retain(|(id, _)| !listed(id) && !went(id));
+    let told = stages.iter().flat_map(|stage| &stage.told).cloned();
     stages.push(Stage {
         placement,
+        told: told.collect(),
         only: None,
     });
     stages
+}
+
+/// The stage in which members of a role leave of whom others must know: together, after those that join, which take
+/// what they had.
+fn told(
+    wanted: &Placement,
+    now: &Placement,
+    (catalogue, role): (&Catalogue, &RoleRef),
+) -> Option<Stage> {
+    let words = catalogue.role(&role.service, &role.role)?;
+    let mut next = now.clone();
+    next.leaving = wanted.leaving.clone();
+    next.leaving.retain(|(id, _)| role.is_of(id));
+    if words.told().is_empty() || next.leaving.is_empty() {
+        return None;
+    }
+    next.instances.retain(|one| !next.leaving.contains(one));
+    next.joining = wanted.joining.clone();
+    next.joining.retain(|id| role.is_of(id));
+    let joins = |(id, _): &&(InstanceId, _)| next.joining.contains(id);
+    let joining: Vec<_> = wanted.instances.iter().filter(joins).cloned().collect();
+    let place = end_of(&next, role);
+    next.instances.splice(place..place, joining);
+    let of_service = |other: &RoleName| RoleRef {
+        service: role.service.clone(),
+        role: other.clone(),
+    };
+    Some(Stage {
+        placement: next,
+        only: Some(role.clone()),
+        told: words.told().iter().map(of_service).collect(),
+    })
 }
 
 /// Adds a stage, and answers with who there is after it.
@@ -91,15 +152,13 @@ fn push(stages: &mut Vec<Stage>, now: &Placement, next: Placement, role: &RoleRe
         &now.members(role).collect(),
         &next.members(role).collect()
     ));
-    let after = Placement {
-        joining: BTreeSet::new(),
-        leaving: Vec::new(),
-        ..next.clone()
-    };
-    stages.push(Stage {
+    let stage = Stage {
         placement: next,
         only: Some(role.clone()),
-    });
+        told: BTreeSet::new(),
+    };
+    let after = stage.after();
+    stages.push(stage);
     after
 }
 

@@ -38,7 +38,8 @@ impl Waves<'_> {
     /// restarted, it and the third have a majority and may choose the third, which the other does not know yet.
     fn is_third(&self, role: &RoleRef) -> bool {
         let joins = !self.stage.placement.joining.is_empty();
-        self.stage.only.as_ref() == Some(role) && joins && self.count(role) == GUARDED
+        let listed = self.stage.told.is_empty() && self.stage.only.as_ref() == Some(role);
+        listed && joins && self.count(role) == GUARDED
     }
 
     /// What must hold before a member of a role is restarted.

@@ -186,6 +186,23 @@ fn the_words_of_every_service_hold_together() {
 }
 
 #[test]
+fn who_is_told_comes_before_and_who_makes_data_after() {
+    each(|name, folder| {
+        let roles = &folder.descriptor.roles;
+        for (n, (role_name, role)) in roles.iter().enumerate() {
+            let who = format!("{name}.{role_name}");
+            for told in role.told() {
+                let there = roles.get_index_of(told);
+                assert!(there.is_some_and(|at| at < n), "{who} tells {told}");
+            }
+            let since = role.data.as_ref().and_then(|data| data.since.as_ref());
+            let later = since.map(|since| roles.get_index_of(since));
+            assert!(later.is_none_or(|at| at > Some(n)), "{who} since {since:?}");
+        }
+    });
+}
+
+#[test]
 fn fronts_lead_to_ports_and_have_names_of_their_own() {
     each(|name, folder| {
         let roles = || folder.descriptor.roles.iter();

@@ -20,7 +20,7 @@ use sdtd::inventory::{Cluster, Connection, Host};
 use sdtd::lock::Ask;
 use sdtd::plan::{Batch, Plan, Step, View, Wave};
 use sdtd::report::Collected;
-use sdtd::transport::{Become, Channel, Remote, Shell, Ssh, SshOptions};
+use sdtd::transport::{Become, Channel, Remote, Shell, Sockets, Ssh, SshOptions};
 use sdtd::verify::{Fleet, Prober};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, Semaphore};
@@ -99,6 +99,8 @@ impl Bench {
                 port: None,
                 key: None,
                 config: Some(self.servers.config()),
+                kex: None,
+                persist: None,
             },
             rack: None,
             memory_mb: None,
@@ -174,7 +176,11 @@ impl Bench {
                 config: Some(self.servers.config()),
                 ..SshOptions::default()
             };
-            let ssh = Ssh::connect(&options, self.folder.path()).await.unwrap();
+            let sockets = Sockets {
+                run: self.folder.path(),
+                kept: self.folder.path(),
+            };
+            let ssh = Ssh::connect(&options, sockets).await.unwrap();
             let (channel, rights) = (Channel::Ssh(ssh), Become::Sudo);
             fleet.insert(host.clone(), Remote::Shell(Shell { channel, rights }));
         }

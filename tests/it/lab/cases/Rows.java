@@ -1,9 +1,11 @@
 import java.nio.file.*;
+import java.util.*;
 import org.apache.hadoop.hbase.*;
 import org.apache.hadoop.hbase.client.*;
 import org.apache.hadoop.hbase.util.Bytes;
 
-/** Writes rows and reads them again: `put FROM TO`, `check FROM TO`, `until FILE` (as long as there is none). */
+/** Writes rows and reads them again: `put FROM TO`, `check FROM TO`, `until FILE FROM` (as long as there is no such file; each row
+ * that was acknowledged must be there in the end). */
 public class Rows {
     static final TableName NAME = TableName.valueOf("rows");
     static final byte[] FAMILY = Bytes.toBytes("f");
@@ -25,13 +27,16 @@ public class Rows {
                 admin.createTable(TableDescriptorBuilder.newBuilder(NAME).setColumnFamily(ColumnFamilyDescriptorBuilder.of(FAMILY)).build(), splits);
             }
             try (var table = connection.getTable(NAME)) {
-                long n = 0, longest = 0, failed = 0;
+                long n = 0, longest = 0, failed = 0, lost = 0;
                 if (words[0].equals("until")) {
+                    long first = Long.parseLong(words[2]);
+                    List<Long> acknowledged = new ArrayList<>();
                     for (; !Files.exists(Path.of(words[1])); n++) {
                         long began = System.nanoTime();
                         try {
-                            put(table, 1_000_000 + n);
-                            check(table, 1_000_000 + n / 2);
+                            put(table, first + n);
+                            acknowledged.add(first + n);
+                            check(table, first + n);
                         } catch (Exception error) {
                             failed++;
                             System.out.println(error);
@@ -39,12 +44,20 @@ public class Rows {
                         longest = Math.max(longest, (System.nanoTime() - began) / 1_000_000);
                         Thread.sleep(10);
                     }
+                    for (long one : acknowledged) {
+                        try {
+                            check(table, one);
+                        } catch (Exception error) {
+                            lost++;
+                            System.out.println(error);
+                        }
+                    }
                 } else {
                     for (n = Long.parseLong(words[1]); n < Long.parseLong(words[2]); n++) {
                         if (words[0].equals("put")) put(table, n); else check(table, n);
                     }
                 }
-                System.out.println("rows " + n + " failed " + failed + " longest " + longest + " ms");
+                System.out.println("rows " + n + " failed " + failed + " lost " + lost + " longest " + longest + " ms");
             }
         }
     }

@@ -14,6 +14,8 @@ use crate::lab::say;
 
 /// A client of HBase: upstream's shell is in no Maven repository.
 const ROWS: &str = include_str!("Rows.java");
+/// The longest that anybody may wait for a page.
+const WITHIN: Duration = Duration::from_secs(5);
 
 /// The services of `inventories/sdtd.yaml`, on the lab's hosts; a host is found to be dead within a minute.
 fn inventory(laptop: &Laptop, handlers: u32) -> PathBuf {
@@ -40,6 +42,7 @@ pub fn stack(lab: &mut Lab) -> Done {
     rows(lab, "pi1", "put 0 2000");
     file(lab, "pi1", "-put - /checked", Some("seq 1 200000"));
     assert!(all_answer(&HOSTS), "a page is missing");
+    started_through_a_kill(lab, &laptop, &path);
 
     rolled(lab, &laptop);
     for host in hosts_to_lose(names) {
@@ -96,22 +99,55 @@ fn made_through_kills(lab: &Lab, laptop: &Laptop, path: &Path) {
     ));
 }
 
-/// Whether the page behind the front answers on all of these hosts.
-fn all_answer(hosts: &[&str]) -> bool {
-    hosts
-        .iter()
-        .all(|host| answers(host).is_some_and(|said| said.contains(" 200 ")))
+/// All is stopped, and the start that follows is killed while the NameNodes wait for their data: in their safe mode.
+fn started_through_a_kill(lab: &Lab, laptop: &Laptop, path: &Path) {
+    laptop.run(&["stop", text(path), "--yes"]).expect(0);
+    let mut first = Running::start(&mut laptop.sdtd(&["start", text(path), "--yes"]));
+    first.until("waits in safe mode", waits_in_safe_mode);
+    first.kill();
+    say("stack: killed in the safe mode");
+    laptop.run(&["deploy", text(path), "--yes"]).expect(0);
+    laptop.expect_settled(path);
+    rows(lab, "pi1", "check 0 2000");
+    file(lab, "pi1", "-cat /checked", None);
 }
 
-/// What a host's front answers on a new connection.
-fn answers(host: &str) -> Option<String> {
-    let address = format!("{}:80", address(host)).parse().ok()?;
-    let within = Duration::from_secs(5);
-    let mut stream = TcpStream::connect_timeout(&address, within).ok()?;
-    stream.set_read_timeout(Some(within)).ok()?;
-    stream
-        .write_all(b"GET /api/version HTTP/1.0\r\n\r\n")
-        .ok()?;
+/// Whether a NameNode is up and not open yet.
+fn waits_in_safe_mode() -> bool {
+    HOSTS.iter().any(|host| {
+        let page = format!("{}:9870", address(host));
+        get(
+            &page,
+            "/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState",
+            "",
+        )
+        .is_some_and(|said| said.contains("\"safeMode\""))
+    })
+}
+
+/// Whether the page behind the front answers on all of these hosts.
+fn all_answer(hosts: &[&str]) -> bool {
+    all_answer_to(hosts, "")
+}
+
+fn all_answer_to(hosts: &[&str], cookie: &str) -> bool {
+    let right = |said: String| said.lines().next().is_some_and(|l| l.contains(" 200"));
+    hosts
+        .iter()
+        .all(|host| answers(host, cookie).is_some_and(right))
+}
+
+/// What a host's front answers on a new connection, to a browser that was with one of the servers or with none.
+fn answers(host: &str, cookie: &str) -> Option<String> {
+    get(&format!("{}:80", address(host)), "/api/version", cookie)
+}
+
+/// What is answered on a new connection, within what anybody may have to wait.
+fn get(at: &str, path: &str, cookie: &str) -> Option<String> {
+    let mut stream = TcpStream::connect_timeout(&at.parse().ok()?, WITHIN).ok()?;
+    stream.set_read_timeout(Some(WITHIN)).ok()?;
+    let request = format!("GET {path} HTTP/1.0\r\n{cookie}\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
     let mut said = String::new();
     stream.read_to_string(&mut said).ok()?;
     Some(said)
@@ -122,26 +158,15 @@ fn rolled(lab: &Lab, laptop: &Laptop) {
     let balancer = "balancer() { sh -c '. /etc/hbase/tools/run.sh; . /etc/hbase/tools/balancer.sh; balancer'; }; \
                     SDTD_INSTANCE=x balancer";
     let before = lab.on("pi2", &as_hbase(balancer));
-    let client = client("until /tmp/rows-stop");
-    lab.on(
-        "pi5",
-        &format!(
-            "setsid sh -c {} >/tmp/rows.said 2>&1 </dev/null &",
-            sdtd::facts::quote(&client)
-        ),
-    );
+    writes(lab, "pi5", 1_000_000);
     std::thread::sleep(Duration::from_secs(10));
     let path = inventory(laptop, 11);
     let ran = laptop.run(&["deploy", text(&path), "--yes"]).expect(0);
     say(&format!("stack: rolled in {:.1} s", ran.took.as_secs_f64()));
     laptop.expect_settled(&path);
-    let ends = "touch /tmp/rows-stop; until grep -h '^rows ' /tmp/rows.said; do sleep 0.2; done; cat /tmp/rows.said";
-    let writer = lab.on(
-        "pi5",
-        &format!("timeout 30 sh -c {}", sdtd::facts::quote(ends)),
-    );
+    let writer = wrote(lab, "pi5");
     say(&format!("stack: {writer}"));
-    assert!(writer.contains(" failed 0 "), "{writer}");
+    assert!(writer.contains(" failed 0 lost 0 "), "{writer}");
     assert_eq!(
         lab.on("pi2", &as_hbase(balancer)),
         before,
@@ -150,41 +175,126 @@ fn rolled(lab: &Lab, laptop: &Laptop) {
     assert_eq!(before.trim(), "on");
 }
 
+/// A client that writes rows, from this number on, until it is told to end.
+fn writes(lab: &Lab, host: &str, first: u64) {
+    let client = client(&format!("until /tmp/rows-stop {first}"));
+    let client = sdtd::facts::quote(&client);
+    let script =
+        format!("rm -f /tmp/rows-stop; setsid sh -c {client} >/tmp/rows.said 2>&1 </dev/null &");
+    lab.on(host, &script);
+}
+
+/// What it says in the end, once it has read again all that was acknowledged.
+fn wrote(lab: &Lab, host: &str) -> String {
+    lab.on(host, "touch /tmp/rows-stop");
+    let until = Instant::now() + Duration::from_secs(180);
+    while lab.try_on(host, "grep '^rows ' /tmp/rows.said").code != Some(0) {
+        assert!(Instant::now() < until, "the client does not end");
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    lab.on(host, "tail -n 40 /tmp/rows.said")
+}
+
 /// A host is off, and back. What it had others have.
 fn lost(lab: &mut Lab, laptop: &Laptop, path: &Path, host: &str) {
-    let other = HOSTS
-        .into_iter()
-        .find(|other| *other != host)
-        .expect("another");
+    let others: Vec<&str> = HOSTS.into_iter().filter(|other| *other != host).collect();
+    let other = others[0];
+    let session = session(lab);
+    let first = 2_000_000 + 1_000_000 * HOSTS.iter().position(|h| *h == host).unwrap_or(0) as u64;
+    writes(lab, other, first);
+    std::thread::sleep(Duration::from_secs(5));
     lab.run(&["kill", host]);
     let began = Instant::now();
-    let others: Vec<&str> = HOSTS.into_iter().filter(|other| *other != host).collect();
-    while !all_answer(&others) {
-        assert!(
-            began.elapsed() < Duration::from_secs(60),
-            "a page is missing without {host}"
-        );
-    }
-    let page = began.elapsed();
-    file(lab, other, "-cat /checked", None);
-    let hdfs = began.elapsed();
-    rows(lab, other, "check 0 2000");
+    let page = pages_answer(&others, host);
+    served_again(lab, other, session + Duration::from_secs(60));
+    let rows = began.elapsed();
+    whole(lab, other);
     say(&format!(
-        "stack: {host} lost: the page on all others after {:.1} s, HDFS read after {:.1} s, all rows of HBase after {:.1} s",
+        "stack: {host} lost: the longest wait for a page {:.1} s, all rows of HBase after {:.1} s, all copies after {:.1} s",
         page.as_secs_f64(),
-        hdfs.as_secs_f64(),
+        rows.as_secs_f64(),
         began.elapsed().as_secs_f64()
     ));
-    let whole =
-        "sh /etc/hdfs/client/run.sh hdfs fsck / | grep -q 'Under-replicated blocks:.*0 (0.0 %)'";
-    let until = Instant::now() + Duration::from_secs(400);
-    while lab.try_on(other, &as_user("hdfs", whole)).code != Some(0) {
-        assert!(Instant::now() < until, "copies are still missing");
+    let writer = wrote(lab, other);
+    say(&format!(
+        "stack: {}",
+        writer.lines().last().unwrap_or_default()
+    ));
+    assert!(writer.contains(" lost 0 "), "{writer}");
+    lab.run(&["boot", host]);
+    let until = Instant::now() + Duration::from_secs(300);
+    while laptop.run(&["status", text(path)]).code != Some(0) {
+        assert!(Instant::now() < until, "{host} is not well again");
         std::thread::sleep(Duration::from_secs(5));
     }
-    lab.run(&["boot", host]);
-    laptop.run(&["deploy", text(path), "--yes"]).expect(0);
     laptop.expect_settled(path);
+}
+
+/// From the moment that a host is off, each new connection to each other one is answered in time: of a browser that
+/// was with the dead one, and of one that was with none. The longest wait.
+fn pages_answer(others: &[&str], dead: &str) -> Duration {
+    let cookie = format!("Cookie: sdtd-zeppelin-web={dead}\r\n");
+    let (began, mut longest) = (Instant::now(), Duration::ZERO);
+    while began.elapsed() < 4 * WITHIN {
+        for (host, cookie) in others
+            .iter()
+            .flat_map(|host| [(host, ""), (host, &*cookie)])
+        {
+            let asked = Instant::now();
+            let right = all_answer_to(&[host], cookie);
+            let took = asked.elapsed();
+            longest = longest.max(took);
+            assert!(
+                right && took < WITHIN,
+                "{host} {cookie:?} without {dead}: {right} after {took:?}"
+            );
+        }
+    }
+    longest
+}
+
+/// How long ZooKeeper keeps the session of a server that is gone, at the most.
+fn session(lab: &Lab) -> Duration {
+    let file = "/etc/zookeeper/zoo.cfg";
+    let host = with(lab, "zookeeper-server");
+    let most = lab.on(host, &format!("sed -n 's/^maxSessionTimeout=//p' {file}"));
+    Duration::from_millis(most.trim().parse().expect("milliseconds"))
+}
+
+/// HBase serves all of its table within this time.
+fn served_again(lab: &Lab, host: &str, within: Duration) {
+    let began = Instant::now();
+    while lab.try_on(host, &client("check 0 2000")).code != Some(0) {
+        assert!(began.elapsed() < within, "HBase does not serve its table");
+    }
+}
+
+/// A host was found to be dead, all files can be read, no block is missing, and all have their copies again.
+fn whole(lab: &Lab, host: &str) {
+    let hdfs = |words: &str| {
+        let script = format!("sh /etc/hdfs/client/run.sh hdfs {words}");
+        lab.try_on(host, &as_user("hdfs", &script)).code == Some(0)
+    };
+    let until = Instant::now() + Duration::from_secs(400);
+    let wait = |what: &str, words: &str| {
+        while !hdfs(words) {
+            assert!(Instant::now() < until, "{what}");
+            std::thread::sleep(Duration::from_secs(5));
+        }
+    };
+    wait(
+        "the NameNode does not list the host as dead",
+        "dfsadmin -report -dead | grep -q '^Dead datanodes (1)'",
+    );
+    file(lab, host, "-cat /checked", None);
+    assert!(
+        hdfs("fsck / | grep -q '^ *Missing blocks:[^0-9]*0$'"),
+        "blocks are missing"
+    );
+    wait(
+        "copies are still missing",
+        "fsck / | grep -q 'Under-replicated blocks:.*0 (0.0 %)'",
+    );
 }
 
 fn as_user(user: &str, script: &str) -> String {

@@ -1,0 +1,8 @@
+#!/bin/sh
+# Moves the regions of a server that leaves to the others. It is marked first: neither the balancer, which stays as it is, nor
+# a server that dies meanwhile gives it any again.
+# shellcheck source=/dev/null # rendered beside it
+. "$SDTD_CONFIG/tools/run.sh"
+. "$SDTD_CONFIG/tools/balancer.sh"
+balancer leaves "$ME:$SDTD_PORT_REGION" || exit 1
+run org.apache.hadoop.hbase.util.RegionMover -r "$ME:$SDTD_PORT_REGION" -o unload -f "$DATA/regions" -t 300 2>&1
