@@ -93,6 +93,9 @@ pub enum EventKind {
         wave: String,
         /// How many batches it has.
         batches: usize,
+        /// The titles of the waves that it waited for.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        needs: Vec<String>,
     },
     /// A wave ended.
     WaveFinished {
@@ -133,6 +136,9 @@ pub enum EventKind {
         done: u64,
         /// Bytes in all.
         total: u64,
+        /// The host that passes it on; none: this machine sends it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<HostName>,
     },
     /// A gate or a readiness check is waited for; repeated while it lasts.
     Waiting {

@@ -139,9 +139,10 @@ pub fn script(places: &Places, ask: &Ask) -> String {
         .unwrap_or_default();
     let quote = crate::facts::quote;
     format!(
-        "lock={}\nowner={}\nlease={LEASE}\n{}\n{word}\n",
+        "lock={}\nowner={}\nlease={LEASE}\n{}\n{}\n{word}\n",
         quote(&format!("{}/lock", places.state)),
         quote(&owner),
+        include_str!("exec/fan/keys.sh"),
         include_str!("lock.sh")
     )
 }

@@ -7,14 +7,14 @@ make() {
   mkdir -p "${lock%/*}" && mkdir "$lock" 2>/dev/null && printf '%s\n' "$owner" >"$lock/owner"
 }
 take() {
-  if make || mine; then say yes; return; fi
+  if make || mine; then sweep_fan_out "${lock%/*}"; say yes; return; fi
   a=$(age)
   if [ "$a" -gt "$lease" ]; then over; else say held "$a" "$(cat "$lock/owner" 2>/dev/null)"; fi
 }
 # The old lock is renamed first: of two who find it dead, only one gets it.
 over() {
   mv -T "$lock" "$lock.old.$$" 2>/dev/null && rm -rf "$lock.old.$$"
-  if make || mine; then say yes; else say held "$(age)" "$(cat "$lock/owner" 2>/dev/null)"; fi
+  if make || mine; then sweep_fan_out "${lock%/*}"; say yes; else say held "$(age)" "$(cat "$lock/owner" 2>/dev/null)"; fi
 }
 renew() {
   if mine; then touch "$lock/owner"; say yes; else say held "$(age)" "$(cat "$lock/owner" 2>/dev/null)"; fi

@@ -5,6 +5,7 @@ mod check;
 mod deploy;
 mod destroy;
 mod diagram;
+mod disconnect;
 mod drill;
 mod drills;
 mod edit;
@@ -67,6 +68,9 @@ pub struct Global {
     /// How many hosts are worked on at once.
     #[arg(long, global = true, default_value_t = 32, value_name = "N")]
     forks: usize,
+    /// Send every package from here to each host; hosts do not pass packages on to each other.
+    #[arg(long, global = true)]
+    no_fan_out: bool,
     /// A folder of services that overrides and extends the built-in ones (may be repeated).
     #[arg(long, global = true, value_name = "DIR")]
     templates: Vec<PathBuf>,
@@ -164,6 +168,8 @@ enum Command {
     Drill(drill::DrillArgs),
     /// Take the cluster's lock away from a run that is dead.
     Unlock(unlock::UnlockArgs),
+    /// End the SSH connections that runs have kept (`ssh: { persist: … }`).
+    Disconnect(disconnect::DisconnectArgs),
     /// Print the completions of a shell.
     Completions {
         /// The shell.
@@ -236,6 +242,7 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Bundle(args) => bundle::run(global, args).await,
         Command::Drill(args) => drill::run(global, args).await,
         Command::Unlock(args) => unlock::run(global, args).await,
+        Command::Disconnect(args) => disconnect::run(global, args).await,
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "sdtd", &mut text);

@@ -13,6 +13,7 @@ pub use super::found::remember;
 use super::{Global, InventoryArg};
 use crate::artifact::Shelf;
 use crate::catalogue::Catalogue;
+use crate::digest::sha256;
 use crate::driver::Drivers;
 use crate::error::{Failure, Kind};
 use crate::event::EventKind;
@@ -258,6 +259,7 @@ pub async fn begin(
         accept_new: global.accept_new,
         password,
         sockets: sockets.path().to_owned(),
+        kept: kept(),
         forks: global.forks,
     };
     let asks = (report::can_ask() && !global.yes).then(|| events.clone());
@@ -275,6 +277,7 @@ pub async fn begin(
         events: events.clone(),
         shelf: Arc::new(shelf(global, &dirs)),
         forks: global.forks,
+        fan_out: !global.no_fan_out,
         stop: Stop::default(),
         anew: BTreeSet::new(),
         replace: None,
@@ -392,16 +395,28 @@ fn reporters(
     (events, reporters, screen)
 }
 
-/// A short path of our own for control sockets: a socket's name may have 108 bytes only.
+/// A short path for control sockets: a socket's name may have 108 bytes only. None: the user has no such folder.
+fn runtime() -> Option<PathBuf> {
+    let dir = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    dir.filter(|dir| dir.as_os_str().len() < 40 && dir.is_dir())
+}
+
+/// A folder for the control sockets of one run.
 fn sockets() -> Result<TempDir, Failure> {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR")
-        .map(PathBuf::from)
-        .filter(|dir| dir.is_dir());
-    let base = runtime
-        .filter(|dir| dir.as_os_str().len() < 40)
-        .unwrap_or_else(|| "/tmp".into());
+    let base = runtime().unwrap_or_else(|| "/tmp".into());
     let made = tempfile::Builder::new().prefix("sdtd-").tempdir_in(&base);
     made.map_err(|e| Failure::of(Kind::Failed, format!("{}: {e}", base.display())))
+}
+
+/// The folder of connections that stay: in the user's own runtime folder, or in `/tmp` by the home's name, which no two
+/// users share.
+pub(super) fn kept() -> PathBuf {
+    let home = std::env::var("HOME").unwrap_or_default();
+    let name = format!("sdtd-kept-{}", &sha256(&home)[..8]);
+    runtime().map_or_else(
+        || PathBuf::from("/tmp").join(name),
+        |dir| dir.join("sdtd-kept"),
+    )
 }
 
 fn ask_password(global: &Global) -> Result<Option<String>, Failure> {

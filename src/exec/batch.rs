@@ -104,15 +104,23 @@ impl Executor {
         remote: &Remote,
     ) -> Result<(), Undone> {
         let places = &self.places[&batch.host];
+        let fan = self.fan.as_ref();
         let tell = |done: u64| {
+            fan.inspect(|fan| fan.note(shipment.sha256, &batch.host, done));
             self.events.emit(EventKind::Transfer {
                 host: batch.host.clone(),
                 what: what.to_owned(),
                 done,
                 total: shipment.size,
+                from: None,
             });
         };
+        let began = fan.map(|fan| fan.now());
         let sent = remote.send(places, shipment, &tell).await;
+        if let (Ok(bytes), Some(fan), Some(began)) = (&sent, fan, began) {
+            fan.sent(*bytes, began);
+            fan.note(shipment.sha256, &batch.host, shipment.size);
+        }
         let who = || format!("{}: package {what}", batch.host);
         sent.map(|_| ()).map_err(|error| undone(&who(), &error))
     }

@@ -2,11 +2,13 @@
 //!
 //! Every wave is a task that waits for the waves it names. Inside a wave the hosts go on alone, as many at
 //! once as `--forks` allows; a wave with a width goes through its batches in turns, behind its gates. The
-//! things decided while running are declared: who goes last, since leaders move, and who gets a package of a
-//! host's distribution, the host itself or, where it has no way out, this machine for it.
+//! things decided while running are declared: who goes last, since leaders move; who gets a package of a
+//! host's distribution, the host itself or, where it has no way out, this machine for it; and which hosts that are to pass
+//! packages on can, and are fast enough.
 
 mod batch;
 mod bring;
+mod fan;
 mod pace;
 mod ready;
 mod run;
@@ -19,6 +21,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Mutex, Semaphore};
+
+pub use fan::Fan;
 
 use crate::artifact::Shelf;
 use crate::event::Problem;
@@ -62,6 +66,8 @@ pub struct Executor {
     pub forks: Arc<Semaphore>,
     /// Only one roll at a time: two roles never lose a member at once.
     pub rolls: Arc<Mutex<()>>,
+    /// How hosts pass packages on; none: all of them come from this machine.
+    pub fan: Option<Arc<Fan>>,
     /// Asks the run to end early.
     pub stop: Stop,
 }

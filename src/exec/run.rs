@@ -142,6 +142,9 @@ impl Executor {
                 });
             }
         }
+        if let Some(fan) = &self.fan {
+            fan.close().await;
+        }
         let mut report = board
             .report
             .lock()
@@ -162,13 +165,11 @@ impl Executor {
                 reason: "the run was interrupted".to_owned(),
             }
         } else {
-            let (title, batches) = (
-                wave.title.clone(),
-                wave.batches.len() + wave.resources.len(),
-            );
+            let needs = wave.after.iter().chain(&wave.after_on_host);
             self.events.emit(EventKind::WaveStarted {
-                wave: title,
-                batches,
+                wave: wave.title.clone(),
+                batches: wave.batches.len() + wave.resources.len(),
+                needs: needs.map(|n| plan.waves[*n].title.clone()).collect(),
             });
             self.during(wave).wave_work(plan, index, board).await
         };
@@ -269,6 +270,14 @@ impl Executor {
         }
         board.wait_link(index, &batch.host).await;
         let sent = || board.end_link(index, &batch.host);
+        // No work of this host's, and it waits for others': not counted among the forks.
+        if self.feed(batch).await {
+            sent();
+        }
+        if self.is_stopped() {
+            board.end_batch(index, batch, false);
+            return false;
+        }
         let result = match self.forks.acquire().await {
             Ok(_permit) => self.batch(wave, batch, &sent).await,
             Err(_) => Err(Problem::new("the run is over").into()),
@@ -304,6 +313,9 @@ impl Executor {
                 true
             }
             Err(undone) => {
+                if let Some(fan) = &self.fan {
+                    fan.out(&host);
+                }
                 board.note(|r| {
                     r.lost.extend(undone.out_of_reach.then(|| host.clone()));
                     r.failed.entry(host).or_default().push(undone.problem);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -11,7 +12,9 @@ use super::leaving::Connected;
 use crate::event::Problem;
 use crate::id::HostName;
 use crate::inventory::{Connection, Host};
-use crate::transport::{Become, Channel, Local, Remote, RemoteError, Shell, Ssh, SshOptions};
+use crate::transport::{
+    Become, Channel, Local, Remote, RemoteError, Shell, Sockets, Ssh, SshOptions,
+};
 
 /// How hosts are reached, beyond what the inventory says.
 #[derive(Clone)]
@@ -20,10 +23,21 @@ pub struct Access {
     pub accept_new: bool,
     /// The password for sudo, where it wants one.
     pub password: Option<String>,
-    /// A short path for control sockets.
+    /// A short path for the control sockets of this run.
     pub sockets: PathBuf,
+    /// A short path for those of connections that stay.
+    pub kept: PathBuf,
     /// How many hosts are worked on at once.
     pub forks: usize,
+}
+
+impl Access {
+    fn sockets(&self) -> Sockets<'_> {
+        Sockets {
+            run: &self.sockets,
+            kept: &self.kept,
+        }
+    }
 }
 
 /// Connects to every host at once. Those that can't be reached are told of, each with its reason.
@@ -51,10 +65,10 @@ pub async fn connect(hosts: &[Host], access: &Access) -> Connected {
 }
 
 async fn connect_one(host: &Host, access: &Access) -> Result<Remote, RemoteError> {
-    let (channel, rights) = match ssh_options(host, access) {
+    let (channel, rights) = match ssh_options(host, access.accept_new) {
         None => (Channel::Local(Local), Become::No),
         Some(options) => {
-            let ssh = Ssh::connect(&options, &access.sockets).await?;
+            let ssh = Ssh::connect(&options, access.sockets()).await?;
             let password = access.password.clone();
             (
                 Channel::Ssh(ssh),
@@ -65,12 +79,16 @@ async fn connect_one(host: &Host, access: &Access) -> Result<Remote, RemoteError
     Ok(Remote::Shell(Shell { channel, rights }))
 }
 
-fn ssh_options(host: &Host, access: &Access) -> Option<SshOptions> {
+/// How a host is reached over SSH; none if it is not.
+#[must_use]
+pub fn ssh_options(host: &Host, accept_new: bool) -> Option<SshOptions> {
     let Connection::Ssh {
         user,
         port,
         key,
         config,
+        kex,
+        persist,
     } = &host.connection
     else {
         return None;
@@ -81,7 +99,9 @@ fn ssh_options(host: &Host, access: &Access) -> Option<SshOptions> {
         port: *port,
         key: key.clone(),
         config: config.clone(),
-        accept_new: access.accept_new,
+        accept_new,
+        kex: kex.clone(),
+        persist: persist.map(Duration::from_secs),
     })
 }
 
@@ -101,7 +121,7 @@ pub async fn learn_keys(
         let Some(host) = hosts.iter().find(|host| host.name == name) else {
             continue;
         };
-        let options = ssh_options(host, access).unwrap_or_default();
+        let options = ssh_options(host, access.accept_new).unwrap_or_default();
         let learned = Ssh::learn_key(&options, &access.sockets).await;
         if !learned.unwrap_or(false) {
             failed.push((name, error));

@@ -157,18 +157,17 @@ fn host(name: &HostName, reach: &Reach, cluster: &Cluster) -> Host {
     }
 }
 
-/// As recorded, with the key and the configuration that the inventory has for its first host over SSH: these
-/// are this machine's own.
+/// As recorded, and for the rest (which is this machine's own: key, configuration, how connections are made) as the
+/// inventory has it for its first host over SSH.
 fn over_ssh(reach: &Reach, cluster: &Cluster) -> Connection {
-    let files = |host: &Host| match &host.connection {
-        Connection::Ssh { key, config, .. } => Some((key.clone(), config.clone())),
-        Connection::Local { .. } => None,
-    };
-    let (key, config) = cluster.hosts.values().find_map(files).unwrap_or_default();
-    Connection::Ssh {
-        user: reach.user.clone(),
-        port: reach.port,
-        key,
-        config,
+    let is_ssh = |host: &&Host| matches!(host.connection, Connection::Ssh { .. });
+    let mut connection = cluster
+        .hosts
+        .values()
+        .find(is_ssh)
+        .map_or_else(Connection::any, |host| host.connection.clone());
+    if let Connection::Ssh { user, port, .. } = &mut connection {
+        (*user, *port) = (reach.user.clone(), reach.port);
     }
+    connection
 }

@@ -13,7 +13,7 @@ mod raise;
 mod replace;
 mod ways;
 
-pub use connect::{Access, connect, host_problem, host_problems, learn_keys};
+pub use connect::{Access, connect, host_problem, host_problems, learn_keys, ssh_options};
 pub use leaving::{Connected, Joiner};
 pub use maintain::{Maintenance, line as command_line};
 pub use offers::fetch_all;
@@ -32,7 +32,7 @@ use crate::driver::Drivers;
 use crate::error::{Failure, Kind};
 use crate::event::{EventKind, Problem};
 use crate::exec::script::Places;
-use crate::exec::{Executor, Report, Stop};
+use crate::exec::{Executor, Fan, Report, Stop};
 use crate::facts::{FactsError, HostFacts};
 use crate::id::{HostName, InstanceId, ServiceName};
 use crate::inventory::{Cluster, Connection, Host};
@@ -105,6 +105,8 @@ pub struct Flow {
     pub shelf: Arc<Shelf>,
     /// How many hosts are worked on at once.
     pub forks: usize,
+    /// Whether hosts pass packages on to each other.
+    pub fan_out: bool,
     /// Asks the run to end early.
     pub stop: Stop,
     /// Instances that lost their data and shall start empty.
@@ -432,6 +434,10 @@ impl Flow {
     /// Does a plan.
     pub async fn apply(&self, plan: Plan, files: BTreeMap<String, PathBuf>) -> Report {
         self.events.phase("apply");
+        let fan = self
+            .fan_out
+            .then(|| Fan::of(&plan, &self.cluster))
+            .flatten();
         let executor = Arc::new(Executor {
             prober: self.prober(plan.view.clone()),
             places: self.places(),
@@ -440,6 +446,7 @@ impl Flow {
             events: self.events.clone(),
             forks: Arc::new(Semaphore::new(self.forks.max(1))),
             rolls: Arc::new(Mutex::new(())),
+            fan,
             stop: self.stop.clone(),
         });
         executor.run(&Arc::new(plan)).await

@@ -267,5 +267,7 @@ fn over_ssh(reader: &mut Reader<'_>, draft: &Draft<'_>, common: Option<&Ssh>) ->
         port: own.port.or(common.port),
         key: own.key.or(common.key),
         config: common.config,
+        kex: common.kex,
+        persist: common.persist,
     }
 }

@@ -97,12 +97,33 @@ pub enum Connection {
         key: Option<PathBuf>,
         /// An ssh configuration file read instead of the user's own.
         config: Option<PathBuf>,
+        /// The key exchange methods, as `KexAlgorithms` of ssh takes them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kex: Option<String>,
+        /// For how many seconds without use the connection stays after a run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        persist: Option<u64>,
     },
     /// A directory of this machine and a loopback address of its own.
     Local {
         /// The directory that stands for the host's root; none: a directory of sdtd's own, by cluster and host.
         root: Option<PathBuf>,
     },
+}
+
+impl Connection {
+    /// Over SSH, all as the user's own configuration says.
+    #[must_use]
+    pub fn any() -> Self {
+        Self::Ssh {
+            user: None,
+            port: None,
+            key: None,
+            config: None,
+            kex: None,
+            persist: None,
+        }
+    }
 }
 
 /// A service as the inventory wants it.

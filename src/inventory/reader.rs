@@ -182,6 +182,28 @@ impl Reader<'_> {
         None
     }
 
+    /// A time in seconds, behind a word.
+    pub(super) fn time(
+        &mut self,
+        node: &Node,
+        word: &str,
+        (least, most): (u64, u64),
+    ) -> Option<u64> {
+        let word = shown(word);
+        let text = self.text(node, &word)?;
+        let cause = match seconds(text) {
+            Some(time) if (least..=most).contains(&time) => return Some(time),
+            Some(_) => format!(
+                "{word} must be at least {least}s and at most {most}s, and this is {}",
+                written(node)
+            ),
+            None => format!("{word} must be a time, and this is {}", written(node)),
+        };
+        let help = "write a number and its unit: `90s`, `10m` or `2h`";
+        self.push(Finding::error(node.span, cause).help(help));
+        None
+    }
+
     /// A path on this machine: `~` is the home folder, relative ones begin at the inventory's folder.
     pub(super) fn path(&mut self, node: &Node, what: &str) -> Option<PathBuf> {
         let text = self.some_text(node, what)?;
@@ -225,6 +247,18 @@ pub(super) fn written(node: &Node) -> String {
 }
 
 /// A size such as `256M`, `1G` or `1.5GiB`, in MiB.
+fn seconds(text: &str) -> Option<u64> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let factor = match unit.trim_start() {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
 fn mebibytes(text: &str) -> Option<u64> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
@@ -250,7 +284,17 @@ fn mebibytes(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::mebibytes;
+    use super::{mebibytes, seconds};
+
+    #[test]
+    fn times_are_read_with_their_unit() {
+        for (text, time) in [("90s", 90), ("10m", 600), ("2 h", 7200), ("1d", 86_400)] {
+            assert_eq!(seconds(text), Some(time), "{text}");
+        }
+        for text in ["90", "m", "", "1w", "1.5h", "-1m", "99999999999999999999d"] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn sizes_are_read_as_people_write_them() {

@@ -97,6 +97,7 @@ fn takes(takes: Takes) -> String {
         Takes::Port => "a port".to_owned(),
         Takes::Number(from, to) => format!("{from} to {to}"),
         Takes::Size => "a size".to_owned(),
+        Takes::Time => "a time".to_owned(),
         Takes::OneOf(words) => words
             .iter()
             .map(|word| format!("`{word}`"))

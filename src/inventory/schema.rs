@@ -72,6 +72,11 @@ fn takes(takes: Takes, catalogue: &Catalogue) -> Json {
         Takes::Port => number(1, 65_535),
         Takes::Number(from, to) => number(from, to),
         Takes::Size => reference("size"),
+        Takes::Time => json!({
+            "type": "string",
+            "pattern": r"^[0-9]+ ?[smhd]$|\$\{",
+            "examples": ["90s", "10m", "2h"],
+        }),
         Takes::OneOf(words) => or_variable(json!({ "enum": words })),
         Takes::Config => reference("config"),
         Takes::Folders => folders(true),

@@ -17,6 +17,8 @@ pub(super) enum Takes {
     Number(i64, i64),
     /// A size with its unit.
     Size,
+    /// A time with its unit.
+    Time,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// Upstream keys and their values.
@@ -103,6 +105,16 @@ pub(super) const SSH: &[Word] = &[
         "config",
         Takes::Path,
         "An ssh configuration file that is read instead of the user's own.",
+    ),
+    word(
+        "persist",
+        Takes::Time,
+        "Connections stay for so long without use, such as `10m`, so that the next run need not make them; `sdtd disconnect` ends them. They end with the run if not given.",
+    ),
+    word(
+        "kex",
+        Takes::Text,
+        "The key exchange, as `KexAlgorithms` of ssh takes it: most of what a new connection costs. `^mlkem768x25519-sha256` prefers one that is quick and holds against quantum computers, where both ends have it (OpenSSH 9.9).",
     ),
 ];
 

@@ -82,10 +82,9 @@ fn done(host: &mut HostFacts, step: &Step) {
         }
         Step::Once { marker, .. } => _ = host.markers.insert(marker.clone()),
         Step::Remove { path, .. } => remove(host, path),
-        Step::Unit { .. }
-        | Step::Sysctl { .. }
-        | Step::Distribution { .. }
-        | Step::RemoveEmpty { .. } => {}
+        // Nothing else may be in it by then.
+        Step::RemoveEmpty { path } => _ = host.dirs.remove(path),
+        Step::Unit { .. } | Step::Sysctl { .. } | Step::Distribution { .. } => {}
     }
 }
 

@@ -82,6 +82,7 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
         paths.held(),
         paths.moving(),
         paths.previous(),
+        paths.fan_out(),
     ]);
     request.disks.insert(paths.store());
     if matches!(host.connection, Connection::Ssh { .. }) {

@@ -7,6 +7,7 @@ pub mod check;
 pub mod compare;
 mod context;
 pub mod desired;
+pub mod fan;
 pub mod goals;
 mod held;
 pub mod instead;

@@ -73,6 +73,12 @@ impl HostPaths {
         format!("{}/units/{unit}", self.state())
     }
 
+    /// What a run that passes packages on keeps, so that what it leaves behind is found.
+    #[must_use]
+    pub fn fan_out(&self) -> String {
+        format!("{}/fan-out", self.state())
+    }
+
     /// A service's hooks.
     #[must_use]
     pub fn hooks(&self, service: &ServiceName) -> String {

@@ -184,6 +184,7 @@ mod tests {
             what: "kit".to_owned(),
             done,
             total: 1000,
+            from: None,
         }
     }
 

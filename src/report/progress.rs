@@ -69,7 +69,7 @@ impl Progress {
     /// Counts one event; tells when it ended a batch well.
     pub fn count(&mut self, event: &Event) -> Option<Ended> {
         match &event.kind {
-            EventKind::WaveStarted { wave, batches } => {
+            EventKind::WaveStarted { wave, batches, .. } => {
                 let began = Wave {
                     began_ms: event.at_ms,
                     batches: *batches,

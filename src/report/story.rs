@@ -218,7 +218,7 @@ impl Story {
 
     fn wave(&mut self, event: &Event) -> Option<String> {
         match &event.kind {
-            EventKind::WaveStarted { wave, batches } => {
+            EventKind::WaveStarted { wave, batches, .. } => {
                 let line = lines::wave_started(wave, *batches);
                 self.at(Level::Normal, line)
                     .filter(|_| self.shape == Shape::Lines)
@@ -266,6 +266,7 @@ impl Story {
                 what,
                 done,
                 total,
+                ..
             } if done >= total => {
                 let width = widen(&mut self.widths.host, host.as_str());
                 self.at(

@@ -21,6 +21,9 @@ pub struct Timing {
     pub from_ms: u64,
     /// When it ended; of what was cut off, the last event.
     pub to_ms: u64,
+    /// Whether the run would have been over sooner without it: phases are, and of waves each that the next one of these
+    /// waited for last.
+    pub critical: bool,
     /// The host that took longest, and how long, where steps were done.
     pub slowest: Option<(String, u64)>,
 }
@@ -31,6 +34,7 @@ pub fn timings(events: &[Event]) -> Vec<Timing> {
     let end = events.last().map_or(0, |event| event.at_ms);
     let mut rows: Vec<Timing> = vec![row("connect", false, 0, end)];
     let mut hosts: BTreeMap<(String, String), u64> = BTreeMap::new();
+    let mut needs: BTreeMap<&str, &[String]> = BTreeMap::new();
     for event in events {
         let at = event.at_ms;
         match &event.kind {
@@ -40,7 +44,12 @@ pub fn timings(events: &[Event]) -> Vec<Timing> {
                 }
                 rows.push(row(name, false, at, end));
             }
-            EventKind::WaveStarted { wave, .. } => rows.push(row(wave, true, at, end)),
+            EventKind::WaveStarted {
+                wave, needs: of, ..
+            } => {
+                needs.insert(wave, of);
+                rows.push(row(wave, true, at, end));
+            }
             EventKind::WaveFinished { wave, .. } => {
                 if let Some(one) = rows.iter_mut().find(|row| row.wave && &row.what == wave) {
                     one.to_ms = at;
@@ -63,7 +72,28 @@ pub fn timings(events: &[Event]) -> Vec<Timing> {
             one.slowest = Some((host, ms));
         }
     }
+    mark_critical(&mut rows, &needs);
     rows
+}
+
+/// From the wave that ended last, back along those that were waited for last.
+fn mark_critical(rows: &mut [Timing], needs: &BTreeMap<&str, &[String]>) {
+    let waves = |rows: &[Timing], of: &dyn Fn(&Timing) -> bool| {
+        let waves = rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.wave && of(row));
+        waves.max_by_key(|(_, row)| row.to_ms).map(|(at, _)| at)
+    };
+    let mut next = waves(rows, &|_| true);
+    while let Some(at) = next {
+        rows[at].critical = true;
+        let waited = needs
+            .get(rows[at].what.as_str())
+            .copied()
+            .unwrap_or_default();
+        next = waves(rows, &|row| !row.critical && waited.contains(&row.what));
+    }
 }
 
 fn row(what: &str, wave: bool, from_ms: u64, to_ms: u64) -> Timing {
@@ -72,6 +102,7 @@ fn row(what: &str, wave: bool, from_ms: u64, to_ms: u64) -> Timing {
         wave,
         from_ms,
         to_ms,
+        critical: !wave,
         slowest: None,
     }
 }
@@ -92,7 +123,8 @@ pub fn timing_lines(rows: &[Timing]) -> Vec<String> {
     let column = |ms: u64| usize::try_from(ms * WIDTH / end).unwrap_or(0);
     let line = |row: &Timing| {
         let (from, to) = (column(row.from_ms), column(row.to_ms));
-        let bar = format!("{}{}", " ".repeat(from), "█".repeat((to - from).max(1)));
+        let fill = if row.critical { "█" } else { "░" };
+        let bar = format!("{}{}", " ".repeat(from), fill.repeat((to - from).max(1)));
         let slowest = row
             .slowest
             .as_ref()
@@ -106,7 +138,13 @@ pub fn timing_lines(rows: &[Timing]) -> Vec<String> {
         );
         line.trim_end().to_owned()
     };
-    rows.iter().map(line).collect()
+    let mut lines: Vec<String> = rows.iter().map(line).collect();
+    if rows.iter().any(|row| !row.critical) {
+        lines.push(faint(
+            "█ what the run's length hangs on   ░ what was done beside it",
+        ));
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -129,14 +167,31 @@ mod tests {
         let began = EventKind::WaveStarted {
             wave: "start".to_owned(),
             batches: 2,
+            needs: vec!["send".to_owned(), "aside".to_owned()],
         };
         let ended = EventKind::WaveFinished {
             wave: "start".to_owned(),
             outcome: Outcome::Changed,
         };
+        let [sent, aside] = ["send", "aside"].map(|wave| {
+            let (wave, batches, needs) = (wave.to_owned(), 1, Vec::new());
+            EventKind::WaveStarted {
+                wave,
+                batches,
+                needs,
+            }
+        });
+        let over = |wave: &str| EventKind::WaveFinished {
+            wave: wave.to_owned(),
+            outcome: Outcome::Changed,
+        };
         let at = [
-            (100, phase("facts")),
-            (300, phase("apply")),
+            (50, phase("facts")),
+            (100, phase("apply")),
+            (100, sent),
+            (100, aside),
+            (200, over("aside")),
+            (300, over("send")),
             (310, began),
             (400, step("a", 40)),
             (450, step("b", 90)),
@@ -160,11 +215,14 @@ mod tests {
         let shown = timing_lines(&timings(&events)).join("\n");
         let shown = anstream::adapter::strip_str(&shown).to_string();
         let wanted = [
-            "connect    100ms  ████",
-            "facts      200ms      ████████",
-            "apply      300ms              ████████████",
+            "connect     50ms  ██",
+            "facts       50ms    ██",
+            "apply      500ms      ████████████████████",
+            "  send     200ms      ████████",
+            "  aside    100ms      ░░░░",
             "  start    190ms              ████████                       b 90ms",
             "verify     400ms                          ████████████████",
+            "█ what the run's length hangs on   ░ what was done beside it",
         ];
         assert_eq!(shown, wanted.join("\n"));
     }

@@ -4,21 +4,25 @@
 //! its ports; it never sees which of the three it talks to.
 
 pub mod fake;
+mod kept;
 mod local;
 mod process;
 mod shell;
 mod ssh;
 pub mod stream;
+mod talk;
 
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 pub use fake::Fake;
+pub use kept::Kept;
 pub use local::Local;
 pub use shell::{Become, Channel, Shell};
-pub use ssh::{Ssh, SshOptions};
+pub use ssh::{Sockets, Ssh, SshOptions};
 pub use stream::{BoxStream, Dial};
+pub use talk::Talk;
 
 use crate::exec::script::Places;
 use crate::facts::{FactsError, FactsRequest, HostFacts, quote};
@@ -145,7 +149,7 @@ pub struct Shipment<'a> {
     pub file: &'a Path,
     /// Its SHA-256.
     pub sha256: &'a str,
-    /// Its size in bytes.
+    /// Its size in bytes; a smaller number sends no more than that of it.
     pub size: u64,
 }
 
@@ -286,6 +290,17 @@ impl Remote {
         match self {
             Self::Shell(shell) => shell.command(script, within, line).await,
             Self::Fake(fake) => fake.command(script, line),
+        }
+    }
+
+    /// Starts a script that is talked with, for so long at the most; none where nobody can be talked with.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn talk(&self, script: &str, within: Duration) -> Result<Option<Talk>, RemoteError> {
+        match self {
+            Self::Shell(shell) => shell.talk(script, within).await.map(Some),
+            Self::Fake(_) => Ok(None),
         }
     }
 

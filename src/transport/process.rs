@@ -10,6 +10,9 @@ pub type BoxWrite = Pin<Box<dyn AsyncWrite + Send>>;
 /// What a command writes to.
 pub type BoxRead = Pin<Box<dyn AsyncRead + Send>>;
 
+/// How a command ends: its exit code, none if it was killed.
+pub type BoxEnd = Pin<Box<dyn Future<Output = Result<Option<i32>, super::RemoteError>> + Send>>;
+
 /// A running command.
 pub struct Process {
     /// Its standard input.
@@ -18,6 +21,6 @@ pub struct Process {
     pub stdout: BoxRead,
     /// Its standard error.
     pub stderr: BoxRead,
-    /// Its end: the exit code, none if it was killed.
-    pub end: Pin<Box<dyn Future<Output = Result<Option<i32>, super::RemoteError>> + Send>>,
+    /// Its end.
+    pub end: BoxEnd,
 }

@@ -1,6 +1,7 @@
 //! A host with a shell: every request is one script on its standard input.
 
 use std::io::{self, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufR
 use super::local::Local;
 use super::process::{BoxRead, BoxWrite, Process};
 use super::ssh::Ssh;
+use super::talk::{READER, Talk};
 use super::{BoxStream, HookAnswer, RemoteError, Shipment, StepAnswer};
 use crate::exec::script::{Places, script};
 use crate::facts::{FactsRequest, HostFacts, parse, quote};
@@ -124,6 +126,21 @@ impl Shell {
     /// # Errors
     /// When the host can't be asked, or its answer can't be used.
     pub async fn facts(&self, request: &FactsRequest) -> Result<HostFacts, RemoteError> {
+        let may_be_dead = match &self.channel {
+            Channel::Ssh(ssh) => ssh.may_be_dead(),
+            Channel::Local(_) => false,
+        };
+        match self.ask_facts(request).await {
+            // They change nothing, so they can be asked for twice.
+            Err(error) if may_be_dead && error.is_out_of_reach() => {
+                self.reconnect().await?;
+                self.ask_facts(request).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn ask_facts(&self, request: &FactsRequest) -> Result<HostFacts, RemoteError> {
         let mut answer = String::new();
         let mut take = |line: &str| {
             answer.push_str(line);
@@ -213,15 +230,14 @@ impl Shell {
         let part = quote(&places.arrival(shipment.sha256));
         // Written where it belongs, not at the end: what a broken connection still delivers late does no harm.
         let command = format!(
-            "sh -c 'export LC_ALL=C; f=$1; mkdir -p \"${{f%/*}}\" && : >>\"$f\" && n=$(stat -c %s \"$f\") && echo $n && \
+            "sh -c 'export LC_ALL=C; f=$1; mkdir -p \"${{f%/*}}\" && : >>\"$f\" && n=$(stat -c %s \"$f\") && echo @had $n && \
              exec dd of=\"$f\" bs=256k seek=$n oflag=seek_bytes conv=notrunc status=none' sh {part}"
         );
         let within = Duration::from_secs(60 + shipment.size / 50_000);
         let mut process = self.spawn(&command, within).await?;
         let mut stdout = BufReader::new(process.stdout);
-        let mut answer = String::new();
-        stdout.read_line(&mut answer).await.map_err(lost)?;
-        let Ok(have) = answer.trim().parse::<u64>() else {
+        let Some(have) = had(&mut stdout).await.map_err(lost)? else {
+            drop(process.stdin);
             let complaint = read_all(process.stderr).await.unwrap_or_default();
             return Err(self.unkept(&Ended {
                 code: process.end.await?,
@@ -229,7 +245,7 @@ impl Shell {
             }));
         };
         let have = have.min(shipment.size);
-        let poured = pour(shipment.file, have, &mut process.stdin, tell).await;
+        let poured = pour(shipment.file, have..shipment.size, &mut process.stdin, tell).await;
         drop(process.stdin);
         let complaint = read_all(process.stderr).await.map_err(lost)?;
         match process.end.await? {
@@ -341,6 +357,15 @@ impl Shell {
         }
     }
 
+    /// See [`super::Remote::talk`].
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn talk(&self, script: &str, within: Duration) -> Result<Talk, RemoteError> {
+        let process = self.spawn(READER, within).await?;
+        Talk::begin(process, script).await
+    }
+
     /// See [`super::Remote::tail`].
     ///
     /// # Errors
@@ -391,15 +416,27 @@ struct Ended {
     complaint: String,
 }
 
-/// Sends a file from a byte on. Returns how many bytes were sent.
+/// How much of a file a host has, by its first line that says so: a login may print lines of its own before.
+async fn had(stream: &mut BufReader<BoxRead>) -> io::Result<Option<u64>> {
+    let mut lines = stream.take(ANSWER_LIMIT).lines();
+    while let Some(line) = lines.next_line().await? {
+        if let Some(number) = line.strip_prefix("@had ") {
+            return Ok(number.trim().parse().ok());
+        }
+    }
+    Ok(None)
+}
+
+/// Sends these bytes of a file. Returns how many were sent.
 async fn pour(
     file: &Path,
-    from: u64,
+    bytes: Range<u64>,
     to: &mut BoxWrite,
     tell: &(dyn Fn(u64) + Send + Sync),
 ) -> io::Result<u64> {
     let mut file = tokio::fs::File::open(file).await?;
-    file.seek(SeekFrom::Start(from)).await?;
+    file.seek(SeekFrom::Start(bytes.start)).await?;
+    let mut file = file.take(bytes.end.saturating_sub(bytes.start));
     let mut sent = 0;
     let mut chunk = vec![0; CHUNK];
     loop {
@@ -409,7 +446,7 @@ async fn pour(
         }
         to.write_all(&chunk[..n]).await?;
         sent += n as u64;
-        tell(from + sent);
+        tell(bytes.start + sent);
     }
     to.shutdown().await?;
     Ok(sent)

@@ -3,20 +3,25 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use openssh::{ControlPersist, ForwardType, KnownHosts, Session, SessionBuilder, Socket, Stdio};
 use tokio::net::UnixStream;
 use tokio::sync::{Mutex, RwLock, Semaphore};
 
+use super::kept::{Claim, Kept};
 use super::process::Process;
 use super::{BoxStream, RemoteError};
+use crate::digest;
 
 /// sshd allows ten channels a connection by default; two are left for forwards that open late.
 const CHANNELS: usize = 8;
+/// For how long a connection outlives a run that was cut off.
+const IDLE: Duration = Duration::from_mins(1);
 
 /// What is said about a host in the inventory; the rest comes from the user's ssh configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +38,35 @@ pub struct SshOptions {
     pub config: Option<PathBuf>,
     /// Take and keep the key of a host that is not known yet.
     pub accept_new: bool,
+    /// The key exchange methods, as `KexAlgorithms` of ssh takes them.
+    pub kex: Option<String>,
+    /// For how long the connection stays without use, so that the next run has it; none: it ends with this one.
+    pub persist: Option<Duration>,
+}
+
+impl SshOptions {
+    /// By what a connection is found again: all that it is made from, the user's own configuration included.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let own = |home| PathBuf::from(home).join(".ssh/config");
+        let file = self
+            .config
+            .clone()
+            .or_else(|| std::env::var_os("HOME").map(own));
+        let text = file.and_then(|file| std::fs::read(file).ok());
+        let text = text.map_or_else(String::new, |text| digest::hex(&text));
+        let destination = &self.destination;
+        digest::uuid_of(&format!("{destination}\n{}{text}", configuration(self)))
+    }
+}
+
+/// Where sockets are. Paths must be short: a Unix socket's name has 108 bytes at the most.
+#[derive(Debug, Clone, Copy)]
+pub struct Sockets<'a> {
+    /// Those of this run, and the generated configuration.
+    pub run: &'a Path,
+    /// Those of connections that stay; made where it is needed.
+    pub kept: &'a Path,
 }
 
 /// A connection to a host.
@@ -42,25 +76,45 @@ pub struct Ssh {
     channels: Arc<Semaphore>,
     forwards: Mutex<BTreeMap<(String, u16), PathBuf>>,
     directory: PathBuf,
+    /// Where it is kept, if it is.
+    claim: Option<Claim>,
+    /// Whether an earlier run made it, and nobody knows yet whether the host still answers.
+    resumed: AtomicBool,
 }
 
 /// Counts the sockets of forwards, so that two never share a name.
 static FORWARDS: AtomicU32 = AtomicU32::new(0);
 
 impl Ssh {
-    /// Connects. Control sockets and the generated configuration go to `directory`, whose path must be
-    /// short: a Unix socket's name has 108 bytes at the most.
+    /// Connects, or goes on with the connection that an earlier run left.
     ///
     /// # Errors
     /// When the host can't be reached, its key is unknown or changed, or it refuses the login.
-    pub async fn connect(options: &SshOptions, directory: &Path) -> Result<Self, RemoteError> {
+    pub async fn connect(options: &SshOptions, sockets: Sockets<'_>) -> Result<Self, RemoteError> {
+        let claim = claim(options, sockets)?;
+        let left = match &claim {
+            Some(claim) => claim.resume().await,
+            None => None,
+        };
+        let resumed = AtomicBool::new(left.is_some());
+        let session = match left {
+            Some(session) => session,
+            None => open(options, sockets.run, claim.as_ref()).await?,
+        };
         Ok(Self {
-            session: RwLock::new(Arc::new(open(options, directory).await?)),
+            session: RwLock::new(Arc::new(session)),
             options: Box::new(options.clone()),
             channels: Arc::new(Semaphore::new(CHANNELS)),
             forwards: Mutex::default(),
-            directory: directory.to_owned(),
+            directory: sockets.run.to_owned(),
+            claim,
+            resumed,
         })
+    }
+
+    /// Whether this is the first question to a connection that an earlier run left: it may be dead on the host's side.
+    pub fn may_be_dead(&self) -> bool {
+        self.resumed.swap(false, Ordering::Relaxed)
     }
 
     /// Connects once more, for all who share this: the connection was lost, as by a reboot.
@@ -68,7 +122,10 @@ impl Ssh {
     /// # Errors
     /// As [`Ssh::connect`].
     pub async fn reconnect(&self) -> Result<(), RemoteError> {
-        let session = open(&self.options, &self.directory).await?;
+        if let Some(claim) = &self.claim {
+            claim.end().await;
+        }
+        let session = open(&self.options, &self.directory, self.claim.as_ref()).await?;
         let old = std::mem::replace(&mut *self.session.write().await, Arc::new(session));
         drop(old);
         // They went through the old one.
@@ -162,13 +219,7 @@ impl Ssh {
         }
         let n = FORWARDS.fetch_add(1, Ordering::Relaxed);
         let path = self.directory.join(format!("f{}-{n}", std::process::id()));
-        let listen = Socket::UnixSocket {
-            path: path.as_path().into(),
-        };
-        let to = Socket::TcpSocket {
-            host: address.to_owned().into(),
-            port,
-        };
+        let (listen, to) = ends(&path, address, port);
         self.session()
             .await
             .request_port_forward(ForwardType::Local, listen, to)
@@ -178,35 +229,71 @@ impl Ssh {
         Ok(path)
     }
 
-    /// Ends the connection.
+    /// Ends the connection, or leaves it to the next run.
     pub async fn close(self) {
-        for path in self.forwards.into_inner().into_values() {
+        let session = self.session.into_inner();
+        for ((address, port), path) in self.forwards.into_inner() {
+            if self.claim.is_some() {
+                let (listen, to) = ends(&path, &address, port);
+                let closed = session.close_port_forward(ForwardType::Local, listen, to);
+                let _ = closed.await;
+            }
             let _ = std::fs::remove_file(path);
         }
-        if let Some(session) = Arc::into_inner(self.session.into_inner()) {
+        if let Some(session) = Arc::into_inner(session).filter(|_| self.claim.is_none()) {
             let _ = session.close().await;
         }
     }
 }
 
-async fn open(options: &SshOptions, directory: &Path) -> Result<Session, RemoteError> {
+/// The two ends of a forward.
+fn ends<'a>(path: &'a Path, address: &'a str, port: u16) -> (Socket<'a>, Socket<'a>) {
+    let listen = Socket::UnixSocket { path: path.into() };
+    let host = address.into();
+    (listen, Socket::TcpSocket { host, port })
+}
+
+/// The place of a connection that is kept, unless another run has it.
+fn claim(options: &SshOptions, sockets: Sockets<'_>) -> Result<Option<Claim>, RemoteError> {
+    if options.persist.is_none() {
+        return Ok(None);
+    }
+    let claimed = Kept::open(sockets.kept).and_then(|kept| kept.claim(&options.name()));
+    claimed.map_err(|e| RemoteError::Unreachable(format!("the connection can't be kept: {e}")))
+}
+
+/// Makes a connection, and keeps it where there is a place for it.
+async fn open(
+    options: &SshOptions,
+    directory: &Path,
+    claim: Option<&Claim>,
+) -> Result<Session, RemoteError> {
     let config = write_configuration(options, directory)?;
     let check = if options.accept_new {
         KnownHosts::Add
     } else {
         KnownHosts::Strict
     };
-    SessionBuilder::default()
+    let idle = claim.and(options.persist).unwrap_or(IDLE).max(IDLE);
+    let idle = usize::try_from(idle.as_secs()).ok();
+    let session = SessionBuilder::default()
         .known_hosts_check(check)
         .config_file(&config)
-        .control_directory(directory)
+        .control_directory(claim.map_or(directory, Claim::folder))
         .control_persist(ControlPersist::IdleFor(
-            std::num::NonZeroUsize::new(60).unwrap_or(std::num::NonZeroUsize::MIN),
+            idle.and_then(NonZeroUsize::new)
+                .unwrap_or(NonZeroUsize::MIN),
         ))
         .connect_timeout(Duration::from_secs(10))
         .connect_mux(&options.destination)
         .await
-        .map_err(|error| explain(options, &error))
+        .map_err(|error| explain(options, &error))?;
+    match claim {
+        None => Ok(session),
+        Some(claim) => claim
+            .keep(session)
+            .map_err(|e| RemoteError::Unreachable(format!("the connection can't be kept: {e}"))),
+    }
 }
 
 fn write_configuration(options: &SshOptions, directory: &Path) -> Result<PathBuf, RemoteError> {
@@ -230,6 +317,9 @@ fn configuration(options: &SshOptions) -> String {
     if let Some(key) = &options.key {
         let _ = writeln!(text, "  IdentityFile \"{}\"", key.display());
         let _ = writeln!(text, "  IdentitiesOnly yes");
+    }
+    if let Some(kex) = &options.kex {
+        let _ = writeln!(text, "  KexAlgorithms {kex}");
     }
     let _ = writeln!(text, "  ServerAliveInterval 5\n  ServerAliveCountMax 3");
     let _ = writeln!(

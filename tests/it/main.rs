@@ -14,6 +14,7 @@ mod bundle;
 mod catalogue;
 mod conformance;
 mod docs;
+mod fan_out;
 mod golden;
 mod guide;
 mod hostile;

@@ -43,7 +43,7 @@ pub async fn apply(client: &Client, change: &Change) -> Result<()> {
         }
         Change::Settle { partitions } => settled(client, partitions).await,
         Change::Limit(throttle) => put_on(client, throttle).await,
-        Change::Sweep(throttle) => throttle.remove(client).await,
+        Change::Sweep(throttle) => take_off(client, throttle).await,
         Change::CallOff {
             partitions,
             throttle,
@@ -98,7 +98,7 @@ async fn moved(client: &Client, batch: &Batch) -> Result<()> {
         wait_for_all(client, batch).await?;
     }
     match &batch.throttle {
-        Some(throttle) => throttle.remove(client).await,
+        Some(throttle) => take_off(client, throttle).await,
         None => Ok(()),
     }
 }
@@ -121,6 +121,13 @@ async fn put_on(client: &Client, throttle: &Throttle) -> Result<()> {
     let what = || "not all brokers take limits of speed".to_owned();
     let set = || async { throttle.set(client).await.map(Some) };
     client.wait(REGISTERED, what, set).await
+}
+
+/// What was cut off may have started one a moment ago: it is listed, and not all of it answers yet.
+async fn take_off(client: &Client, throttle: &Throttle) -> Result<()> {
+    let what = || "not all brokers let go of limits of speed".to_owned();
+    let remove = || async { throttle.remove(client).await.map(Some) };
+    client.wait(REGISTERED, what, remove).await
 }
 
 /// Brokers that joined a moment ago may not be registered yet.
@@ -225,5 +232,5 @@ async fn called_off(
     let what = || "what was called off is still under way".to_owned();
     let look = || async { Ok(under_way().await?.is_empty().then_some(())) };
     client.wait(SETTLED, what, look).await?;
-    throttle.remove(client).await
+    take_off(client, throttle).await
 }

@@ -196,6 +196,12 @@ impl<'a> Waves<'a> {
             let paths = HostPaths::new(&self.context.cluster.name, host);
             let root = root_owner(&paths);
             let mut steps = Steps::default();
+            // Whoever takes the lock sweeps what is in it; only that somebody does is planned.
+            let path = paths.fan_out();
+            let left = facts.dirs.contains_key(&path);
+            steps
+                .steps
+                .extend(left.then_some(Step::RemoveEmpty { path }));
             for service in self.services_on(name) {
                 let user = self.context.user(host, &service);
                 steps.user(facts, user.as_ref().filter(|user| *user != "root"));

@@ -99,6 +99,7 @@ impl Terminal {
                 what,
                 done,
                 total,
+                ..
             } => {
                 self.transfer(host, what, *done, *total);
             }

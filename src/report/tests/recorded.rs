@@ -48,6 +48,7 @@ fn transfer(done: u64) -> EventKind {
         what: "kit 1.2".to_owned(),
         done,
         total: 4 << 20,
+        from: None,
     }
 }
 
@@ -145,6 +146,7 @@ fn applying() -> Vec<(u64, EventKind)> {
             EventKind::WaveStarted {
                 wave: "db: start".to_owned(),
                 batches: 3,
+                needs: Vec::new(),
             },
         ),
         (6010, batch("pi1", 2)),

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use sdtd::exec::script::Places;
 use sdtd::id::HostName;
 use sdtd::transport::fake::{FakeState, World};
-use sdtd::transport::{Become, Channel, Fake, HookAnswer, Local, Remote, Shell, Ssh, SshOptions};
+use sdtd::transport::{
+    Become, Channel, Fake, HookAnswer, Local, Remote, Shell, Sockets, Ssh, SshOptions,
+};
 
 use crate::golden::tell;
 
@@ -89,7 +91,11 @@ impl Host {
             config,
             ..SshOptions::default()
         };
-        let ssh = Ssh::connect(&options, folder.path()).await;
+        let sockets = Sockets {
+            run: folder.path(),
+            kept: folder.path(),
+        };
+        let ssh = Ssh::connect(&options, sockets).await;
         let ssh = ssh.unwrap_or_else(|e| panic!("SDTD_TEST_SSH: {e}"));
         let remote = Remote::Shell(Shell {
             channel: Channel::Ssh(ssh),

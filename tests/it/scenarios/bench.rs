@@ -168,6 +168,7 @@ impl Bench {
             events,
             shelf: Arc::new(shelf),
             forks: 10,
+            fan_out: true,
             stop: self.watch.lock().expect("whole").stop.clone(),
             anew: self.anew.clone(),
             replace: self.replace.clone(),

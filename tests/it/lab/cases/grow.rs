@@ -6,7 +6,7 @@ use crate::lab::inventory::Inventory;
 use crate::lab::laptop::{Laptop, text};
 use crate::lab::load::Load;
 use crate::lab::say;
-use crate::lab::voters::{Says, Watch, judge};
+use crate::lab::voters::{Says, Watch, judge, timeline};
 
 const SMALL: &str =
     "services:\n  zookeeper: { servers: 1 } # one is enough\n  kafka: { brokers: 1 }\n";
@@ -77,8 +77,13 @@ fn scale(
     let ran = laptop.run(&all).expect(0);
     load.mark_end();
     // Between one and three both of two are restarted before either can serve.
-    let wrong = judge(watch.stop(lab, laptop), Says::Waits);
-    assert!(wrong.is_empty(), "{words:?}: {wrong:?}");
+    let heard = watch.stop(lab, laptop);
+    let wrong = judge(&heard, Says::Waits);
+    assert!(
+        wrong.is_empty(),
+        "{words:?}: {wrong:?}\n{}",
+        timeline(&heard)
+    );
     let pause = load.pause();
     let verdict = load.done();
     say(&format!(

@@ -15,7 +15,7 @@ use crate::lab::inventory::Inventory;
 use crate::lab::laptop::{Laptop, Running, run_for, text};
 use crate::lab::load::Load;
 use crate::lab::say;
-use crate::lab::voters::{Says, Watch, What, judge};
+use crate::lab::voters::{Says, Watch, What, judge, timeline};
 
 /// How many times in a row one change may be killed: each change costs a load and its verdict.
 const ROW: u64 = 5;
@@ -264,10 +264,11 @@ impl Tried {
             stops >= 2 || !restarts,
             "{words:?}: {stops} stops of voters prove nothing"
         );
-        let wrong = judge(heard, bar);
+        let wrong = judge(&heard, bar);
         assert!(
             wrong.is_empty(),
-            "{words:?}, killed after {moments:?} ms: {wrong:?}"
+            "{words:?}, killed after {moments:?} ms: {wrong:?}\n{}",
+            timeline(&heard)
         );
         // Nothing lost under any leader, all copies in sync, no limit of speed left.
         let pause = load.pause();

@@ -5,12 +5,14 @@ mod cuts;
 mod disk;
 mod drills;
 mod end;
+mod fan_out;
 mod faults;
 mod first;
 mod folder;
 mod grow;
 mod guide;
 mod instead;
+mod kept;
 mod killed;
 mod kraft;
 mod lost;
@@ -29,14 +31,13 @@ mod ways;
 
 use super::{Case, Done};
 
-/// Changes of live clusters, which take minutes each, and how many: some of them stand for all where time is short. What
-/// takes more than there are is run by name or with all.
+/// Changes of live clusters, which take minutes each, and how many: some of them stand for all where time is short.
 pub const LONG: &[(&str, u32)] = &[
     ("controllers", 4),
     ("upgrade-kraft", 3),
     ("replace", 3),
-    ("instead", 16),
-    ("instead-voting", 16),
+    ("instead", 5),
+    ("instead-voting", 5),
     ("maintain", 4),
     ("removed-host", 2),
     ("grow", 5),
@@ -53,9 +54,11 @@ pub const ALL: &[Case] = &[
     ("conformance", ways::conformance),
     ("unreachable", reach::unreachable),
     ("away", reach::away),
+    ("kept", kept::kept),
     ("port", faults::port),
     ("sudo", rights::sudo),
     ("folder", folder::folder),
+    ("fan-out", fan_out::fan_out),
     ("kraft", kraft::kraft),
     ("controllers", quorum::controllers),
     ("upgrade-kraft", quorum::upgrade_kraft),

@@ -9,7 +9,7 @@ use crate::lab::inventory::{Inventory, TOPIC};
 use crate::lab::laptop::{Laptop, Ran, run_for, text};
 use crate::lab::load::{Load, Pause};
 use crate::lab::say;
-use crate::lab::voters::{Says, Watch, judge};
+use crate::lab::voters::{Says, Watch, judge, timeline};
 
 /// One of each, of the versions that a course began with. The topic gets as many copies as there is room for, three at
 /// the most; it is the load's too, so it keeps all.
@@ -66,8 +66,14 @@ impl Way<'_> {
         self.load.mark_begin();
         let ran = run_for(&mut self.laptop.sdtd(&words), LIMIT).expect(0);
         self.load.mark_end();
-        let wrong = judge(watch.stop(lab, self.laptop), stage.voters);
-        assert!(wrong.is_empty(), "{}: {wrong:?}", stage.words.join(" "));
+        let heard = watch.stop(lab, self.laptop);
+        let wrong = judge(&heard, stage.voters);
+        assert!(
+            wrong.is_empty(),
+            "{}: {wrong:?}\n{}",
+            stage.words.join(" "),
+            timeline(&heard)
+        );
         let (pause, limit) = (self.load.pause(), stage.pause.limit());
         let verdict = self.load.so_far();
         say(&format!(

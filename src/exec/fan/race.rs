@@ -1,0 +1,186 @@
+//! Whether a host does better with the one before it than with the operator's machine. No clock, no I/O: moments
+//! are told to it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::id::HostName;
+
+/// Nothing is judged earlier: logins take their time.
+const GRACE: Duration = Duration::from_secs(5);
+/// How far back a rate looks.
+const WINDOW: Duration = Duration::from_secs(4);
+/// A link on which nothing comes for so long is not waited for.
+const SILENT: Duration = Duration::from_secs(8);
+/// The host before must have so much more: else it waits too, and the fault lies further up.
+const AHEAD: u64 = 1 << 20;
+/// What is over in so short a time is not worth a change.
+const SOON: u64 = 3;
+/// Not only slower than the star would be, but clearly so: rates waver.
+const CLEARLY: u64 = 2;
+
+/// Why a host gives up on the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Nothing comes.
+    Silent,
+    /// What comes is slower than what this machine alone could send to each.
+    Slow,
+    /// So it is for too many others.
+    Others,
+}
+
+impl Why {
+    /// As people read it.
+    pub fn told(self) -> &'static str {
+        match self {
+            Self::Silent => "nothing comes",
+            Self::Slow => "it is slower than this machine would be",
+            Self::Others => "hosts do not pass packages on fast enough",
+        }
+    }
+}
+
+/// How fast packages leave the operator's machine, as hosts said that they had arrived.
+#[derive(Debug, Default)]
+pub struct Uplink {
+    best: u64,
+    burst: Option<(Duration, Duration, u64)>,
+}
+
+impl Uplink {
+    /// So many bytes had arrived on one host at `to`, the first of them sent at `from`. What is sent to several hosts
+    /// at once counts together.
+    pub fn sent(&mut self, bytes: u64, from: Duration, to: Duration) {
+        self.best = self.best.max(rate(bytes, to.saturating_sub(from)));
+        let together = |began: Duration| from.abs_diff(began) < Duration::from_secs(1);
+        let burst = match self.burst {
+            Some((began, ended, sum)) if together(began) => {
+                (began.min(from), ended.max(to), sum + bytes)
+            }
+            Some(other) => other,
+            None => (from, to, bytes),
+        };
+        self.best = self.best.max(rate(burst.2, burst.1 - burst.0));
+        self.burst = Some(burst);
+    }
+
+    /// Bytes a second; 0: not known yet.
+    #[must_use]
+    pub fn rate(&self) -> u64 {
+        self.best
+    }
+}
+
+fn rate(bytes: u64, took: Duration) -> u64 {
+    let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
+    bytes.saturating_mul(1000) / millis
+}
+
+/// How far one host is.
+#[derive(Debug, Default)]
+struct Runner {
+    began: Duration,
+    /// When something came last.
+    heard: Duration,
+    /// Moments, and what had arrived by then; the first is not younger than the window.
+    seen: VecDeque<(Duration, u64)>,
+    /// It failed: it passes nothing on any more.
+    out: bool,
+}
+
+impl Runner {
+    fn arrived(&self) -> u64 {
+        self.seen.back().map_or(0, |(_, bytes)| *bytes)
+    }
+
+    /// Bytes a second of late.
+    fn rate(&self, now: Duration) -> u64 {
+        let first = self.seen.front().copied().unwrap_or_default();
+        rate(self.arrived() - first.1, now.saturating_sub(first.0))
+    }
+}
+
+/// One package on its way along a row.
+#[derive(Debug)]
+pub struct Race {
+    size: u64,
+    hosts: BTreeMap<HostName, Runner>,
+    /// How many gave up on the host before them.
+    gave_up: usize,
+    all: usize,
+}
+
+impl Race {
+    /// Before the start.
+    #[must_use]
+    pub fn new(size: u64, all: usize) -> Self {
+        Self {
+            size,
+            hosts: BTreeMap::new(),
+            gave_up: 0,
+            all,
+        }
+    }
+
+    /// So many bytes have arrived on a host.
+    pub fn note(&mut self, host: &HostName, now: Duration, arrived: u64) {
+        let runner = self.hosts.entry(host.clone()).or_insert_with(|| Runner {
+            began: now,
+            heard: now,
+            ..Runner::default()
+        });
+        let arrived = arrived.min(self.size).max(runner.arrived());
+        if arrived > runner.arrived() {
+            runner.heard = now;
+        }
+        runner.seen.push_back((now, arrived));
+        while runner.seen.len() > 2 && runner.seen[1].0 + WINDOW <= now {
+            runner.seen.pop_front();
+        }
+    }
+
+    /// A host has failed; whoever waits for it need not.
+    pub fn out(&mut self, host: &HostName) {
+        self.hosts.entry(host.clone()).or_default().out = true;
+    }
+
+    /// A host gave up on the one before it.
+    pub fn gives_up(&mut self) {
+        self.gave_up += 1;
+    }
+
+    /// Whether a host should give up on `before`, where this machine sends `uplink` bytes a second.
+    #[must_use]
+    pub fn verdict(
+        &self,
+        (host, before): (&HostName, &HostName),
+        now: Duration,
+        uplink: u64,
+    ) -> Option<Why> {
+        let runner = self.hosts.get(host)?;
+        let source = self.hosts.get(before);
+        let arrived = runner.arrived();
+        if arrived >= self.size {
+            return None;
+        }
+        if self.gave_up > 2.max(self.all / 4) {
+            return Some(Why::Others);
+        }
+        if source.is_some_and(|source| source.out && source.arrived() < self.size) {
+            return Some(Why::Silent);
+        }
+        let there = source.map_or(0, Runner::arrived);
+        if now < runner.began + GRACE || (there < arrived + AHEAD && there < self.size) {
+            return None;
+        }
+        if now >= runner.heard + SILENT {
+            return Some(Why::Silent);
+        }
+        let rate = runner.rate(now);
+        let waiting = self.hosts.values().filter(|r| r.arrived() < self.size);
+        let star = uplink / (waiting.count() as u64).max(1);
+        let soon = self.size - arrived < rate.saturating_mul(SOON);
+        (rate * CLEARLY < star && !soon).then_some(Why::Slow)
+    }
+}
