@@ -84,12 +84,7 @@ mod tests {
     fn cluster() -> Cluster {
         let host = |(n, rack): (usize, Option<&str>)| {
             let name: HostName = format!("h{n}").parse().unwrap();
-            let ssh = Connection::Ssh {
-                user: None,
-                port: None,
-                key: None,
-                config: None,
-            };
+            let ssh = Connection::any();
             let here = Connection::Local { root: None };
             let host = Host {
                 name: name.clone(),
@@ -161,6 +156,7 @@ mod tests {
                 verify: Vec::new(),
             },
             waves,
+            memory: Vec::new(),
             unchanged: 0,
             warnings: Vec::new(),
             left: Vec::new(),

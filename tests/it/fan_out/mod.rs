@@ -136,6 +136,7 @@ impl Bench {
         Plan {
             format: sdtd::plan::model::FORMAT,
             basis: String::new(),
+            memory: Vec::new(),
             view: View {
                 cluster: "lab".parse().unwrap(),
                 members: Vec::new(),
