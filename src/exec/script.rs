@@ -343,4 +343,24 @@ mod tests {
         assert!(std::path::Path::new(&marker).exists());
         assert_eq!(start().wait().unwrap().code(), Some(100));
     }
+
+    #[test]
+    fn what_is_done_once_tells_why_it_failed_and_that_it_took_too_long() {
+        for (does, said) in [
+            ("echo why; exit 3", "why"),
+            ("exec sleep 5", "it was not done within 1 s"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let at = |name: &str| folder.path().join(name).display().to_string();
+            let (marker, hook, steps) = (at("done"), at("hook"), include_str!("steps.sh"));
+            std::fs::write(&hook, format!("#!/bin/sh\n{does}\n")).unwrap();
+            let script = format!("{steps}\nchmod +x {hook}\nonce {marker} '' 1 {hook}\n");
+            let mut sh = std::process::Command::new("sh");
+            let out = sh.args(["-c", &script]).output().unwrap();
+            assert_eq!(out.status.code(), Some(1));
+            let told = String::from_utf8_lossy(&out.stderr);
+            assert!(told.trim() == said && out.stdout.is_empty(), "{told}");
+            assert!(!std::path::Path::new(&marker).exists());
+        }
+    }
 }

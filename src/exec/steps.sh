@@ -157,7 +157,11 @@ once() { # marker user seconds hook
   exec 8<"$1.begun"
   flock -w "$3" 8 || { echo "it is still being done, by a run that was cut off" >&2; return 1; }
   [ ! -e "$1" ] || { exec 8<&-; rm -f "$1.begun"; return 100; }
-  as "$2" timeout "$3" "$4" || { exec 8<&-; return 1; }
+  # What it says is shown where it fails.
+  as "$2" timeout "$3" "$4" >&2
+  code=$?
+  [ "$code" != 124 ] || echo "it was not done within $3 s" >&2
+  [ "$code" = 0 ] || { exec 8<&-; return 1; }
   mv -f "$1.begun" "$1"
   exec 8<&-
 }
