@@ -164,8 +164,8 @@ impl Fan {
         }
         let (address, _) = self.places.get(host)?;
         let incoming = &executor.places.get(host)?.incoming;
-        let mark = format!("sdtd-fan-out {} {}", self.cluster, self.run);
-        line((address, incoming), &children, public, &mark)
+        let run = (self.cluster.as_str(), self.run.as_str());
+        line((address, incoming), &children, public, run)
     }
 
     /// What hosts have of the packages and what is not as it should be: it would be passed on.

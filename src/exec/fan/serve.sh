@@ -5,7 +5,7 @@ set -f; set -- $SSH_ORIGINAL_COMMAND;
 [ $# = 3 ] && [ ${#1} = 64 ] || exit 2;
 case $1 in *[!0-9a-f]*) exit 2;; esac;
 case $2$3 in *[!0-9]*) exit 2;; esac;
-echo @sdtd; f=INCOMING/$1.part; n=0; was=-1;
+echo @sdtd; f=INCOMING/$1.fan-RUN; n=0; was=-1;
 until [ -r $f ] && [ $(stat -c %s $f) -ge $2 ]; do
 n=$((n + 1)); [ $n -lt 600 ] || exit 3; sleep 0.2 || sleep 1;
 done;

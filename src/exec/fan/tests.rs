@@ -72,21 +72,25 @@ fn a_host_that_can_not_serve_or_take_is_passed_over() {
 #[test]
 fn a_key_is_let_in_from_its_children_for_one_thing() {
     let child = answer(2);
-    let text = line(("10.0.0.1", "/in"), &[&child], "ssh-ed25519 KEY", "mark").unwrap();
+    let text = line(
+        ("10.0.0.1", "/in"),
+        &[&child],
+        "ssh-ed25519 KEY",
+        ("c", "r1"),
+    )
+    .unwrap();
     assert!(
         text.starts_with("restrict,from=\"10.0.0.2\",command=\"exec sh -c '"),
         "{text}"
     );
-    assert!(
-        text.ends_with("' \" ssh-ed25519 KEY mark") || text.ends_with("'\" ssh-ed25519 KEY mark")
-    );
+    assert!(text.ends_with("'\" ssh-ed25519 KEY sdtd-fan-out c r1"));
     assert_eq!(text.matches(['"', '\'']).count(), 6, "{text}");
-    assert!(!text.contains('\n') && !text.contains("INCOMING"));
+    assert!(!text.contains('\n') && text.contains("f=/in/$1.fan-r1;"));
     // Hosts that are all on one machine reach each other by its own address.
-    let local = line(("127.0.0.5", "/in"), &[&child], "k", "m").unwrap();
+    let local = line(("127.0.0.5", "/in"), &[&child], "k", ("c", "r1")).unwrap();
     assert!(local.contains("from=\"10.0.0.2,127.0.0.1\""), "{local}");
     assert_eq!(
-        line(("10.0.0.1", "/in"), &[&Answer::default()], "k", "m"),
+        line(("10.0.0.1", "/in"), &[&Answer::default()], "k", ("c", "r1")),
         None
     );
 }
@@ -273,12 +277,18 @@ fn what_a_dead_run_left_is_swept_and_what_others_have_is_not() {
     let lines = "a sdtd-fan-out lab r1\nmine\nb sdtd-fan-out lab r2\nc sdtd-fan-out lab2 r1\nend";
     fs::write(&file, lines).unwrap();
     fs::create_dir_all(at("lab/fan-out")).unwrap();
-    fs::write(at("lab/fan-out/r1"), file.display().to_string()).unwrap();
+    fs::create_dir(at("in")).unwrap();
+    for name in ["a.fan-r1", "a.fan-r2", "a.part"] {
+        fs::write(at("in").join(name), "").unwrap();
+    }
+    let mark = format!("{}\n{}\n", file.display(), at("in").display());
+    fs::write(at("lab/fan-out/r1"), mark).unwrap();
     fs::write(at("lab/fan-out/r0"), "").unwrap();
     let call = format!("sweep_fan_out {}", at("lab").display());
     let left = "mine\nc sdtd-fan-out lab2 r1\nend".to_owned();
     assert_eq!(edited(&file, &call), (true, left.clone()));
     assert!(!at("lab/fan-out").exists());
+    assert_eq!(fs::read_dir(at("in")).unwrap().count(), 2);
     assert_eq!(
         edited(&file, &call),
         (true, left),
