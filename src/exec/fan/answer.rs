@@ -90,8 +90,9 @@ pub fn feeds(
 }
 
 /// What a host does for those that come with the run's key.
-fn service(incoming: &str) -> String {
+fn service(incoming: &str, run: &str) -> String {
     let text = include_str!("serve.sh").replace("INCOMING", incoming);
+    let text = text.replace("RUN", run);
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines.collect::<Vec<_>>().join(" ")
 }
@@ -103,7 +104,7 @@ pub fn line(
     (address, incoming): (&str, &str),
     children: &[&Answer],
     public: &str,
-    mark: &str,
+    (cluster, run): (&str, &str),
 ) -> Option<String> {
     let from: BTreeSet<&str> = children
         .iter()
@@ -113,8 +114,8 @@ pub fn line(
         return None;
     }
     let from = from.into_iter().collect::<Vec<_>>().join(",");
-    let command = service(incoming);
+    let command = service(incoming, run);
     Some(format!(
-        "restrict,from=\"{from}\",command=\"exec sh -c '{command}'\" {public} {mark}"
+        "restrict,from=\"{from}\",command=\"exec sh -c '{command}'\" {public} sdtd-fan-out {cluster} {run}"
     ))
 }

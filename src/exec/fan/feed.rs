@@ -101,6 +101,8 @@ impl Executor {
         let mut line = |line: &str| {
             if let Some(Ok(done)) = line.strip_prefix("@at ").map(str::parse) {
                 self.arrived(fan, load, done);
+            } else if line == "@in" {
+                fan.race(load.row).let_in(load.host, fan.now());
             } else if let Some(text) = line.strip_prefix("@said ") {
                 text.clone_into(&mut said);
             }

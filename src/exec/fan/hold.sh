@@ -14,6 +14,7 @@ tidy() {
   trap '' HUP INT PIPE TERM
   rm -rf "$own"
   rmdir "${own%/*}" 2>/dev/null
+  rm -f "$incoming"/*.fan-"$run"
   { [ -z "$given" ] || without_lines "$given" "$cluster $run"; } && rm -f "$mark"
   rmdir "$state/fan-out" 2>/dev/null
 }
@@ -54,13 +55,21 @@ listen() { # false where the input ends before all is told
   return 1
 }
 
+# What it passes on has a name of its own until all have it: the other one goes when it is unpacked here.
+name_parts() {
+  umask 022
+  mkdir -p "$incoming" || return 1
+  for s in $sums; do : >>"$incoming/$s.part" && ln -f "$incoming/$s.part" "$incoming/$s.fan-$run" || return 1; done
+}
+
 begin() {
   (umask 022; mkdir -p "$state") && mkdir -p "$state/fan-out" "$own" || return 1
   printf '%s' "$secret" >"$own/key"
   if [ -n "$file" ] && [ -n "$line" ]; then
     # Noted before it is done: what is left of a host that falls here is found.
     given=$file
-    printf '%s' "$file" >"$mark" || return 1
+    printf '%s\n' "$file" "$incoming" >"$mark" || return 1
+    (name_parts) || return 1
     # The host's own time and not the world's: older servers do not know the other form.
     until=$(date -d "@$(($(date +%s) + lasts))" +%Y%m%d%H%M%S) || return 1
     with_line "$file" "expiry-time=\"$until\",$line" && say serving

@@ -51,7 +51,7 @@ sweep_fan_out() { # state
   [ -d "$1/fan-out" ] || return 0
   for left in "$1/fan-out"/*; do
     [ -f "$left" ] || continue
-    where=$(cat "$left")
+    { IFS= read -r where && IFS= read -r parts && rm -f "$parts"/*.fan-"${left##*/}"; } <"$left"
     { [ -z "$where" ] || without_lines "$where" "${1##*/} [^ ]*"; } && rm -f "$left"
   done
   rm -rf "/run/sdtd-fan-out.${1##*/}"

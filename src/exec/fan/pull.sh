@@ -1,4 +1,5 @@
-# Takes a package from the host before this one, from the byte on that is here, and tells how far it is: @at and a number.
+# Takes a package from the host before this one, from the byte on that is here, and tells when it was let in and how
+# far it is: @in; @at and a number.
 # shellcheck shell=sh disable=SC2154 # incoming, cluster, run, sum, size, known, user, port and address: set above
 export LC_ALL=C
 umask 022
@@ -32,13 +33,13 @@ ssh=$! here=$!
   # What a login prints first is not the package.
   while IFS= read -r said && [ "$said" != @sdtd ]; do :; done
   [ "${said:-}" != @sdtd ] ||
-    dd of="$part" bs=256k seek="$at" oflag=seek_bytes conv=notrunc status=none
+    { echo @in; dd of="$part" bs=256k seek="$at" oflag=seek_bytes conv=notrunc status=none; }
   : >"over-$sum"
 } <"pipe-$sum" &
 here="$here $!"
 until [ -e "over-$sum" ]; do
   echo "@at $(stat -c %s "$part")"
-  sleep 0.2 || sleep 1
+  sleep 0.5 || sleep 1
 done
 wait "$ssh"
 code=$?

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::id::HostName;
 
-/// Nothing is judged earlier: logins take their time.
+/// The longest that a login may take while there is something to get: small hosts take their time.
+const LOGIN: Duration = Duration::from_secs(12);
+/// Nothing is judged earlier, once there is something to get.
 const GRACE: Duration = Duration::from_secs(5);
 /// How far back a rate looks.
 const WINDOW: Duration = Duration::from_secs(4);
@@ -80,7 +82,10 @@ fn rate(bytes: u64, took: Duration) -> u64 {
 /// How far one host is.
 #[derive(Debug, Default)]
 struct Runner {
-    began: Duration,
+    /// When it was let in by the one before it.
+    let_in: Option<Duration>,
+    /// Since when the one before it is ahead of it.
+    behind: Option<Duration>,
     /// When something came last.
     heard: Duration,
     /// Moments, and what had arrived by then; the first is not younger than the window.
@@ -125,11 +130,7 @@ impl Race {
 
     /// So many bytes have arrived on a host.
     pub fn note(&mut self, host: &HostName, now: Duration, arrived: u64) {
-        let runner = self.hosts.entry(host.clone()).or_insert_with(|| Runner {
-            began: now,
-            heard: now,
-            ..Runner::default()
-        });
+        let runner = self.hosts.entry(host.clone()).or_default();
         let arrived = arrived.min(self.size).max(runner.arrived());
         if arrived > runner.arrived() {
             runner.heard = now;
@@ -138,6 +139,11 @@ impl Race {
         while runner.seen.len() > 2 && runner.seen[1].0 + WINDOW <= now {
             runner.seen.pop_front();
         }
+    }
+
+    /// A host was let in by the one before it.
+    pub fn let_in(&mut self, host: &HostName, now: Duration) {
+        self.hosts.entry(host.clone()).or_default().let_in = Some(now);
     }
 
     /// A host has failed; whoever waits for it need not.
@@ -150,37 +156,53 @@ impl Race {
         self.gave_up += 1;
     }
 
-    /// Whether a host should give up on `before`, where this machine sends `uplink` bytes a second.
-    #[must_use]
+    /// Whether a host should give up on `before`, where this machine sends `uplink` bytes a second. Asked again and
+    /// again: only who is behind all the time is judged, since one that waits with the one before it is not to blame.
     pub fn verdict(
-        &self,
+        &mut self,
         (host, before): (&HostName, &HostName),
         now: Duration,
         uplink: u64,
     ) -> Option<Why> {
-        let runner = self.hosts.get(host)?;
-        let source = self.hosts.get(before);
+        let (size, all) = (self.size, self.all);
+        let waiting = self.hosts.values().filter(|r| r.arrived() < size).count();
+        let (there, out) = self
+            .hosts
+            .get(before)
+            .map_or((0, false), |source| (source.arrived(), source.out));
+        let runner = self.hosts.get_mut(host)?;
         let arrived = runner.arrived();
-        if arrived >= self.size {
+        if arrived >= size {
             return None;
         }
-        if self.gave_up > 2.max(self.all / 4) {
+        if self.gave_up > 2.max(all / 4) {
             return Some(Why::Others);
         }
-        if source.is_some_and(|source| source.out && source.arrived() < self.size) {
+        if out && there < size {
             return Some(Why::Silent);
         }
-        let there = source.map_or(0, Runner::arrived);
-        if now < runner.began + GRACE || (there < arrived + AHEAD && there < self.size) {
+        let ahead = there >= size || there >= arrived + AHEAD;
+        runner.behind = ahead.then(|| runner.behind.unwrap_or(now));
+        runner.judged(now, uplink / (waiting as u64).max(1), size - arrived)
+    }
+}
+
+impl Runner {
+    /// Where this machine alone would send `star` bytes a second, and so many are still to come.
+    fn judged(&self, now: Duration, star: u64, left: u64) -> Option<Why> {
+        let behind = self.behind?;
+        let Some(let_in) = self.let_in else {
+            return (now >= behind + LOGIN).then_some(Why::Silent);
+        };
+        let since = behind.max(let_in);
+        if now < since + GRACE {
             return None;
         }
-        if now >= runner.heard + SILENT {
+        if now >= since.max(self.heard) + SILENT {
             return Some(Why::Silent);
         }
-        let rate = runner.rate(now);
-        let waiting = self.hosts.values().filter(|r| r.arrived() < self.size);
-        let star = uplink / (waiting.count() as u64).max(1);
-        let soon = self.size - arrived < rate.saturating_mul(SOON);
+        let rate = self.rate(now);
+        let soon = left < rate.saturating_mul(SOON);
         (rate * CLEARLY < star && !soon).then_some(Why::Slow)
     }
 }

@@ -5,13 +5,13 @@ set -f; set -- $SSH_ORIGINAL_COMMAND;
 [ $# = 3 ] && [ ${#1} = 64 ] || exit 2;
 case $1 in *[!0-9a-f]*) exit 2;; esac;
 case $2$3 in *[!0-9]*) exit 2;; esac;
-f=INCOMING/$1.part; n=0; was=-1;
+echo @sdtd; f=INCOMING/$1.fan-RUN; n=0; was=-1;
 until [ -r $f ] && [ $(stat -c %s $f) -ge $2 ]; do
-n=$((n + 1)); [ $n -lt 1200 ] || exit 3; sleep 0.1 || sleep 1;
+n=$((n + 1)); [ $n -lt 600 ] || exit 3; sleep 0.2 || sleep 1;
 done;
-exec 3<$f; dd bs=1 count=0 skip=$2 iflag=skip_bytes status=none <&3; n=0; echo @sdtd;
+exec 3<$f; dd bs=1 count=0 skip=$2 iflag=skip_bytes status=none <&3; n=0;
 while dd bs=256k status=none <&3; do
 read -r _ at </proc/self/fdinfo/3; [ $at -lt $3 ] || exit 0;
 if [ $at = $was ]; then n=$((n + 1)); else n=0; was=$at; fi;
-[ $n -lt 1200 ] || exit 4; sleep 0.1 || sleep 1;
+[ $n -lt 600 ] || exit 4; sleep 0.2 || sleep 1;
 done

@@ -289,7 +289,7 @@ async fn who_can_not_pass_it_on_is_passed_over() {
     let ran = bench.run().await;
     bench.is_whole(&ran);
     let from = |n| ran.from[&name(n)].clone();
-    assert_eq!(from(2), only("h1"));
+    assert_eq!(from(2), only("h1"), "{:?}", ran.notes);
     assert_eq!(from(3), only("h1"), "and not from the second");
     assert!(
         from(4).contains(""),
