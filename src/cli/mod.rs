@@ -38,6 +38,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::error::{EXIT_CODES, Failure, Kind};
+use crate::exec::When;
 use crate::report::{Level, Out, Secrets};
 
 /// Turns a handful of Linux hosts into a correct, highly available data cluster, over SSH.
@@ -68,6 +69,9 @@ pub struct Global {
     /// How many hosts are worked on at once.
     #[arg(long, global = true, default_value_t = 32, value_name = "N")]
     forks: usize,
+    /// Have hosts pass packages on to each other even where this machine alone would be done soon.
+    #[arg(long, global = true, conflicts_with = "no_fan_out")]
+    fan_out: bool,
     /// Send every package from here to each host; hosts do not pass packages on to each other.
     #[arg(long, global = true)]
     no_fan_out: bool,
@@ -95,6 +99,15 @@ impl Global {
             quiet: true,
             json: false,
             ..self.clone()
+        }
+    }
+
+    /// When hosts pass packages on to each other.
+    fn fan_out(&self) -> When {
+        match (self.fan_out, self.no_fan_out) {
+            (_, true) => When::Never,
+            (true, _) => When::Always,
+            _ => When::Pays,
         }
     }
 

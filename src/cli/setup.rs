@@ -277,7 +277,7 @@ pub async fn begin(
         events: events.clone(),
         shelf: Arc::new(shelf(global, &dirs)),
         forks: global.forks,
-        fan_out: !global.no_fan_out,
+        fan_out: global.fan_out(),
         stop: Stop::default(),
         anew: BTreeSet::new(),
         replace: None,

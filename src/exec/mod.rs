@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Mutex, Semaphore};
 
-pub use fan::Fan;
+pub use fan::{Fan, When};
 
 use crate::artifact::Shelf;
 use crate::event::Problem;

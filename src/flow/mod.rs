@@ -32,7 +32,7 @@ use crate::driver::Drivers;
 use crate::error::{Failure, Kind};
 use crate::event::{EventKind, Problem};
 use crate::exec::script::Places;
-use crate::exec::{Executor, Fan, Report, Stop};
+use crate::exec::{Executor, Fan, Report, Stop, When};
 use crate::facts::{FactsError, HostFacts};
 use crate::id::{HostName, InstanceId, ServiceName};
 use crate::inventory::{Cluster, Connection, Host};
@@ -105,8 +105,8 @@ pub struct Flow {
     pub shelf: Arc<Shelf>,
     /// How many hosts are worked on at once.
     pub forks: usize,
-    /// Whether hosts pass packages on to each other.
-    pub fan_out: bool,
+    /// When hosts pass packages on to each other.
+    pub fan_out: When,
     /// Asks the run to end early.
     pub stop: Stop,
     /// Instances that lost their data and shall start empty.
@@ -434,10 +434,7 @@ impl Flow {
     /// Does a plan.
     pub async fn apply(&self, plan: Plan, files: BTreeMap<String, PathBuf>) -> Report {
         self.events.phase("apply");
-        let fan = self
-            .fan_out
-            .then(|| Fan::of(&plan, &self.cluster))
-            .flatten();
+        let fan = Fan::of(&plan, &self.cluster, self.fan_out);
         let executor = Arc::new(Executor {
             prober: self.prober(plan.view.clone()),
             places: self.places(),

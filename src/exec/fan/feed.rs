@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Fan;
+use super::race::is_much;
+use super::{Fan, When};
 use crate::event::EventKind;
 use crate::exec::Executor;
 use crate::facts::quote;
@@ -14,7 +15,9 @@ use crate::transport::{Remote, Shipment};
 /// Between two looks at how it goes.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// What this machine sends to every host at the beginning, so that it is known how fast it would be by itself.
-const STARTER: u64 = 512 << 10;
+const STARTER: u64 = 8 << 20;
+/// What is sent to several hosts at once has arrived within so long of each other.
+const TOGETHER: Duration = Duration::from_millis(200);
 /// Less tells nothing.
 const LEAST_STARTER: u64 = 64 << 10;
 /// All starters together are at most this part of a package.
@@ -63,33 +66,55 @@ impl Executor {
         let (Some(row), Some(remote)) = (fan.row(sha256, host), self.prober.fleet.get(host)) else {
             return false;
         };
-        let held = fan.held(self).await;
-        let ended = match held.before(row, host) {
-            None => None,
-            Some(before) => {
-                let load = Load {
-                    row,
-                    host,
-                    before,
-                    what,
-                    sha256,
-                    size,
-                };
-                let (_, pulled) = tokio::join!(
-                    self.starter(fan, &load, remote),
-                    self.pull(fan, &load, remote)
-                );
-                if let Err(why) = &pulled {
-                    let (host, what) = (load.host, load.what);
-                    self.events.note(format!(
-                        "{host}: the rest of {what} comes from this machine, not from {before}: {why}"
-                    ));
-                }
-                Some(pulled)
-            }
+        let load = Load {
+            row,
+            host,
+            before: host,
+            what,
+            sha256,
+            size,
+        };
+        let ended = if self.pays(fan, &load, remote).await {
+            self.take_over(fan, load, remote).await
+        } else {
+            None
         };
         fan.leave();
         matches!(ended, Some(Ok(())))
+    }
+
+    /// Whether packages are passed on; decided for all, once the first bytes have arrived on hosts.
+    async fn pays(&self, fan: &Fan, load: &Load<'_>, remote: &Remote) -> bool {
+        if fan.pays.get().is_none() {
+            self.starter(fan, load, remote).await;
+        }
+        let decide = || async {
+            if fan.when == When::Always {
+                return true;
+            }
+            tokio::time::sleep(TOGETHER).await;
+            is_much(&fan.rows, super::locked(&fan.uplink).rate())
+        };
+        *fan.pays.get_or_init(decide).await
+    }
+
+    /// Takes a package from the host before; none where there is no such host.
+    async fn take_over(
+        &self,
+        fan: &Fan,
+        load: Load<'_>,
+        remote: &Remote,
+    ) -> Option<Result<(), String>> {
+        let before = fan.held(self).await.before(load.row, load.host)?;
+        let load = Load { before, ..load };
+        let pulled = self.pull(fan, &load, remote).await;
+        if let Err(why) = &pulled {
+            let (host, what) = (load.host, load.what);
+            self.events.note(format!(
+                "{host}: the rest of {what} comes from this machine, not from {before}: {why}"
+            ));
+        }
+        Some(pulled)
     }
 
     /// Takes the package, until it is there or the host does better without.

@@ -28,6 +28,18 @@ use race::{Race, Uplink};
 /// Where a host is for the others: its address, and the port if the inventory says one.
 type Place = (String, Option<u16>);
 
+/// When hosts pass packages on to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum When {
+    /// Where this machine alone would not be done soon.
+    #[default]
+    Pays,
+    /// Wherever there is enough to be passed on: what leaves this machine counts more than time.
+    Always,
+    /// Not at all.
+    Never,
+}
+
 /// The rows of one run.
 pub struct Fan {
     rows: Vec<Row>,
@@ -36,6 +48,9 @@ pub struct Fan {
     /// What no other run is called.
     run: String,
     began: Instant,
+    when: When,
+    /// Whether it is done, once that is known.
+    pays: OnceCell<bool>,
     held: OnceCell<Held>,
     races: Vec<Mutex<Race>>,
     uplink: Mutex<Uplink>,
@@ -46,8 +61,11 @@ pub struct Fan {
 impl Fan {
     /// What a plan's packages are passed on by; none where it does not pay.
     #[must_use]
-    pub fn of(plan: &Plan, cluster: &Cluster) -> Option<Arc<Self>> {
-        let rows = rows(plan, cluster);
+    pub fn of(plan: &Plan, cluster: &Cluster, when: When) -> Option<Arc<Self>> {
+        let rows = match when {
+            When::Never => Vec::new(),
+            When::Pays | When::Always => rows(plan, cluster),
+        };
         let place = |host: &HostName| {
             let words = cluster.hosts.get(host)?;
             let port = match words.connection {
@@ -67,6 +85,8 @@ impl Fan {
                 cluster: cluster.name.to_string(),
                 run: uuid::Uuid::new_v4().simple().to_string(),
                 began: Instant::now(),
+                when,
+                pays: OnceCell::new(),
                 held: OnceCell::new(),
                 races: rows.iter().map(race).collect(),
                 uplink: Mutex::default(),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::id::HostName;
+use crate::plan::fan::Row;
 
 /// The longest that a login may take while there is something to get: small hosts take their time.
 const LOGIN: Duration = Duration::from_secs(12);
@@ -20,6 +21,17 @@ const AHEAD: u64 = 1 << 20;
 const SOON: u64 = 3;
 /// Not only slower than the star would be, but clearly so: rates waver.
 const CLEARLY: u64 = 2;
+
+/// What this machine alone sends in so many seconds it sends: to begin with the other takes a login on every host.
+const ALONE: u64 = 15;
+
+/// Whether this machine, which sends so many bytes a second, would have more than a little to do alone. 0 is not
+/// known: then it would.
+#[must_use]
+pub fn is_much(rows: &[Row], uplink: u64) -> bool {
+    let all = rows.iter().map(|row| row.size * row.hosts.len() as u64);
+    uplink == 0 || all.sum::<u64>() / uplink >= ALONE
+}
 
 /// Why a host gives up on the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::answer::{Answer, feeds, line};
-use super::race::{Race, Uplink, Why};
+use super::race::{Race, Uplink, Why, is_much};
 use crate::id::HostName;
 use crate::plan::fan::Row;
 
@@ -20,6 +20,20 @@ fn host(n: usize) -> HostName {
 
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
+}
+
+#[test]
+fn what_this_machine_alone_would_soon_have_sent_is_not_passed_on() {
+    let row = |mb, hosts: usize| Row {
+        sha256: String::new(),
+        size: mb * MB,
+        hosts: (1..=hosts).map(host).collect(),
+    };
+    let five = [row(40, 5), row(90, 5)];
+    assert!(!is_much(&five, 60 * MB), "11 s");
+    assert!(is_much(&five, 12 * MB), "54 s");
+    assert!(is_much(&[row(60, 20)], 60 * MB), "20 s");
+    assert!(is_much(&five, 0), "nobody knows");
 }
 
 fn answer(n: usize) -> Answer {

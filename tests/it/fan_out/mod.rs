@@ -13,7 +13,7 @@ use sdtd::artifact::Shelf;
 use sdtd::driver::Drivers;
 use sdtd::event::EventKind;
 use sdtd::exec::script::Places;
-use sdtd::exec::{Executor, Fan, Report, Stop};
+use sdtd::exec::{Executor, Fan, Report, Stop, When};
 use sdtd::facts::DirFact;
 use sdtd::id::HostName;
 use sdtd::inventory::{Cluster, Connection, Host};
@@ -200,7 +200,7 @@ impl Bench {
             // Fewer than hosts: who waits for another's bytes is in nobody's way.
             forks: Arc::new(Semaphore::new(2)),
             rolls: Arc::new(Mutex::new(())),
-            fan: Fan::of(&plan, &self.cluster()),
+            fan: Fan::of(&plan, &self.cluster(), When::Always),
             stop: Stop::default(),
         });
         let report = executor.run(&plan).await;

@@ -11,7 +11,7 @@ use sdtd::cli::verify::verify;
 use sdtd::driver::Drivers;
 use sdtd::error::Failure;
 use sdtd::event::EventKind;
-use sdtd::exec::Report;
+use sdtd::exec::{Report, When};
 use sdtd::flow::{Flow, Joiner, Maintenance, Planned};
 use sdtd::id::{HostName, InstanceId, ServiceName};
 use sdtd::inventory::{Cluster, Host, Successor};
@@ -168,7 +168,7 @@ impl Bench {
             events,
             shelf: Arc::new(shelf),
             forks: 10,
-            fan_out: true,
+            fan_out: When::Always,
             stop: self.watch.lock().expect("whole").stop.clone(),
             anew: self.anew.clone(),
             replace: self.replace.clone(),

@@ -81,7 +81,14 @@ impl Bench<'_> {
 
     fn words<'a>(&'a self, command: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         let folder: &Path = &self.services;
-        let words = [command, text(&self.inventory), "--templates", text(folder)];
+        // Five hosts by themselves are soon served from here.
+        let words = [
+            command,
+            text(&self.inventory),
+            "--fan-out",
+            "--templates",
+            text(folder),
+        ];
         [&words, more].concat()
     }
 
