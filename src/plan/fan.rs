@@ -27,7 +27,8 @@ pub struct Row {
 
 impl Row {
     fn pays(&self) -> bool {
-        let saved = self.size.saturating_mul(self.hosts.len() as u64 - 1);
+        let others = self.hosts.len().saturating_sub(1) as u64;
+        let saved = self.size.saturating_mul(others);
         self.hosts.len() >= FEWEST && self.size >= LEAST && saved >= WORTH
     }
 }
@@ -185,6 +186,7 @@ mod tests {
         let none = |size, hosts: &[usize]| rows_of(vec![wave(&[("x", size, hosts)])]).is_empty();
         assert!(none(500 * MB, &[1, 2]), "two hosts");
         assert!(none(500 * MB, &[1, 2, 9]), "and one that is this machine");
+        assert!(none(500 * MB, &[9]), "this machine alone");
         assert!(
             none(3 * MB, &[1, 2, 3, 4, 5, 6, 7, 8]),
             "it is there in a moment"
