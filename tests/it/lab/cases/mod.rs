@@ -31,8 +31,10 @@ mod ways;
 
 use super::{Case, Done};
 
-/// Changes of live clusters, which take minutes each, and how many: some of them stand for all where time is short.
+/// Changes of live clusters, which take minutes each, and how many: some of them stand for all where time is short. What
+/// takes more than there are is run by name or with all.
 pub const LONG: &[(&str, u32)] = &[
+    ("fan-out", 16),
     ("controllers", 4),
     ("upgrade-kraft", 3),
     ("replace", 3),
