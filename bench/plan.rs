@@ -2,7 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "it is a command")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,11 +12,7 @@ use sdtd::catalogue::Catalogue;
 use sdtd::facts::HostFacts;
 use sdtd::id::Arch;
 use sdtd::inventory::{Loaded, load};
-use sdtd::plan::live::LiveOf;
-use sdtd::plan::moves::MovesOf;
-use sdtd::plan::packages::Packages;
-use sdtd::plan::roll::Roll;
-use sdtd::plan::{Input, Plan, plan};
+use sdtd::plan::plan_of_facts;
 
 /// The longest that the plan of 200 hosts may take.
 const LIMIT: Duration = Duration::from_millis(50);
@@ -50,29 +46,6 @@ fn bare(loaded: &Loaded) -> BTreeMap<sdtd::id::HostName, HostFacts> {
     facts.collect()
 }
 
-fn planned(
-    loaded: &Loaded,
-    catalogue: &Catalogue,
-    facts: &BTreeMap<sdtd::id::HostName, HostFacts>,
-) -> Result<Plan, Failed> {
-    Ok(plan(Input {
-        cluster: &loaded.cluster,
-        catalogue,
-        facts,
-        packages: &Packages::new(),
-        resources: &[],
-        moves: &MovesOf::new(),
-        anew: &BTreeSet::new(),
-        seed: "",
-        back: false,
-        finalize: &BTreeSet::new(),
-        ends: &BTreeSet::new(),
-        passage: None,
-        roll: &Roll::default(),
-        live: &LiveOf::new(),
-    })?)
-}
-
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times[times.len() / 2]
@@ -88,7 +61,7 @@ fn measure(hosts: usize, catalogue: &Catalogue) -> Result<(Duration, Duration, u
         reads.push(began.elapsed());
         let facts = bare(&loaded);
         let began = Instant::now();
-        let plan = planned(&loaded, catalogue, &facts)?;
+        let plan = plan_of_facts(&loaded.cluster, catalogue, &facts)?;
         plans.push(began.elapsed());
         let batches = plan.waves.iter().flat_map(|wave| &wave.batches);
         steps = batches.map(|batch| batch.steps.len()).sum();

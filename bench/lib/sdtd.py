@@ -25,13 +25,14 @@ def phases(text):
 
 
 class Sdtd:
-    """In a home of its own; packages are made once and kept."""
+    """In a home of its own; packages are made once and kept, unless they are of no use to others."""
 
-    def __init__(self, binary, home, group):
+    def __init__(self, binary, home, group, keeps=True):
         self.binary, self.home, self.group = binary, home, group
-        cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "sdtd"
-        cache.mkdir(parents=True, exist_ok=True)
-        (home / "cache").symlink_to(cache)
+        if keeps:
+            cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "sdtd"
+            cache.mkdir(parents=True, exist_ok=True)
+            (home / "cache").symlink_to(cache)
         self.inventory = self.write("inventory.yaml")
 
     def write(self, name, hosts=HOSTS, services=SERVICES, config=None, ssh=""):

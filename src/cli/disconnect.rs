@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::{Global, InventoryArg, setup};
+use super::{Global, InventoryArg, setup, sockets};
 use crate::error::{Failure, Kind};
 use crate::flow::ssh_options;
 use crate::transport::Kept;
@@ -26,7 +26,7 @@ pub async fn run(global: &Global, args: &DisconnectArgs) -> Result<(), Failure> 
         Some(_) => Some(names(global, args.inventory.clone())?),
         None => None,
     };
-    let folder = setup::kept();
+    let folder = sockets::kept();
     let ended = if folder.exists() {
         let ended = async { Kept::open(&folder)?.end(names.as_deref()).await };
         ended

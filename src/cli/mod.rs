@@ -25,6 +25,7 @@ mod roll;
 mod rollback;
 mod scale;
 mod setup;
+mod sockets;
 mod status;
 mod support;
 mod topics;

@@ -1,6 +1,6 @@
 //! `sdtd plan`: what deploy would do, and why.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
@@ -15,12 +15,8 @@ use crate::event::Problem;
 use crate::facts::HostFacts;
 use crate::flow::{Planned, host_problems, plan_failure};
 use crate::id::{Arch, InstanceId};
-use crate::plan::live::LiveOf;
-use crate::plan::moves::MovesOf;
-use crate::plan::packages::Packages;
-use crate::plan::roll::Roll;
 use crate::plan::show::{Detail, masked, show, show_memory};
-use crate::plan::{Input, Plan, planner};
+use crate::plan::{Plan, plan_of_facts};
 use crate::report::{Out, Secrets};
 
 /// The words of `plan`.
@@ -153,24 +149,7 @@ pub fn offline(opened: &Opened) -> Result<Plan, Failure> {
         .values()
         .map(|host| (host.name.clone(), assumed(host)))
         .collect();
-    let (packages, resources) = (Packages::new(), Vec::new());
-    let input = Input {
-        cluster,
-        catalogue: &opened.catalogue,
-        facts: &facts,
-        packages: &packages,
-        resources: &resources,
-        moves: &MovesOf::new(),
-        anew: &BTreeSet::new(),
-        seed: "",
-        back: false,
-        finalize: &BTreeSet::new(),
-        ends: &BTreeSet::new(),
-        passage: None,
-        roll: &Roll::default(),
-        live: &LiveOf::new(),
-    };
-    planner::plan(input).map_err(plan_failure)
+    plan_of_facts(cluster, &opened.catalogue, &facts).map_err(plan_failure)
 }
 
 /// What is assumed of a host that is not asked: bare, with the memory that the inventory gives it or 4 GiB, and

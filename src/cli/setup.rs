@@ -10,10 +10,9 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use super::found::inventory_path;
 pub use super::found::remember;
-use super::{Global, InventoryArg};
+use super::{Global, InventoryArg, sockets};
 use crate::artifact::Shelf;
 use crate::catalogue::Catalogue;
-use crate::digest::sha256;
 use crate::driver::Drivers;
 use crate::error::{Failure, Kind};
 use crate::event::EventKind;
@@ -254,12 +253,12 @@ pub async fn begin(
         catalogue,
         dirs,
     } = opened;
-    let sockets = sockets()?;
+    let sockets = sockets::of_run()?;
     let access = Access {
         accept_new: global.accept_new,
         password,
         sockets: sockets.path().to_owned(),
-        kept: kept(),
+        kept: sockets::kept(),
         forks: global.forks,
     };
     let asks = (report::can_ask() && !global.yes).then(|| events.clone());
@@ -393,30 +392,6 @@ fn reporters(
     let (events, receiver) = report::channel();
     let reporters = report::drive(receiver, reporters);
     (events, reporters, screen)
-}
-
-/// A short path for control sockets: a socket's name may have 108 bytes only. None: the user has no such folder.
-fn runtime() -> Option<PathBuf> {
-    let dir = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    dir.filter(|dir| dir.as_os_str().len() < 40 && dir.is_dir())
-}
-
-/// A folder for the control sockets of one run.
-fn sockets() -> Result<TempDir, Failure> {
-    let base = runtime().unwrap_or_else(|| "/tmp".into());
-    let made = tempfile::Builder::new().prefix("sdtd-").tempdir_in(&base);
-    made.map_err(|e| Failure::of(Kind::Failed, format!("{}: {e}", base.display())))
-}
-
-/// The folder of connections that stay: in the user's own runtime folder, or in `/tmp` by the home's name, which no two
-/// users share.
-pub(super) fn kept() -> PathBuf {
-    let home = std::env::var("HOME").unwrap_or_default();
-    let name = format!("sdtd-kept-{}", &sha256(&home)[..8]);
-    runtime().map_or_else(
-        || PathBuf::from("/tmp").join(name),
-        |dir| dir.join("sdtd-kept"),
-    )
 }
 
 fn ask_password(global: &Global) -> Result<Option<String>, Failure> {

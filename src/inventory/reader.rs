@@ -246,7 +246,7 @@ pub(super) fn written(node: &Node) -> String {
     }
 }
 
-/// A size such as `256M`, `1G` or `1.5GiB`, in MiB.
+/// A time such as `90s`, `10m` or `2h`, in seconds.
 fn seconds(text: &str) -> Option<u64> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
     let factor = match unit.trim_start() {
@@ -259,6 +259,7 @@ fn seconds(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(factor)
 }
 
+/// A size such as `256M`, `1G` or `1.5GiB`, in MiB.
 fn mebibytes(text: &str) -> Option<u64> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::id::HostName;
 use crate::inventory::{Cluster, Connection};
-use crate::plan::{Plan, Step};
+use crate::plan::{Step, Wave};
 
 /// A smaller package is sent before hosts could agree on anything.
 const LEAST: u64 = 4 << 20;
@@ -35,9 +35,9 @@ impl Row {
 
 /// The rows of a plan, for packages and hosts where it pays. One package is for one architecture.
 #[must_use]
-pub fn rows(plan: &Plan, cluster: &Cluster) -> Vec<Row> {
+pub fn rows(waves: &[Wave], cluster: &Cluster) -> Vec<Row> {
     let mut rows = Vec::new();
-    for wave in &plan.waves {
+    for wave in waves {
         let mut found: BTreeMap<&str, Row> = BTreeMap::new();
         for batch in &wave.batches {
             for step in &batch.steps {
@@ -73,11 +73,10 @@ fn in_order(mut row: Row, cluster: &Cluster) -> Row {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
 
     use super::*;
     use crate::inventory::Host;
-    use crate::plan::{Batch, View, Wave};
+    use crate::plan::{Batch, Wave};
 
     const MB: u64 = 1 << 20;
 
@@ -143,27 +142,9 @@ mod tests {
         }
     }
 
-    fn rows_of(waves: Vec<Wave>) -> Vec<(String, Vec<String>)> {
-        let plan = Plan {
-            format: 1,
-            basis: String::new(),
-            view: View {
-                cluster: "c".parse().unwrap(),
-                members: Vec::new(),
-                leaving: Vec::new(),
-                roles: Vec::new(),
-                absent: BTreeSet::new(),
-                roots: BTreeMap::new(),
-                verify: Vec::new(),
-            },
-            waves,
-            memory: Vec::new(),
-            unchanged: 0,
-            warnings: Vec::new(),
-            left: Vec::new(),
-        };
+    fn rows_of(waves: &[Wave]) -> Vec<(String, Vec<String>)> {
         let names = |row: Row| row.hosts.iter().map(HostName::to_string).collect();
-        let rows = rows(&plan, &cluster());
+        let rows = rows(waves, &cluster());
         rows.into_iter()
             .map(|row| (row.sha256.clone(), names(row)))
             .collect()
@@ -172,7 +153,7 @@ mod tests {
     #[test]
     fn hosts_of_a_rack_are_neighbours_and_each_architecture_has_its_own_row() {
         let arm: &[usize] = &[5, 6, 7];
-        let rows = rows_of(vec![wave(&[
+        let rows = rows_of(&[wave(&[
             ("x", 64 * MB, &[1, 2, 3, 4, 9]),
             ("y", 64 * MB, arm),
         ])]);
@@ -183,7 +164,7 @@ mod tests {
 
     #[test]
     fn where_little_is_saved_there_is_no_row() {
-        let none = |size, hosts: &[usize]| rows_of(vec![wave(&[("x", size, hosts)])]).is_empty();
+        let none = |size, hosts: &[usize]| rows_of(&[wave(&[("x", size, hosts)])]).is_empty();
         assert!(none(500 * MB, &[1, 2]), "two hosts");
         assert!(none(500 * MB, &[1, 2, 9]), "and one that is this machine");
         assert!(none(500 * MB, &[9]), "this machine alone");
@@ -195,7 +176,7 @@ mod tests {
         assert!(!none(11 * MB, &[1, 2, 3, 4]));
         let apart = |n| wave(&[("x", 500 * MB, &[n])]);
         assert!(
-            rows_of((1..=8).map(apart).collect()).is_empty(),
+            rows_of(&(1..=8).map(apart).collect::<Vec<_>>()).is_empty(),
             "one after another"
         );
     }

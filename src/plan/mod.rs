@@ -35,4 +35,4 @@ pub mod ways;
 pub use model::{
     Batch, Member, Plan, ResourceChange, RoleRef, RoleView, Step, UnitChange, View, Wave,
 };
-pub use planner::{Input, PlanError, plan};
+pub use planner::{Input, PlanError, plan, plan_of_facts};

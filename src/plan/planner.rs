@@ -155,6 +155,33 @@ pub fn plan(input: Input<'_>) -> Result<Plan, PlanError> {
     Ok(plan)
 }
 
+/// The plan of hosts by their facts alone: no package is at hand, and no driver was asked.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_of_facts(
+    cluster: &Cluster,
+    catalogue: &Catalogue,
+    facts: &Facts,
+) -> Result<Plan, PlanError> {
+    plan(Input {
+        cluster,
+        catalogue,
+        facts,
+        packages: &Packages::new(),
+        resources: &[],
+        moves: &MovesOf::new(),
+        anew: &BTreeSet::new(),
+        seed: "",
+        back: false,
+        finalize: &BTreeSet::new(),
+        ends: &BTreeSet::new(),
+        passage: None,
+        roll: &Roll::default(),
+        live: &LiveOf::new(),
+    })
+}
+
 /// A plan in which nothing is done yet.
 fn empty(legs: &[Leg<'_>], input: Input<'_>) -> Plan {
     let last = legs

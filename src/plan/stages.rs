@@ -32,9 +32,7 @@ impl Stage {
         let only = self.only.as_ref().filter(|_| self.told.is_empty())?;
         Some(self.placement.members(only).cloned().collect())
     }
-}
 
-impl Stage {
     /// Who there is after it.
     fn after(&self) -> Placement {
         Placement {

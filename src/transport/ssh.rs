@@ -259,7 +259,7 @@ fn claim(options: &SshOptions, sockets: Sockets<'_>) -> Result<Option<Claim>, Re
         return Ok(None);
     }
     let claimed = Kept::open(sockets.kept).and_then(|kept| kept.claim(&options.name()));
-    claimed.map_err(|e| RemoteError::Unreachable(format!("the connection can't be kept: {e}")))
+    claimed.map_err(unkept)
 }
 
 /// Makes a connection, and keeps it where there is a place for it.
@@ -290,10 +290,13 @@ async fn open(
         .map_err(|error| explain(options, &error))?;
     match claim {
         None => Ok(session),
-        Some(claim) => claim
-            .keep(session)
-            .map_err(|e| RemoteError::Unreachable(format!("the connection can't be kept: {e}"))),
+        Some(claim) => claim.keep(session).map_err(unkept),
     }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn unkept(error: io::Error) -> RemoteError {
+    RemoteError::Unreachable(format!("the connection can't be kept: {error}"))
 }
 
 fn write_configuration(options: &SshOptions, directory: &Path) -> Result<PathBuf, RemoteError> {

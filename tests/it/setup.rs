@@ -1,14 +1,13 @@
 //! From an inventory's text to a plan, without any host.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use sdtd::catalogue::Catalogue;
 use sdtd::facts::HostFacts;
 use sdtd::id::{Arch, HostName};
 use sdtd::inventory::{Cluster, Context, Env, check};
-use sdtd::plan::packages::Packages;
-use sdtd::plan::{Input, Plan, PlanError, plan};
+use sdtd::plan::{Plan, PlanError, plan_of_facts};
 
 use crate::golden::project;
 
@@ -52,21 +51,5 @@ pub fn bare_plan(
         (name.clone(), bare(name, memory_mb))
     };
     let facts = cluster.hosts.keys().map(fact).collect();
-    let packages = Packages::new();
-    plan(Input {
-        cluster,
-        catalogue,
-        facts: &facts,
-        packages: &packages,
-        resources: &[],
-        moves: &sdtd::plan::moves::MovesOf::new(),
-        anew: &BTreeSet::new(),
-        seed: "",
-        back: false,
-        finalize: &BTreeSet::new(),
-        ends: &BTreeSet::new(),
-        passage: None,
-        roll: &sdtd::plan::roll::Roll::default(),
-        live: &sdtd::plan::live::LiveOf::new(),
-    })
+    plan_of_facts(cluster, catalogue, &facts)
 }

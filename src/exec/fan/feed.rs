@@ -27,7 +27,6 @@ const STARTERS: u64 = 4;
 struct Load<'a> {
     row: usize,
     host: &'a HostName,
-    before: &'a HostName,
     what: String,
     sha256: &'a str,
     size: u64,
@@ -69,13 +68,12 @@ impl Executor {
         let load = Load {
             row,
             host,
-            before: host,
             what,
             sha256,
             size,
         };
         let ended = if self.pays(fan, &load, remote).await {
-            self.take_over(fan, load, remote).await
+            self.take_over(fan, &load, remote).await
         } else {
             None
         };
@@ -102,14 +100,13 @@ impl Executor {
     async fn take_over(
         &self,
         fan: &Fan,
-        load: Load<'_>,
+        load: &Load<'_>,
         remote: &Remote,
     ) -> Option<Result<(), String>> {
         let before = fan.held(self).await.before(load.row, load.host)?;
-        let load = Load { before, ..load };
-        let pulled = self.pull(fan, &load, remote).await;
+        let pulled = self.pull(fan, (load, before), remote).await;
         if let Err(why) = &pulled {
-            let (host, what) = (load.host, load.what);
+            let (host, what) = (load.host, &load.what);
             self.events.note(format!(
                 "{host}: the rest of {what} comes from this machine, not from {before}: {why}"
             ));
@@ -118,14 +115,19 @@ impl Executor {
     }
 
     /// Takes the package, until it is there or the host does better without.
-    async fn pull(&self, fan: &Fan, load: &Load<'_>, remote: &Remote) -> Result<(), String> {
-        let Some(script) = self.pull_script(fan, load) else {
+    async fn pull(
+        &self,
+        fan: &Fan,
+        (load, before): (&Load<'_>, &HostName),
+        remote: &Remote,
+    ) -> Result<(), String> {
+        let Some(script) = self.pull_script(fan, load, before) else {
             return Err("it is not known how to reach it".to_owned());
         };
         let mut said = String::new();
         let mut line = |line: &str| {
             if let Some(Ok(done)) = line.strip_prefix("@at ").map(str::parse) {
-                self.arrived(fan, load, done);
+                self.arrived(fan, (load, before), done);
             } else if line == "@in" {
                 fan.race(load.row).let_in(load.host, fan.now());
             } else if let Some(text) = line.strip_prefix("@said ") {
@@ -136,7 +138,7 @@ impl Executor {
         let work = remote.command(&script, within, &mut line);
         let ended = tokio::select! {
             ended = work => ended,
-            why = self.judged(fan, load) => return Err(why),
+            why = self.judged(fan, load, before) => return Err(why),
         };
         match ended {
             Ok(Some(0)) => Ok(()),
@@ -152,7 +154,7 @@ impl Executor {
     }
 
     /// Ends when the host should give up on the one before it.
-    async fn judged(&self, fan: &Fan, load: &Load<'_>) -> String {
+    async fn judged(&self, fan: &Fan, load: &Load<'_>, before: &HostName) -> String {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             if self.is_stopped() {
@@ -160,27 +162,27 @@ impl Executor {
             }
             let uplink = super::locked(&fan.uplink).rate();
             let mut race = fan.race(load.row);
-            if let Some(why) = race.verdict((load.host, load.before), fan.now(), uplink) {
+            if let Some(why) = race.verdict((load.host, before), fan.now(), uplink) {
                 race.gives_up();
                 return why.told().to_owned();
             }
         }
     }
 
-    fn arrived(&self, fan: &Fan, load: &Load<'_>, done: u64) {
+    fn arrived(&self, fan: &Fan, (load, before): (&Load<'_>, &HostName), done: u64) {
         fan.race(load.row).note(load.host, fan.now(), done);
         self.events.emit(EventKind::Transfer {
             host: load.host.clone(),
             what: load.what.clone(),
             done: done.min(load.size),
             total: load.size,
-            from: Some(load.before.clone()),
+            from: Some(before.clone()),
         });
     }
 
-    fn pull_script(&self, fan: &Fan, load: &Load<'_>) -> Option<String> {
-        let answer = fan.held.get()?.answer(load.before)?;
-        let (address, port) = fan.places.get(load.before)?;
+    fn pull_script(&self, fan: &Fan, load: &Load<'_>, before: &HostName) -> Option<String> {
+        let answer = fan.held.get()?.answer(before)?;
+        let (address, port) = fan.places.get(before)?;
         let port = answer.port.or(*port).unwrap_or(22);
         let known: Vec<String> = answer
             .keys

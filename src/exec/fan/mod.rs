@@ -64,7 +64,7 @@ impl Fan {
     pub fn of(plan: &Plan, cluster: &Cluster, when: When) -> Option<Arc<Self>> {
         let rows = match when {
             When::Never => Vec::new(),
-            When::Pays | When::Always => rows(plan, cluster),
+            When::Pays | When::Always => rows(&plan.waves, cluster),
         };
         let place = |host: &HostName| {
             let words = cluster.hosts.get(host)?;
