@@ -77,6 +77,9 @@ pub enum Error {
     /// None of the brokers could be reached; what each said is listed.
     #[error("no broker answers: {}", join(.0))]
     NoBroker(Vec<Error>),
+    /// What brokers say of replicas and what the controller says of moves do not agree, however often asked.
+    #[error("the brokers name replicas that come and go, and the controller moves none of them")]
+    Unsettled,
     /// The cluster does not list this broker.
     #[error("broker {0} is not registered in the cluster")]
     UnknownBroker(i32),

@@ -1,6 +1,7 @@
 //! What the cluster is asked before replicas move, and the changes that follow.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
@@ -15,13 +16,17 @@ use crate::kafka::log_dirs::LogDir;
 use crate::kafka::metadata::{Metadata, Topic};
 use crate::kafka::reassign::Reassignment;
 use crate::kafka::spread::{self as planner, Broker, Moved, Obstacle, Partition};
-use crate::kafka::{Client, Result};
+use crate::kafka::{Client, Error, Result};
 use crate::plan::{Member, ResourceChange};
 
 /// Transactions are kept here. The topic keeps the min ISR that it was made with, as its own setting.
 const TRANSACTIONS: &str = "__transaction_state";
 /// How brokers of 3.x keep the metadata log of a node that is a controller as well; no partition of theirs.
 const METADATA_LOG: &str = "__cluster_metadata";
+
+/// How often the cluster is asked for a picture that agrees with itself, and the time from one to the next.
+const LOOKS: u32 = 30;
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// What the cluster says of itself.
 pub(super) struct Known {
@@ -79,8 +84,7 @@ pub async fn spread(
 }
 
 pub(super) async fn known(client: &Client) -> Result<Known> {
-    let metadata = client.metadata().await?;
-    let under_way = client.list_reassignments().await?;
+    let (metadata, under_way) = settled(client).await?;
     // One that does not answer now is no reason to stop: the others have the same partitions.
     let ask = |id: i32| async move { (id, client.describe_log_dirs(id).await.unwrap_or_default()) };
     let dirs = join_all(metadata.brokers.iter().map(|b| ask(b.id))).await;
@@ -88,6 +92,47 @@ pub(super) async fn known(client: &Client) -> Result<Known> {
         metadata,
         under_way,
         dirs: dirs.into_iter().collect(),
+    })
+}
+
+/// Where replicas are, and what is being moved. The controller tells the latter, any broker the former, and brokers
+/// learn a little later that a move is over: till then they name old and new replicas, as if so many copies were
+/// wanted. So both are asked until that is not so.
+async fn settled(client: &Client) -> Result<(Metadata, Vec<Reassignment>)> {
+    let mut was = (client.list_reassignments().await?, client.metadata().await?);
+    for _ in 0..LOOKS {
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        let metadata = client.metadata().await?;
+        let under_way = client.list_reassignments().await?;
+        if is_settled(&metadata, &under_way, &was) {
+            return Ok((metadata, under_way));
+        }
+        was = (under_way, metadata);
+    }
+    Err(Error::Unsettled)
+}
+
+/// Whether each partition is being moved, is where a move that ended was to bring it or had found it, or is where it
+/// was before.
+fn is_settled(
+    now: &Metadata,
+    under_way: &[Reassignment],
+    (were_moving, before): &(Vec<Reassignment>, Metadata),
+) -> bool {
+    let moving: BTreeSet<Place<'_>> = under_way.iter().map(Reassignment::place).collect();
+    let were_moving: BTreeMap<Place<'_>, &Reassignment> =
+        were_moving.iter().map(|r| (r.place(), r)).collect();
+    let had: BTreeMap<Place<'_>, &[i32]> = before
+        .partitions()
+        .map(|(topic, p)| ((topic, p.index), &p.replicas[..]))
+        .collect();
+    now.partitions().all(|(topic, p)| {
+        let place = (topic, p.index);
+        moving.contains(&place)
+            || match were_moving.get(&place) {
+                Some(r) => p.replicas == r.target() || p.replicas == r.origin(),
+                None => had.get(&place).is_none_or(|had| *had == p.replicas),
+            }
     })
 }
 
@@ -157,11 +202,8 @@ pub(super) fn bytes_of(known: &Known) -> BTreeMap<Place<'_>, u64> {
 
 fn partitions(known: &Known, wanted: &Spread) -> Vec<Partition> {
     let bytes = bytes_of(known);
-    let under_way: BTreeMap<Place<'_>, &Reassignment> = known
-        .under_way
-        .iter()
-        .map(|r| ((r.topic.as_str(), r.partition), r))
-        .collect();
+    let under_way: BTreeMap<Place<'_>, &Reassignment> =
+        known.under_way.iter().map(|r| (r.place(), r)).collect();
     let mut all = Vec::new();
     for topic in &known.metadata.topics {
         for p in &topic.partitions {
@@ -192,15 +234,13 @@ fn copies(topic: &Topic, wanted: &Spread) -> Option<usize> {
 /// The moves, from where replicas really are now; with what is under way and stays as it is: that is waited for.
 fn with_those_under_way(mut moves: Vec<Moved>, known: &Known) -> Vec<Moved> {
     for r in &known.under_way {
-        let stays = |id: &i32| !r.adding.contains(id);
-        let from: Vec<i32> = r.replicas.iter().copied().filter(stays).collect();
         let same = |m: &&mut Moved| m.topic == r.topic && m.index == r.partition;
         match moves.iter_mut().find(same) {
-            Some(moved) => moved.from = from,
+            Some(moved) => moved.from = r.origin(),
             None => moves.push(Moved {
                 topic: r.topic.clone(),
                 index: r.partition,
-                from,
+                from: r.origin(),
                 to: r.target(),
                 bytes: 0,
             }),

@@ -56,10 +56,24 @@ impl Pending<'_> {
 }
 
 impl Reassignment {
+    /// The partition.
+    pub(super) fn place(&self) -> Place<'_> {
+        (&self.topic, self.partition)
+    }
+
     /// The replicas once it is over.
     #[must_use]
     pub fn target(&self) -> Vec<i32> {
-        let stays = |id: &i32| !self.removing.contains(id);
+        self.without(&self.removing)
+    }
+
+    /// The replicas before it, in an order of the cluster's.
+    pub(super) fn origin(&self) -> Vec<i32> {
+        self.without(&self.adding)
+    }
+
+    fn without(&self, ids: &[i32]) -> Vec<i32> {
+        let stays = |id: &i32| !ids.contains(id);
         self.replicas.iter().copied().filter(stays).collect()
     }
 }
@@ -91,10 +105,8 @@ pub(super) async fn look<'a>(client: &Client, moves: &'a [Moved]) -> Result<Seen
         .partitions()
         .map(|(topic, p)| ((topic, p.index), p))
         .collect();
-    let under_way: BTreeMap<Place<'_>, &Reassignment> = under_way
-        .iter()
-        .map(|r| ((r.topic.as_str(), r.partition), r))
-        .collect();
+    let under_way: BTreeMap<Place<'_>, &Reassignment> =
+        under_way.iter().map(|r| (r.place(), r)).collect();
     let pending = |moved: &'a Moved| {
         let place = (moved.topic.as_str(), moved.index);
         let (partition, under_way) = (*now.get(&place)?, under_way.get(&place).copied());

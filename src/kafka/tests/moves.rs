@@ -232,6 +232,31 @@ async fn what_is_half_done_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn replicas_of_a_move_that_has_just_ended_are_no_copies_wanted() {
+    // The controller says that all is over; brokers still name the replicas that have just been dropped.
+    let bench = Bench::new();
+    let told = |n: i32, all: &[i32]| (("velib".to_owned(), n), (all.to_vec(), 2));
+    let plain = bench.planned(None).await;
+    bench.sim.lock().unwrap().late = BTreeMap::from([told(1, &[2, 3, 1]), told(2, &[3, 1, 2])]);
+    assert_eq!(bench.planned(None).await, plain);
+    // A move that ends between two looks, and is known to brokers later still.
+    let mut sim = Sim::new();
+    sim.start(("velib".to_owned(), 2), vec![1]);
+    sim.ends_soon(&("velib".to_owned(), 2));
+    sim.late = BTreeMap::from([told(2, &[1, 3])]);
+    *bench.sim.lock().unwrap() = sim;
+    let after = bench.planned(None).await;
+    let told: Vec<&str> = after.iter().map(|c| c.text.as_str()).collect();
+    assert_eq!(
+        told,
+        [
+            "move 1 partition, 500 B: velib-1 [2,3] -> [2,1]",
+            "put the leaders of 1 partition back"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn where_nothing_goes_on_partitions_are_named() {
     let bench = Bench::new();
     bench.sim.lock().unwrap().stuck = true;

@@ -32,7 +32,7 @@ use super::fake::{Asked, Behaviour, offers};
 type Place = (String, i32);
 
 /// After so many looks at what is under way, it is done.
-const LOOKS: usize = 3;
+const LOOKS: usize = 4;
 
 /// What the cluster is.
 pub(super) struct Sim {
@@ -47,6 +47,8 @@ pub(super) struct Sim {
     pub(super) stuck: bool,
     /// How often moves are begun without an answer.
     pub(super) silent: usize,
+    /// What brokers still say of where replicas are, and how often.
+    pub(super) late: BTreeMap<Place, (Vec<i32>, usize)>,
 }
 
 impl Sim {
@@ -63,12 +65,18 @@ impl Sim {
             did: Vec::new(),
             stuck: false,
             silent: 0,
+            late: BTreeMap::new(),
         }
     }
 
     /// A move begins.
     pub(super) fn start(&mut self, place: Place, to: Vec<i32>) {
         self.moving.insert(place, (to, 0));
+    }
+
+    /// A move is over with the second look from now.
+    pub(super) fn ends_soon(&mut self, place: &Place) {
+        self.moving.get_mut(place).expect("a move").1 = LOOKS - 1;
     }
 
     /// All settings that are there.
@@ -93,7 +101,11 @@ impl Sim {
         all
     }
 
-    fn metadata(&self) -> MetadataResponse {
+    fn metadata(&mut self) -> MetadataResponse {
+        for (_, times) in self.late.values_mut() {
+            *times = times.saturating_sub(1);
+        }
+        self.late.retain(|_, (_, times)| *times > 0);
         let broker = |id: i32| {
             let broker = MetadataResponseBroker::default().with_node_id(BrokerId(id));
             broker
@@ -104,7 +116,10 @@ impl Sim {
             MetadataResponsePartition::default()
                 .with_partition_index(place.1)
                 .with_leader_id(BrokerId(now[0]))
-                .with_replica_nodes(ids(&self.all(place)))
+                .with_replica_nodes(match self.late.get(place) {
+                    Some((told, _)) => ids(told),
+                    None => ids(&self.all(place)),
+                })
                 .with_isr_nodes(ids(now))
         };
         let topic = MetadataResponseTopic::default()

@@ -257,6 +257,7 @@ impl Tried {
         let ran = run_for(&mut self.laptop.sdtd(&words), LIMIT).expect(0);
         load.mark_end();
         self.changes_nothing(&words);
+        self.has_its_copies();
         let heard = watch.stop(lab, &self.laptop);
         let stops = heard.iter().filter(|e| e.what == What::Stopped).count();
         let restarts = words[0] == "deploy" || words.iter().any(|word| word.contains("zookeeper"));
@@ -296,6 +297,22 @@ impl Tried {
             "{words:?}: a second run changed {changed:?}"
         );
         self.laptop.expect_settled(&self.inventory);
+    }
+
+    /// Each partition has the three copies that it was made with: what was under way at a kill was not taken for more.
+    fn has_its_copies(&self) {
+        let words = ["topics", "list", text(&self.inventory), "--json"];
+        let ran = self.laptop.run(&words).expect(0);
+        let topics: serde_json::Value = serde_json::from_str(&ran.stdout).expect("topics");
+        let mut partitions = 0;
+        for topic in topics.as_array().expect("a list") {
+            for partition in topic["partitions"].as_array().expect("partitions") {
+                let copies = partition["replicas"].as_array().expect("replicas").len();
+                assert_eq!(copies, 3, "{}: {partition}", topic["name"]);
+                partitions += 1;
+            }
+        }
+        assert!(partitions > 0, "no partition was seen");
     }
 
     /// Begins a change and kills it after so many milliseconds; whether it was still under way.
