@@ -12,6 +12,7 @@ use crate::plan::made::with_made;
 use crate::plan::packages;
 use crate::plan::paths::HostPaths;
 use crate::plan::place::Placement;
+use crate::plan::shared::Shared;
 use crate::plan::waves::{DRAIN, FILL};
 
 /// What each host must be asked, for all that may come to run there.
@@ -57,6 +58,7 @@ pub fn requests(cluster: &Cluster, catalogue: &Catalogue) -> BTreeMap<HostName, 
             .collect(),
         unfinished: BTreeMap::new(),
         renderer: Renderer::new(),
+        shared: Shared::default(),
     };
     cluster
         .hosts

@@ -9,12 +9,14 @@ use crate::catalogue::descriptor::Role;
 use crate::catalogue::{Catalogue, Folder, Renderer};
 use crate::facts::HostFacts;
 use crate::id::{Arch, HostName, InstanceId, ServiceName};
-use crate::inventory::{Cluster, Connection, Host, PlacedFront, Service};
+use crate::inventory::{Cluster, Connection, Host, Service};
 use crate::plan::model::{Member, RoleRef};
 use crate::plan::packages;
 use crate::plan::paths::HostPaths;
 use crate::plan::place::Placement;
+use crate::plan::shared::Shared;
 use crate::plan::versions::held;
+
 /// The largest heap, in MiB, that is chosen where programs have 32 bits: indexes are mapped into the same 3 GiB.
 const NARROW: u64 = 1024;
 
@@ -34,6 +36,8 @@ pub struct Context<'a> {
     pub unfinished: BTreeMap<ServiceName, String>,
     /// The template engine.
     pub renderer: Renderer,
+    /// What is made once for all instances.
+    pub shared: Shared,
 }
 
 /// A service's folder with what the inventory says of it.
@@ -70,12 +74,6 @@ impl<'a> Context<'a> {
         words
             .zip(service)
             .is_some_and(|(w, s)| w.when.holds(&s.settings))
-    }
-
-    fn number(&self, id: &InstanceId) -> Option<u32> {
-        let there = &self.placement.instances;
-        let mut all = there.iter().chain(&self.placement.leaving);
-        all.find(|(i, _)| i == id).and_then(|(_, n)| *n)
     }
 
     /// The user that runs a service on a host; none where sdtd has no rights to change users.
@@ -194,7 +192,7 @@ impl<'a> Context<'a> {
 
     /// All that are there, those on hosts that the inventory no longer names among them: whoever lists the members
     /// has to list these as long as they are some.
-    fn there(&self) -> impl Iterator<Item = Member> {
+    pub(super) fn there(&self) -> impl Iterator<Item = Member> {
         let there = self.placement.instances.iter();
         there.filter_map(|one| self.member_of(one))
     }
@@ -284,7 +282,7 @@ impl<'a> Context<'a> {
         if let Some(heap) = self.heap_mb(id) {
             instance["heap_mb"] = json!(heap);
         }
-        Value::from(Serde(json!({
+        let own = json!({
             "cluster": { "name": self.cluster.name },
             "host": {
                 "name": host.name, "address": host.address, "bind": bind(host, false), "own": bind(host, true),
@@ -303,99 +301,16 @@ impl<'a> Context<'a> {
                 "tmp": format!("{}/tmp", paths.data(words.folders())), "hooks": paths.hooks(words.name),
                 "state": paths.unit(&member.unit),
             },
-            "members": self.role_values(&id.service, id.role.as_str()),
-            "leaving": self.leaving_values(words),
-            "fronts": self.front_values(),
-            "services": self.services_values(&id.host),
-        })))
-    }
-
-    fn role_values(&self, service: &ServiceName, role: &str) -> serde_json::Value {
-        self.values_of(self.there(), service, role)
-    }
-
-    /// Those that leave, by role, where others of the service are told of them.
-    fn leaving_values(&self, words: &Words<'_>) -> serde_json::Value {
-        let roles = words.folder.descriptor.roles.iter();
-        let told = roles.filter(|(_, role)| !role.told().is_empty());
-        let all = told.map(|(role, _)| {
-            let leaving = self.leaving().into_iter();
-            let of_role = self.values_of(leaving, words.name, role.as_str());
-            (role.to_string(), of_role)
         });
-        serde_json::Value::Object(all.collect())
-    }
-
-    /// Members of a role, as templates read them.
-    fn values_of(
-        &self,
-        members: impl Iterator<Item = Member>,
-        service: &ServiceName,
-        role: &str,
-    ) -> serde_json::Value {
-        let of_role = |m: &Member| &m.id.service == service && m.id.role.as_str() == role;
-        let value = |m: Member| {
-            let rack = self
-                .cluster
-                .hosts
-                .get(&m.id.host)
-                .and_then(|h| h.rack.clone());
-            let client = m.client_port().map(|port| format!("{}:{port}", m.address));
-            let at = |(name, port): (&String, &u16)| {
-                (name.clone(), json!(format!("{}:{port}", m.address)))
-            };
-            let at: serde_json::Map<String, serde_json::Value> = m.ports.iter().map(at).collect();
-            json!({
-                "id": m.number, "name": m.id.to_string(), "host": m.id.host, "address": m.address,
-                "rack": rack.unwrap_or_default(), "ports": m.ports, "at": at, "client": client,
-            })
-        };
-        members.filter(of_role).map(value).collect()
-    }
-
-    /// What is in front of all services, each with the instances behind it.
-    fn front_values(&self) -> serde_json::Value {
-        let there: Vec<Member> = self.there().collect();
-        let of = |front: PlacedFront<'_>| {
-            let behind =
-                |m: &&Member| m.id.service == front.service.name && &m.id.role == front.role;
-            let one = |m: &Member| {
-                json!({
-                    "name": format!("{}{}", m.id.host, m.id.suffix()), "host": m.id.host, "address": m.address,
-                    "port": m.ports.get(&front.words.port),
-                })
-            };
-            let members: Vec<_> = there.iter().filter(behind).map(one).collect();
-            let words = front.words;
-            json!({
-                "title": front.title(), "service": front.service.name, "role": front.role, "name": front.name,
-                "at": front.at(), "mode": words.mode, "to": words.to, "check": words.check, "tunnel": words.tunnel,
-                "members": members,
-            })
-        };
-        self.cluster
-            .fronts(self.catalogue)
-            .into_iter()
-            .map(of)
-            .collect()
-    }
-
-    fn services_values(&self, host: &HostName) -> serde_json::Value {
-        let mut all = serde_json::Map::new();
-        for (name, service) in &self.cluster.services {
-            let Some(folder) = self.catalogue.get(name) else {
-                continue;
-            };
-            let home = self.homes.get(&(host.clone(), name.clone()));
-            let on = self.cluster.hosts.get(host);
-            let user = on.and_then(|on| self.user(on, name)).unwrap_or_default();
-            let mut one = json!({ "version": service.version, "home": home, "user": user });
-            for role in folder.descriptor.roles.keys() {
-                one[role.as_str()] = self.role_values(name, role.as_str());
-            }
-            all.insert(name.to_string(), one);
-        }
-        all.into()
+        let others = [
+            ("members", self.role_values(&RoleRef::of(id))),
+            ("leaving", self.leaving_values(words)),
+            ("fronts", self.front_values()),
+            ("services", self.services_values(&id.host)),
+        ];
+        let own = own.as_object().into_iter().flatten();
+        let own = own.map(|(word, value)| (word.as_str(), Value::from(Serde(value))));
+        own.chain(others).collect::<BTreeMap<_, _>>().into()
     }
 }
 

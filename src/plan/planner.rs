@@ -29,6 +29,7 @@ use crate::plan::place::{Placement, place};
 use crate::plan::previous;
 use crate::plan::records::refused as refused_changes;
 use crate::plan::roll::{self, Roll};
+use crate::plan::shared::Shared;
 use crate::plan::staged::{append, away, pause, staged};
 use crate::plan::stages::stages;
 use crate::plan::versions;
@@ -346,6 +347,7 @@ fn context<'a>(input: Input<'a>, placement: &'a Placement, trees: &Trees) -> Con
         homes: homes(trees),
         unfinished: versions::unfinished(input),
         renderer: Renderer::new(),
+        shared: Shared::default(),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::plan::instead;
 use crate::plan::made::fixed;
 use crate::plan::place::Placement;
 use crate::plan::planner::Input;
+use crate::plan::shared::Shared;
 use crate::plan::versions::unfinished;
 use crate::plan::ways::from_key;
 
@@ -43,6 +44,7 @@ fn fixed_now(input: Input<'_>, placement: &Placement) -> BTreeMap<String, String
         homes: BTreeMap::new(),
         unfinished: BTreeMap::new(),
         renderer: Renderer::new(),
+        shared: Shared::default(),
     };
     for member in context.members() {
         let role = input.catalogue.role(&member.id.service, &member.id.role);

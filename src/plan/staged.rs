@@ -17,6 +17,7 @@ use crate::plan::place::Placement;
 use crate::plan::planner::{Input, PlanError, Trees, again_for_new_folders, desired, roles};
 use crate::plan::previous;
 use crate::plan::records::records;
+use crate::plan::shared::Shared;
 use crate::plan::stages::Stage;
 use crate::plan::waves::{Aim, Waves};
 
@@ -284,6 +285,7 @@ fn before<'a>(input: Input<'a>, context: &Context<'a>) -> Option<Context<'a>> {
         homes: context.homes.clone(),
         unfinished: context.unfinished.clone(),
         renderer: Renderer::new(),
+        shared: Shared::default(),
     })
 }
 
