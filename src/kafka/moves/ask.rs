@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::look::Place;
+use super::look::{Place, moving, places};
 use super::{Change, batched, by_topic};
 use crate::driver::{Answer, Call, Spread};
 use crate::event::Problem;
@@ -119,19 +119,13 @@ fn is_settled(
     under_way: &[Reassignment],
     (were_moving, before): &(Vec<Reassignment>, Metadata),
 ) -> bool {
-    let moving: BTreeSet<Place<'_>> = under_way.iter().map(Reassignment::place).collect();
-    let were_moving: BTreeMap<Place<'_>, &Reassignment> =
-        were_moving.iter().map(|r| (r.place(), r)).collect();
-    let had: BTreeMap<Place<'_>, &[i32]> = before
-        .partitions()
-        .map(|(topic, p)| ((topic, p.index), &p.replicas[..]))
-        .collect();
+    let (under_way, were_moving, had) = (moving(under_way), moving(were_moving), places(before));
     now.partitions().all(|(topic, p)| {
         let place = (topic, p.index);
-        moving.contains(&place)
+        under_way.contains_key(&place)
             || match were_moving.get(&place) {
                 Some(r) => p.replicas == r.target() || p.replicas == r.origin(),
-                None => had.get(&place).is_none_or(|had| *had == p.replicas),
+                None => had.get(&place).is_none_or(|had| had.replicas == p.replicas),
             }
     })
 }
@@ -201,15 +195,13 @@ pub(super) fn bytes_of(known: &Known) -> BTreeMap<Place<'_>, u64> {
 }
 
 fn partitions(known: &Known, wanted: &Spread) -> Vec<Partition> {
-    let bytes = bytes_of(known);
-    let under_way: BTreeMap<Place<'_>, &Reassignment> =
-        known.under_way.iter().map(|r| (r.place(), r)).collect();
+    let (bytes, under_way) = (bytes_of(known), moving(&known.under_way));
     let mut all = Vec::new();
     for topic in &known.metadata.topics {
         for p in &topic.partitions {
             let place = (topic.name.as_str(), p.index);
-            let moving = under_way.get(&place);
-            let replicas = moving.map_or_else(|| p.replicas.clone(), |r| r.target());
+            let move_of = under_way.get(&place);
+            let replicas = move_of.map_or_else(|| p.replicas.clone(), |r| r.target());
             all.push(Partition {
                 topic: topic.name.clone(),
                 index: p.index,
@@ -217,7 +209,7 @@ fn partitions(known: &Known, wanted: &Spread) -> Vec<Partition> {
                 wanted: copies(topic, wanted).unwrap_or(replicas.len()),
                 replicas,
                 offline: p.leader.is_none(),
-                under_way: moving.is_some(),
+                under_way: move_of.is_some(),
             });
         }
     }

@@ -8,7 +8,7 @@ use super::{Batch, Change, NAMED, partitions, size};
 use crate::driver::Progress;
 use crate::event::Problem;
 use crate::kafka::health::PartitionState;
-use crate::kafka::metadata::Partition;
+use crate::kafka::metadata::{Metadata, Partition};
 use crate::kafka::reassign::Reassignment;
 use crate::kafka::spread::Moved;
 use crate::kafka::{Client, Result};
@@ -57,7 +57,7 @@ impl Pending<'_> {
 
 impl Reassignment {
     /// The partition.
-    pub(super) fn place(&self) -> Place<'_> {
+    fn place(&self) -> Place<'_> {
         (&self.topic, self.partition)
     }
 
@@ -95,18 +95,24 @@ impl Seen<'_> {
     }
 }
 
+/// Every partition by its place.
+pub(super) fn places(metadata: &Metadata) -> BTreeMap<Place<'_>, &Partition> {
+    let all = metadata.partitions();
+    all.map(|(topic, p)| ((topic, p.index), p)).collect()
+}
+
+/// What is being moved, by its place.
+pub(super) fn moving(under_way: &[Reassignment]) -> BTreeMap<Place<'_>, &Reassignment> {
+    under_way.iter().map(|r| (r.place(), r)).collect()
+}
+
 /// Looks at the partitions of some moves. Those of a topic that was deleted count as done.
 pub(super) async fn look<'a>(client: &Client, moves: &'a [Moved]) -> Result<Seen<'a>> {
     let topics: BTreeSet<&str> = moves.iter().map(|m| m.topic.as_str()).collect();
     let topics: Vec<&str> = topics.into_iter().collect();
     let metadata = client.metadata_of(&topics).await?;
     let under_way = client.list_reassignments().await?;
-    let now: BTreeMap<Place<'_>, &Partition> = metadata
-        .partitions()
-        .map(|(topic, p)| ((topic, p.index), p))
-        .collect();
-    let under_way: BTreeMap<Place<'_>, &Reassignment> =
-        under_way.iter().map(|r| (r.place(), r)).collect();
+    let (now, under_way) = (places(&metadata), moving(&under_way));
     let pending = |moved: &'a Moved| {
         let place = (moved.topic.as_str(), moved.index);
         let (partition, under_way) = (*now.get(&place)?, under_way.get(&place).copied());

@@ -1,6 +1,7 @@
 //! Replicas of brokers that start empty: they come back by themselves, at a limited speed where that is wanted.
 
 use super::ask::{Known, bytes_of, known};
+use super::look::moving;
 use super::{Batch, Change, by_topic, partitions, size};
 use crate::driver::{Call, Refilling};
 use crate::event::Problem;
@@ -42,13 +43,11 @@ pub async fn refill(
 
 /// The replicas of these brokers, as moves to where they are: from the others alone.
 fn missing(known: &Known, ids: &[i32]) -> Vec<Moved> {
-    let bytes = bytes_of(known);
+    let (bytes, under_way) = (bytes_of(known), moving(&known.under_way));
     let mut moves = Vec::new();
     for (topic, p) in known.metadata.partitions() {
-        let same =
-            |r: &&crate::kafka::reassign::Reassignment| r.topic == topic && r.partition == p.index;
-        let moving = known.under_way.iter().find(same);
-        let to = moving.map_or_else(|| p.replicas.clone(), |r| r.target());
+        let move_of = under_way.get(&(topic, p.index));
+        let to = move_of.map_or_else(|| p.replicas.clone(), |r| r.target());
         if to.iter().any(|id| ids.contains(id)) {
             moves.push(Moved {
                 topic: topic.to_owned(),
