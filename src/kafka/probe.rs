@@ -16,7 +16,7 @@ use super::metadata::Metadata;
 /// What the names of probe topics start with; sixteen hex digits follow: when it was made, and chance.
 pub const PREFIX: &str = "__sdtd_probe_";
 /// A probe is over long before; an older topic is what an interrupted one has left.
-const LEFTOVER_AGE: Duration = Duration::from_secs(600);
+pub(crate) const LEFTOVER_AGE: Duration = Duration::from_secs(600);
 const COPIES: usize = 3;
 
 /// What a probe has found.

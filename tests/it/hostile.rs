@@ -78,9 +78,7 @@ const TIMES: u64 = 10_000;
 fn mutated(text: &str, chance: &mut Chance) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     for _ in 0..chance.between(1, 5) {
-        let at = |chance: &mut Chance, len: usize| {
-            usize::try_from(chance.between(0, len as u64 + 1)).expect("a place")
-        };
+        let at = |chance: &mut Chance, len: usize| chance.below(len + 1);
         let from = at(chance, chars.len());
         let to = (from + at(chance, 30)).min(chars.len());
         match chance.between(0, 6) {
@@ -138,7 +136,7 @@ fn no_inventory_makes_it_panic_and_each_finding_has_a_place() {
     let mut chance = Chance::new("inventories");
     let (mut good, mut bad) = (0, 0);
     for _ in 0..TIMES {
-        let which = usize::try_from(chance.between(0, texts.len() as u64)).expect("one of them");
+        let which = chance.below(texts.len());
         let text = mutated(&texts[which], &mut chance);
         match survives(&text, || check(&text, &context)) {
             // What is accepted can be planned, or refused with words.

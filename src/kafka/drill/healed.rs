@@ -117,12 +117,15 @@ fn throttles(configs: &Configs) -> Vec<String> {
     wrong
 }
 
-/// Topics of probes that can't be under way any more. A younger one may be, or is of a run that was killed; the next
-/// probe takes it away once it is old enough.
+/// Topics of probes that were never taken away. A younger one may be under way, or is of a run that was killed: the next
+/// probe takes it away once it is old enough, so it has the same time again to be made.
 fn leftovers(state: &State) -> Vec<String> {
-    let views = state.views.values();
+    let (views, then) = (
+        state.views.values(),
+        state.now.saturating_sub(probe::LEFTOVER_AGE.as_secs()),
+    );
     let names: BTreeSet<&str> = views
-        .flat_map(|view| probe::leftovers(view, state.now))
+        .flat_map(|view| probe::leftovers(view, then))
         .collect();
     let left = names.into_iter();
     left.map(|name| format!("the probe topic {name} is left"))

@@ -24,6 +24,12 @@ impl Chance {
         z ^ (z >> 31)
     }
 
+    /// One of so many places.
+    pub fn below(&mut self, count: usize) -> usize {
+        let place = self.between(0, u64::try_from(count).expect("few"));
+        usize::try_from(place).expect("few")
+    }
+
     /// A whole number in a range, its end left out.
     pub fn between(&mut self, from: u64, to: u64) -> u64 {
         from + self.next() % (to - from)

@@ -63,9 +63,7 @@ fn left_out(chance: &mut chance::Chance) -> Vec<&'static str> {
     let mut long = cases::LONG.to_vec();
     let (mut left_out, mut minutes) = (Vec::new(), 0);
     while !long.is_empty() {
-        let to = u64::try_from(long.len()).expect("few");
-        let n = usize::try_from(chance.between(0, to)).expect("few");
-        let (name, takes) = long.swap_remove(n);
+        let (name, takes) = long.swap_remove(chance.below(long.len()));
         if minutes + takes > SAMPLE {
             left_out.push(name);
         } else {

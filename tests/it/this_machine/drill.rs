@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::{Cleared, address, is_wanted, processes};
+use super::{Cleared, address, is_chosen, processes};
 use crate::lab::laptop::{Laptop, text};
 use crate::lab::load::{Load, now, verdict};
 
@@ -27,7 +27,7 @@ fn inventory(laptop: &Laptop, services: &str) -> PathBuf {
 
 #[test]
 fn nothing_acknowledged_is_lost_when_a_broker_is_killed() {
-    if is_wanted() {
+    if is_chosen("drill") {
         let full = std::env::var("SDTD_FULL").as_deref() == Ok("1");
         let lines = if full { LINES.len() } else { 1 };
         LINES[..lines].iter().for_each(|services| killed(services));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{address, cluster, is_wanted, processes};
+use super::{address, cluster, is_chosen, processes};
 use crate::golden::project;
 use crate::lab::laptop::{Laptop, Ran, text};
 
@@ -136,7 +136,7 @@ fn meanwhile(fronts: &Fronts, done: impl FnOnce()) -> (Vec<String>, usize) {
 
 fn is_possible() -> bool {
     let there = Path::new("/usr/sbin/haproxy").exists();
-    let wanted = is_wanted();
+    let wanted = is_chosen("fronts");
     if wanted && !there {
         eprintln!("this machine: haproxy is not installed: its part is left out");
     }

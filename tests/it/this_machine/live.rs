@@ -1,11 +1,13 @@
 //! Settings that brokers take while they run: none of them is restarted, and what they were given hides nothing.
 
-use super::{CURRENT, Cleared, Line, OTHERS, first_address, inventory, is_wanted, processes, tool};
+use super::{
+    CURRENT, Cleared, Line, OTHERS, first_address, inventory, is_chosen, is_wanted, processes, tool,
+};
 use crate::lab::laptop::{Laptop, text};
 
 #[test]
 fn settings_that_brokers_take_while_they_run() {
-    if is_wanted() {
+    if is_chosen("live") {
         changed_while_they_run(&CURRENT);
     }
 }

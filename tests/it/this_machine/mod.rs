@@ -1,6 +1,7 @@
 //! The real program and the real services on this machine: three hosts, each a folder and a loopback address.
 //!
-//! `SDTD_LOCAL_TESTS=1` runs it; it takes some minutes and needs Java packages (a cache, a JDK, or a network).
+//! `SDTD_LOCAL_TESTS=1` runs it; it takes some minutes and needs Java packages (a cache, a JDK, or a network). With
+//! `SDTD_LOCAL_TESTS=some` a few of the long ones are left out, by chance; `SDTD_SEED=7` repeats what was chosen.
 
 mod back;
 mod drill;
@@ -13,8 +14,9 @@ mod walk;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
+use crate::lab::chance::Chance;
 use crate::lab::laptop::{Laptop, run_for, text};
 
 /// An address that another run, another test, another clone and a user's own cluster do not have.
@@ -126,18 +128,54 @@ fn first_address(inventory: &Path) -> String {
 }
 
 fn is_wanted() -> bool {
-    let wanted = std::env::var("SDTD_LOCAL_TESTS").as_deref() == Ok("1");
+    let wanted = matches!(asked().as_deref(), Ok("1" | "some"));
     if !wanted {
         eprintln!("this machine: skipped: SDTD_LOCAL_TESTS=1 is not set");
     }
     wanted
 }
 
+fn asked() -> Result<String, std::env::VarError> {
+    std::env::var("SDTD_LOCAL_TESTS")
+}
+
+/// Those that take a minute or more.
+const LONG: [&str; 6] = ["drill", "fronts", "lines", "live", "roll", "spread"];
+/// How many of them stand for all where time is short.
+const SAMPLE: usize = 2;
+
+/// The same for a long one: by chance, unless all are asked for.
+fn is_chosen(name: &'static str) -> bool {
+    static CHOSEN: OnceLock<Vec<&str>> = OnceLock::new();
+    if asked().as_deref() != Ok("some") {
+        return is_wanted();
+    }
+    let chosen = CHOSEN.get_or_init(|| {
+        let mut chosen = LONG.to_vec();
+        let mut chance = Chance::new("this machine");
+        while chosen.len() > SAMPLE {
+            chosen.swap_remove(chance.below(chosen.len()));
+        }
+        eprintln!("this machine: of the long tests: {}", chosen.join(", "));
+        chosen
+    });
+    assert!(LONG.contains(&name), "{name}");
+    chosen.contains(&name)
+}
+
+/// All of them, or one by chance where time is short.
 #[test]
 fn every_line_of_versions() {
-    if is_wanted() {
-        OTHERS.iter().for_each(deployed_used_and_rolled);
+    if !is_chosen("lines") {
+        return;
     }
+    let lines = if asked().as_deref() == Ok("some") {
+        let at = Chance::new("line of versions").below(OTHERS.len());
+        &OTHERS[at..=at]
+    } else {
+        &OTHERS
+    };
+    lines.iter().for_each(deployed_used_and_rolled);
 }
 
 fn deployed_used_and_rolled(line: &Line) {

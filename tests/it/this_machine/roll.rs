@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{CURRENT, Cleared, first_address, inventory, is_wanted, processes, tool};
+use super::{CURRENT, Cleared, first_address, inventory, is_chosen, processes, tool};
 use crate::lab::laptop::{Laptop, run_for, text};
 
 /// Its requests are larger than that: whoever asks it is turned away.
@@ -11,7 +11,7 @@ const MUTE: &str = "socket.request.max.bytes=10";
 
 #[test]
 fn a_roll_of_brokers_that_are_not_as_they_should() {
-    if !is_wanted() {
+    if !is_chosen("roll") {
         return;
     }
     let laptop = Laptop::new();

@@ -12,7 +12,7 @@ use sdtd::kafka::{Client, Endpoint, NewTopic};
 use sdtd::plan::{Member, ResourceChange, View};
 use sdtd::transport::{BoxStream, Dial};
 
-use super::{CURRENT, Cleared, Line, OTHERS, first_address, inventory, is_wanted, tool};
+use super::{CURRENT, Cleared, Line, OTHERS, first_address, inventory, is_chosen, is_wanted, tool};
 use crate::lab::laptop::{Laptop, text};
 
 /// How many messages the topic holds that moves.
@@ -171,7 +171,7 @@ fn wanted(view: &View, leaving: &[usize], replication: &[(&str, u16)], internal:
 
 #[test]
 fn replicas_move_between_brokers() {
-    if is_wanted() {
+    if is_chosen("spread") {
         moved(&CURRENT);
     }
 }

@@ -135,10 +135,11 @@ fn what_is_still_moved_lags_or_was_left_behind_is_reported() {
         removing: Vec::new(),
     });
     state.quorum = Some("controller 3 lags by 5 s".to_owned());
-    // The second may still be in use.
+    // The second may still be in use, the third is left to the next probe.
     for name in [
         "__sdtd_probe_0123456789abcdef",
         "__sdtd_probe_01234fff89abcdef",
+        "__sdtd_probe_01234d0089abcdef",
     ] {
         let probe = Topic {
             name: name.to_owned(),

@@ -149,9 +149,7 @@ fn chosen(chance: &mut Chance) -> (Vec<&'static Kind>, u64) {
     } else if full {
         KINDS.iter().collect()
     } else {
-        let count = u64::try_from(KINDS.len()).expect("some");
-        let n = usize::try_from(chance.between(0, count)).expect("few");
-        vec![&KINDS[n]]
+        vec![&KINDS[chance.below(KINDS.len())]]
     };
     (kinds, times)
 }
