@@ -117,6 +117,13 @@ pub enum Goal {
     Rest,
 }
 
+impl Goal {
+    /// Whether what was done is proved to work.
+    fn is_proved(self) -> bool {
+        matches!(self, Self::Deploy | Self::Back)
+    }
+}
+
 /// Shows a plan, asks, applies it, and ends the run.
 ///
 /// # Errors
@@ -153,12 +160,7 @@ pub async fn carry_out(
         unchanged: plan.unchanged,
     });
     if plan.is_empty() && edit.is_none() {
-        let headline = format!("no change: {} things are as they should be", plan.unchanged);
-        let summary = RunSummary {
-            headline,
-            ..RunSummary::default()
-        };
-        return away.finish(run, summary).await;
+        return unchanged(run, plan, (goal, away)).await;
     }
     if !confirmed(global, &run).await? {
         let failure = Failure {
@@ -176,6 +178,9 @@ pub async fn carry_out(
         lock.release().await;
         return Err(run.end(Some(failure), "nothing was changed").await);
     }
+    if goal.is_proved() {
+        run.proof().owe();
+    }
     let applied = run.flow.apply(plan, files).await;
     lock.release().await;
     if !applied.is_done() {
@@ -185,9 +190,8 @@ pub async fn carry_out(
         hosts: hosts(&applied),
         ..RunSummary::default()
     };
-    if matches!(goal, Goal::Deploy | Goal::Back) {
-        match prove(&run, (&view, goal)).await {
-            Err((failure, _)) if failure.kind == Kind::Unverified && !away.is_empty() => {}
+    if goal.is_proved() {
+        match proved(&run, (&view, goal), &away).await {
             Ok(instances) => summary.instances = instances,
             Err((failure, headline)) => return Err(run.end(Some(failure), headline).await),
         }
@@ -203,6 +207,28 @@ pub async fn carry_out(
     }
     if goal == Goal::Run {
         summary.instances = super::status::instances(&run.flow.prober(view)).await;
+    }
+    away.finish(run, summary).await
+}
+
+/// Ends a run that has nothing to do, but for a proof that an earlier one owes.
+async fn unchanged(run: Run, plan: Plan, (goal, away): (Goal, Away)) -> Result<(), Failure> {
+    let things = format!("{} things are as they should be", plan.unchanged);
+    let mut summary = RunSummary {
+        headline: format!("no change: {things}"),
+        ..RunSummary::default()
+    };
+    if goal == Goal::Deploy && run.proof().is_owed() {
+        let why = "what was changed last was not proved to work: that is done now";
+        run.events.warn(why, None);
+        match proved(&run, (&plan.view, goal), &away).await {
+            Ok(instances) => summary.instances = instances,
+            Err((failure, _)) => {
+                let headline = "no change, but it does not do all that it should";
+                return Err(run.end(Some(failure), headline).await);
+            }
+        }
+        summary.headline = format!("no change, and verified: {things}");
     }
     away.finish(run, summary).await
 }
@@ -279,6 +305,22 @@ impl Away {
             kind: Kind::Unreachable,
             problems: Vec::new(),
         })
+    }
+}
+
+/// Proves what was deployed. Where hosts are out of reach it need not do all that it should, and the proof is owed.
+async fn proved(
+    run: &Run,
+    what: (&View, Goal),
+    away: &Away,
+) -> Result<Vec<InstanceSummary>, (Failure, &'static str)> {
+    match prove(run, what).await {
+        Ok(instances) => {
+            run.proof().given();
+            Ok(instances)
+        }
+        Err((failure, _)) if failure.kind == Kind::Unverified && !away.is_empty() => Ok(Vec::new()),
+        Err(failed) => Err(failed),
     }
 }
 

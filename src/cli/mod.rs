@@ -20,6 +20,7 @@ mod migrate;
 mod on;
 mod plan;
 mod power;
+mod proof;
 mod replace;
 mod roll;
 mod rollback;

@@ -10,6 +10,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use super::found::inventory_path;
 pub use super::found::remember;
+use super::proof::Proof;
 use super::{Global, InventoryArg, sockets};
 use crate::artifact::Shelf;
 use crate::catalogue::Catalogue;
@@ -447,8 +448,18 @@ impl Run {
     /// Where the run's log is.
     #[must_use]
     pub fn log(&self) -> PathBuf {
-        let state = self.dirs.state.join(self.flow.cluster.name.as_str());
-        report::RunLog::path(&state, &self.id)
+        report::RunLog::path(&self.state(), &self.id)
+    }
+
+    /// Whether what was last changed was proved to work.
+    #[must_use]
+    pub fn proof(&self) -> Proof {
+        Proof::of(&self.state())
+    }
+
+    /// Where the cluster's runs are recorded.
+    fn state(&self) -> PathBuf {
+        self.dirs.state.join(self.flow.cluster.name.as_str())
     }
 
     /// Takes the cluster's lock, waiting for it as long as the command line says.

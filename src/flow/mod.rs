@@ -333,10 +333,14 @@ impl Flow {
         self.events.phase("plan");
         self.choose_anew(&facts, &packages)?;
         self.may_start_anew(&facts).await?;
-        let mut moves = self.moves(&facts, &placement).await?;
-        self.votes(&facts, &placement, &mut moves).await?;
-        let resources = self.resources(&facts).await?;
-        let live = self.live(&facts).await?;
+        // All that the cluster itself is asked, at once: on a slow network each question takes its time.
+        let moves = async {
+            let mut moves = self.moves(&facts, &placement).await?;
+            self.votes(&facts, &placement, &mut moves).await?;
+            Ok(moves)
+        };
+        let (moves, resources, live) =
+            tokio::try_join!(moves, self.resources(&facts), self.live(&facts))?;
         let input = Input {
             moves: &moves,
             live: &live,
@@ -418,15 +422,28 @@ impl Flow {
                 facts.is_some_and(|f| f.runs(&m.unit))
             });
             let refused = |problem| Failure::new(Kind::Refused, problem);
-            if live {
+            let settings = async {
+                if !live {
+                    return Ok(Vec::new());
+                }
                 let found = driver.settings(call, &wanted.config).await;
-                changes.extend(found.map_err(refused)?);
-                changes.extend(self.raised(&prober, service, facts).await?);
-            }
-            if !self.cluster.topics.is_empty() {
+                found.map_err(refused)
+            };
+            let raised = async {
+                if !live {
+                    return Ok(Vec::new());
+                }
+                self.raised(&prober, service, facts).await
+            };
+            let topics = async {
+                if self.cluster.topics.is_empty() {
+                    return Ok(Vec::new());
+                }
                 let found = driver.compare(call, &self.cluster.topics, live).await;
-                changes.extend(found.map_err(refused)?);
-            }
+                found.map_err(refused)
+            };
+            let found = tokio::try_join!(settings, raised, topics)?;
+            changes.extend([found.0, found.1, found.2].into_iter().flatten());
         }
         Ok(changes)
     }

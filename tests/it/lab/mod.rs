@@ -1,8 +1,8 @@
 //! The real program against real hosts: systemd and sshd in network namespaces of their own, over SSH.
 //!
 //! There is one lab a machine, so all cases run in one test, one after another, each with a line of its own.
-//! `SDTD_LAB_TESTS=1` runs them; `SDTD_LAB_ONLY=roll,kcat` only those whose names begin so; `SDTD_FULL=1`
-//! all of the long ones, and in full; `SDTD_SEED=7` repeats what was chosen by chance.
+//! `SDTD_LAB_TESTS=1` runs those that are run each time and some of the others; `SDTD_LAB_ONLY=roll,kcat` only those
+//! whose names begin so; `SDTD_FULL=1` all, and in full; `SDTD_SEED=7` repeats what was chosen by chance.
 
 mod cases;
 pub mod chance;

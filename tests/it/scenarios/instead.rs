@@ -35,12 +35,12 @@ const LISTED_VOTING: &str = "  kafka: { mode: kraft, controllers: LIST, brokers:
 
 #[test]
 fn a_place_is_taken_after_the_run_is_killed_at_any_step() {
-    taken(LISTED_USUAL, Cut::Killed, Sample(3, 0));
-    taken(LISTED_VOTING, Cut::Killed, Sample(3, 1));
+    taken(LISTED_USUAL, Cut::Killed, Sample(6, 0));
+    taken(LISTED_VOTING, Cut::Killed, Sample(6, 1));
 }
 
 #[test]
 fn a_place_is_taken_after_a_failure_of_any_step() {
-    taken(LISTED_USUAL, Cut::One(FaultKind::Fails), Sample(5, 2));
-    taken(LISTED_VOTING, Cut::One(FaultKind::LostAfter), Sample(5, 3));
+    taken(LISTED_USUAL, Cut::One(FaultKind::Fails), Sample(10, 2));
+    taken(LISTED_VOTING, Cut::One(FaultKind::LostAfter), Sample(10, 3));
 }

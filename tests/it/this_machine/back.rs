@@ -114,3 +114,44 @@ fn what_was_before_comes_back() {
     with(&["destroy", path]).expect(0);
     assert!(!laptop.path("local/hearts/n1/opt/sdtd").exists());
 }
+
+#[test]
+fn what_was_not_proved_is_proved_by_the_next_run() {
+    if !is_wanted() {
+        return;
+    }
+    let laptop = Laptop::new();
+    package(&laptop, 1);
+    let (services, there) = (laptop.path("services"), laptop.path("there"));
+    let mut copy = Command::new("cp");
+    copy.arg("-r")
+        .arg(project("tests/it/lab/services"))
+        .arg(&services);
+    run_for(&mut copy, 20).expect(0);
+    let folder = services.join("pulse");
+    let descriptor = std::fs::read_to_string(folder.join("service.yaml")).unwrap();
+    let (rest, _) = descriptor.split_once("    verify:").expect("its checks");
+    let checks = "    verify: [{ exec: { hook: hooks/there, within: 5 } }]\n";
+    std::fs::write(folder.join("service.yaml"), format!("{rest}{checks}")).unwrap();
+    let hook = format!("#!/bin/sh\ntest -e '{}' || exit 2\n", there.display());
+    std::fs::write(folder.join("hooks/there"), hook).unwrap();
+    let path = inventory(&laptop, (1, "tick"));
+    let with = |command: &str| {
+        let words = [
+            command,
+            text(&path),
+            "--templates",
+            text(&services),
+            "--yes",
+        ];
+        laptop.run(&words)
+    };
+
+    with("deploy").expect(4);
+    let again = with("deploy").expect(4);
+    again.says(&["was not proved", "no change, but it does not"]);
+    std::fs::write(&there, "").unwrap();
+    with("deploy").expect(0).says(&["no change, and verified"]);
+    with("deploy").expect(0).says(&["no change: "]);
+    with("destroy").expect(0);
+}

@@ -31,23 +31,38 @@ mod ways;
 
 use super::{Case, Done};
 
-/// Changes of live clusters, which take minutes each, and how many: some of them stand for all where time is short. What
-/// takes more than there are is run by name or with all.
+/// Those that are not run each time, and how many minutes they take: some stand for all where time is short. What takes
+/// more than there is is run by name or with all.
 pub const LONG: &[(&str, u32)] = &[
+    ("away", 2),
+    ("kept", 1),
+    ("folder", 1),
     ("fan-out", 16),
+    ("kraft", 3),
     ("controllers", 4),
     ("upgrade-kraft", 3),
-    ("replace", 3),
-    ("instead", 5),
     ("instead-voting", 5),
+    ("instead", 5),
+    ("lost", 1),
+    ("replace", 3),
     ("maintain", 4),
+    ("drills", 4),
+    ("keep-data", 2),
     ("removed-host", 2),
     ("grow", 5),
     ("upgrade", 5),
     ("migrate", 12),
-    ("killed", 4),
-    ("stack", 16),
     ("way", 15),
+    ("stack", 16),
+    ("damaged", 1),
+    ("disk-full", 2),
+    ("data-full", 2),
+    ("two-deploys", 2),
+    ("cut-link", 2),
+    ("interrupt", 2),
+    ("kills", 3),
+    ("changes", 3),
+    ("killed", 4),
 ];
 
 /// All of them.
