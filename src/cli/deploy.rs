@@ -16,6 +16,7 @@ use crate::event::{EventKind, HostSummary, InstanceSummary, Problem, RunSummary}
 use crate::exec::Report;
 use crate::flow::{Facts, Planned, host_problems};
 use crate::id::InstanceId;
+use crate::lock::Guard;
 use crate::plan::show::{Detail, show};
 use crate::plan::{Plan, View};
 use crate::report;
@@ -162,22 +163,11 @@ pub async fn carry_out(
     if plan.is_empty() && edit.is_none() {
         return unchanged(run, plan, (goal, away)).await;
     }
-    if !confirmed(global, &run).await? {
-        let failure = Failure {
-            kind: Kind::Usage,
-            problems: Vec::new(),
-        };
-        return Err(run.end(Some(failure), "nothing was changed").await);
-    }
-    let (view, left) = (plan.view.clone(), plan.left.clone());
-    let lock = match run.lock(global).await {
+    let lock = match admitted(global, &run, edit.as_ref()).await {
         Ok(lock) => lock,
         Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),
     };
-    if let Some(Err(failure)) = edit.as_ref().map(Edit::write) {
-        lock.release().await;
-        return Err(run.end(Some(failure), "nothing was changed").await);
-    }
+    let (view, left) = (plan.view.clone(), plan.left.clone());
     if goal.is_proved() {
         run.proof().owe();
     }
@@ -209,6 +199,22 @@ pub async fn carry_out(
         summary.instances = super::status::instances(&run.flow.prober(view)).await;
     }
     away.finish(run, summary).await
+}
+
+/// Asks whether to go on, takes the cluster's lock, and writes the inventory.
+async fn admitted(global: &Global, run: &Run, edit: Option<&Edit>) -> Result<Guard, Failure> {
+    if !confirmed(global, run).await? {
+        return Err(Failure {
+            kind: Kind::Usage,
+            problems: Vec::new(),
+        });
+    }
+    let lock = run.lock(global).await?;
+    if let Some(Err(failure)) = edit.map(Edit::write) {
+        lock.release().await;
+        return Err(failure);
+    }
+    Ok(lock)
 }
 
 /// Ends a run that has nothing to do, but for a proof that an earlier one owes.

@@ -11,13 +11,14 @@ mod offers;
 mod outage;
 mod raise;
 mod replace;
+mod resources;
 mod ways;
 
 pub use connect::{Access, connect, host_problem, host_problems, learn_keys, ssh_options};
 pub use leaving::{Connected, Joiner};
 pub use maintain::{Maintenance, line as command_line};
+use offers::Found;
 pub use offers::fetch_all;
-use offers::{Found, find, open};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 
-use crate::artifact::{Request, Shelf};
+use crate::artifact::Shelf;
 use crate::catalogue::Catalogue;
 use crate::driver::Drivers;
 use crate::error::{Failure, Kind};
@@ -39,7 +40,7 @@ use crate::inventory::{Cluster, Connection, Host};
 use crate::plan::asks;
 use crate::plan::live::LiveOf;
 use crate::plan::moves::MovesOf;
-use crate::plan::packages::{self, PackageKey, Packages};
+use crate::plan::packages::{self, Packages};
 use crate::plan::paths::HostPaths;
 use crate::plan::place::Placement;
 use crate::plan::roll::Roll;
@@ -358,94 +359,6 @@ impl Flow {
             missing,
             lost: Vec::new(),
         })
-    }
-
-    /// How each package is to be had: as a file of this machine, else from the hosts' distribution.
-    async fn offers(
-        &self,
-        keys: BTreeSet<PackageKey>,
-        fetch: bool,
-    ) -> Result<Vec<(PackageKey, Found)>, Failure> {
-        let opened = open(&self.shelf, &self.events).await;
-        opened.map_err(|problem| Failure::new(Kind::Failed, problem))?;
-        let mut tasks = JoinSet::new();
-        for key in keys {
-            let request = self.request(&key)?;
-            let own =
-                packages::distribution(&self.catalogue, &self.cluster.services[&key.0], key.1);
-            let (shelf, events) = (Arc::clone(&self.shelf), self.events.clone());
-            tasks.spawn(async move {
-                let found = find(&shelf, &request, own, fetch.then_some(&events)).await?;
-                Ok(found.map(|found| (key, found)))
-            });
-        }
-        let mut found = Vec::new();
-        let mut problems = Vec::new();
-        for result in tasks.join_all().await {
-            match result {
-                Ok(one) => found.extend(one),
-                Err(problem) => problems.push(problem),
-            }
-        }
-        found.sort_by(|a, b| a.0.cmp(&b.0));
-        if problems.is_empty() {
-            Ok(found)
-        } else {
-            Err(Failure {
-                kind: Kind::Failed,
-                problems,
-            })
-        }
-    }
-
-    fn request(&self, (service, arch): &PackageKey) -> Result<Request, Failure> {
-        let wanted = &self.cluster.services[service];
-        packages::request(&self.catalogue, wanted, *arch)
-            .map_err(|e| Failure::of(Kind::Usage, e.to_string()))
-    }
-
-    /// What must be done about the inventory's topics, and about settings that services keep by themselves.
-    async fn resources(&self, facts: &Facts) -> Result<Vec<ResourceChange>, Failure> {
-        let mut changes = Vec::new();
-        let prober = self.prober(self.view(facts));
-        for (service, wanted) in &self.cluster.services {
-            let folder = self.catalogue.get(service);
-            let Some(action) = folder.and_then(|f| f.descriptor.topics.clone()) else {
-                continue;
-            };
-            let Some(driver) = self.drivers.get(&action.driver) else {
-                continue;
-            };
-            let call = prober.call(&action.action, service, None);
-            let live = prober.view.of_service(service).any(|m| {
-                let facts = facts.get(&m.id.host);
-                facts.is_some_and(|f| f.runs(&m.unit))
-            });
-            let refused = |problem| Failure::new(Kind::Refused, problem);
-            let settings = async {
-                if !live {
-                    return Ok(Vec::new());
-                }
-                let found = driver.settings(call, &wanted.config).await;
-                found.map_err(refused)
-            };
-            let raised = async {
-                if !live {
-                    return Ok(Vec::new());
-                }
-                self.raised(&prober, service, facts).await
-            };
-            let topics = async {
-                if self.cluster.topics.is_empty() {
-                    return Ok(Vec::new());
-                }
-                let found = driver.compare(call, &self.cluster.topics, live).await;
-                found.map_err(refused)
-            };
-            let found = tokio::try_join!(settings, raised, topics)?;
-            changes.extend([found.0, found.1, found.2].into_iter().flatten());
-        }
-        Ok(changes)
     }
 
     /// Does a plan.

@@ -1,12 +1,15 @@
 //! How each package is to be had: as a file of this machine, fetched or made, or from the distribution.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+use super::Flow;
 use crate::artifact::{Artifact, ArtifactError, Progress, Request, Shelf};
+use crate::error::{Failure, Kind};
 use crate::event::{EventKind, Problem};
-use crate::plan::packages::{Offer, PackageFile};
+use crate::plan::packages::{self, Offer, PackageFile, PackageKey};
 use crate::report::EventSink;
 
 /// How one package is to be had.
@@ -25,7 +28,7 @@ impl Found {
 }
 
 /// Looks for a package: on this machine, where `fetch` is given also upstream, then the distribution's.
-pub(super) async fn find(
+async fn find(
     shelf: &Shelf,
     request: &Request,
     own: Option<(String, String)>,
@@ -84,7 +87,7 @@ pub async fn fetch_all(
 }
 
 /// Looks at once what `--packages` names, so that a bundle which is wrong is told of once.
-pub(super) async fn open(shelf: &Shelf, events: &EventSink) -> Result<(), Problem> {
+async fn open(shelf: &Shelf, events: &EventSink) -> Result<(), Problem> {
     let tell = |progress| events.emit(package_event("packages", progress));
     shelf.open(&tell).await.map_err(|error| told(&error))
 }
@@ -132,5 +135,51 @@ fn package_file(artifact: &Artifact) -> PackageFile {
         size: artifact.size,
         strip: artifact.strip,
         gzip: artifact.format == crate::artifact::Format::TarGz,
+    }
+}
+
+impl Flow {
+    /// How each of these packages is to be had.
+    pub(super) async fn offers(
+        &self,
+        keys: BTreeSet<PackageKey>,
+        fetch: bool,
+    ) -> Result<Vec<(PackageKey, Found)>, Failure> {
+        let opened = open(&self.shelf, &self.events).await;
+        opened.map_err(|problem| Failure::new(Kind::Failed, problem))?;
+        let mut tasks = JoinSet::new();
+        for key in keys {
+            let request = self.request(&key)?;
+            let own =
+                packages::distribution(&self.catalogue, &self.cluster.services[&key.0], key.1);
+            let (shelf, events) = (Arc::clone(&self.shelf), self.events.clone());
+            tasks.spawn(async move {
+                let found = find(&shelf, &request, own, fetch.then_some(&events)).await?;
+                Ok(found.map(|found| (key, found)))
+            });
+        }
+        let mut found = Vec::new();
+        let mut problems = Vec::new();
+        for result in tasks.join_all().await {
+            match result {
+                Ok(one) => found.extend(one),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        if problems.is_empty() {
+            Ok(found)
+        } else {
+            Err(Failure {
+                kind: Kind::Failed,
+                problems,
+            })
+        }
+    }
+
+    fn request(&self, (service, arch): &PackageKey) -> Result<Request, Failure> {
+        let wanted = &self.cluster.services[service];
+        packages::request(&self.catalogue, wanted, *arch)
+            .map_err(|e| Failure::of(Kind::Usage, e.to_string()))
     }
 }

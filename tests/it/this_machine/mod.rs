@@ -9,7 +9,7 @@ mod fronts;
 mod live;
 mod roll;
 mod spread;
-mod walk;
+pub mod walk;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

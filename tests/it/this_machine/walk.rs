@@ -7,13 +7,13 @@ use crate::golden::project;
 use crate::lab::laptop::{Laptop, run_for, text};
 
 /// A block of commands, and what is shown below it.
-struct Block {
-    commands: String,
-    shown: Vec<String>,
+pub struct Block {
+    pub commands: String,
+    pub shown: Vec<String>,
 }
 
 /// The blocks of a page: each ```` ```sh ````, and the ```` ```text ```` right behind it.
-fn blocks(page: &str) -> Vec<Block> {
+pub fn blocks(page: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut inside = "";
     for line in page.lines() {

@@ -5,6 +5,7 @@ mod cuts;
 mod disk;
 mod drills;
 mod end;
+mod examples;
 mod fan_out;
 mod faults;
 mod first;
@@ -50,6 +51,7 @@ pub const LONG: &[(&str, u32)] = &[
     ("keep-data", 2),
     ("removed-host", 2),
     ("grow", 5),
+    ("examples", 3),
     ("upgrade", 5),
     ("migrate", 12),
     ("way", 15),
@@ -94,6 +96,7 @@ pub const ALL: &[Case] = &[
     ("keep-data", end::keep_data),
     ("removed-host", removed::removed),
     ("grow", grow::grow),
+    ("examples", examples::examples),
     ("upgrade", upgrade::upgrade),
     ("migrate", migrate::migrate),
     ("way", way::way),
