@@ -234,7 +234,9 @@ async fn unchanged(run: Run, plan: Plan, (goal, away): (Goal, Away)) -> Result<(
                 return Err(run.end(Some(failure), headline).await);
             }
         }
-        summary.headline = format!("no change, and verified: {things}");
+        if !run.proof().is_owed() {
+            summary.headline = format!("no change, and verified: {things}");
+        }
     }
     away.finish(run, summary).await
 }
