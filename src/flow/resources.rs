@@ -23,18 +23,15 @@ impl Flow {
                 facts.is_some_and(|f| f.runs(&m.unit))
             });
             let refused = |problem| Failure::new(Kind::Refused, problem);
-            let settings = async {
+            let kept = async {
                 if !live {
                     return Ok(Vec::new());
                 }
-                let found = driver.settings(call, &wanted.config).await;
-                found.map_err(refused)
-            };
-            let raised = async {
-                if !live {
-                    return Ok(Vec::new());
-                }
-                self.raised(&prober, service, facts).await
+                let settings =
+                    async { driver.settings(call, &wanted.config).await.map_err(refused) };
+                let raised = self.raised(&prober, service, facts);
+                let (settings, raised) = tokio::try_join!(settings, raised)?;
+                Ok([settings, raised].concat())
             };
             let topics = async {
                 if self.cluster.topics.is_empty() {
@@ -43,8 +40,9 @@ impl Flow {
                 let found = driver.compare(call, &self.cluster.topics, live).await;
                 found.map_err(refused)
             };
-            let found = tokio::try_join!(settings, raised, topics)?;
-            changes.extend([found.0, found.1, found.2].into_iter().flatten());
+            let (kept, topics) = tokio::try_join!(kept, topics)?;
+            changes.extend(kept);
+            changes.extend(topics);
         }
         Ok(changes)
     }

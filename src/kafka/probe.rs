@@ -115,15 +115,15 @@ async fn within(limit: Duration, work: impl Future<Output = Result<Latency>>) ->
 
 /// Deletes what interrupted probes have left; what was deleted, and why not all.
 async fn sweep(client: &Client, metadata: &Metadata) -> (Vec<String>, Option<Error>) {
-    let old: Vec<&str> = leftovers(metadata, now());
+    let old: Vec<&str> = leftovers(metadata, now(), LEFTOVER_AGE);
     match already_gone(client.delete_topics(&old).await) {
         Ok(()) => (old.into_iter().map(str::to_owned).collect(), None),
         Err(e) => (Vec::new(), Some(e)),
     }
 }
 
-/// The topics of probes that cannot be under way any more at `now` (seconds since 1970).
-pub(crate) fn leftovers(metadata: &Metadata, now: u64) -> Vec<&str> {
+/// The topics of probes that are older than this at `now` (seconds since 1970).
+pub(crate) fn leftovers(metadata: &Metadata, now: u64, age: Duration) -> Vec<&str> {
     let made = |name: &str| {
         let digits = name.strip_prefix(PREFIX)?;
         let hex = digits.len() == 16 && digits.bytes().all(|b| b"0123456789abcdef".contains(&b));
@@ -133,7 +133,7 @@ pub(crate) fn leftovers(metadata: &Metadata, now: u64) -> Vec<&str> {
             None
         }
     };
-    let is_old = |name: &&str| made(name).is_some_and(|t| t + LEFTOVER_AGE.as_secs() < now);
+    let is_old = |name: &&str| made(name).is_some_and(|t| t + age.as_secs() < now);
     metadata
         .topics
         .iter()

@@ -120,12 +120,9 @@ fn throttles(configs: &Configs) -> Vec<String> {
 /// Topics of probes that were never taken away. A younger one may be under way, or is of a run that was killed: the next
 /// probe takes it away once it is old enough, so it has the same time again to be made.
 fn leftovers(state: &State) -> Vec<String> {
-    let (views, then) = (
-        state.views.values(),
-        state.now.saturating_sub(probe::LEFTOVER_AGE.as_secs()),
-    );
+    let views = state.views.values();
     let names: BTreeSet<&str> = views
-        .flat_map(|view| probe::leftovers(view, then))
+        .flat_map(|view| probe::leftovers(view, state.now, 2 * probe::LEFTOVER_AGE))
         .collect();
     let left = names.into_iter();
     left.map(|name| format!("the probe topic {name} is left"))

@@ -19,7 +19,7 @@ use kafka_protocol::protocol::{Decodable, StrBytes};
 use super::cluster;
 use super::fake::{Asked, Fake, SOON, offers};
 use crate::kafka::exchange::{batch, value_at};
-use crate::kafka::probe::{PREFIX, leftovers, round_trip};
+use crate::kafka::probe::{LEFTOVER_AGE, PREFIX, leftovers, round_trip};
 use crate::kafka::{Client, Endpoint, Error, Exchange, Sent};
 
 const NOW: u64 = 0x6b01_5000;
@@ -47,7 +47,7 @@ fn only_old_topics_of_exactly_the_probes_names_are_swept() {
             let name = format!("{prefix}{digits}");
             let metadata = cluster(1, &[(&name, &[])]);
             assert_eq!(
-                leftovers(&metadata, NOW) == [name.as_str()],
+                leftovers(&metadata, NOW, LEFTOVER_AGE) == [name.as_str()],
                 expected && ours,
                 "{name}"
             );

@@ -245,6 +245,19 @@ impl Laptop {
         run_for(&mut self.sdtd(words), LIMIT)
     }
 
+    /// A script as a person would type it, with the program on the path; not started yet.
+    pub fn shell(&self, script: &str) -> Command {
+        let bin = Path::new(env!("CARGO_BIN_EXE_sdtd")).parent();
+        let path = std::env::var("PATH").expect("a path");
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-e", "-c", script])
+            .current_dir(self.path(""))
+            .env("PATH", format!("{}:{path}", bin.expect("it").display()))
+            .env("SDTD_HOME", self.path(""));
+        shell
+    }
+
     /// `deploy --yes --json`.
     pub fn deploy(&self, inventory: &Path) -> Ran {
         self.run(&["deploy", text(inventory), "--yes", "--json"])

@@ -1,7 +1,5 @@
 //! The walk-throughs of `examples/`: their commands are run as they stand there, and say what they should.
 
-use std::process::Command;
-
 use super::{Cleared, address, is_wanted};
 use crate::golden::project;
 use crate::lab::laptop::{Laptop, run_for, text};
@@ -97,16 +95,7 @@ fn the_course_is_walked_through() {
     const MARK: &str = "=== next block ===";
     let commands: Vec<&str> = blocks.iter().map(|b| b.commands.as_str()).collect();
     let script = commands.join(&format!("echo '{MARK}'\n"));
-    let bin = std::path::Path::new(env!("CARGO_BIN_EXE_sdtd"))
-        .parent()
-        .unwrap();
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    let mut shell = Command::new("sh");
-    shell
-        .args(["-e", "-c", &script])
-        .env("PATH", path)
-        .env("SDTD_HOME", laptop.path(""));
-    let said = run_for(&mut shell, 400).expect(0).stdout;
+    let said = run_for(&mut laptop.shell(&script), 400).expect(0).stdout;
     for (block, said) in blocks.iter().zip(said.split(MARK)) {
         let missing = missing(said, &block.shown);
         assert_eq!(missing, None, "after\n{}it said\n{said}", block.commands);

@@ -1,7 +1,6 @@
 //! The examples that want boards: their commands are run as they stand there.
 
 use std::path::Path;
-use std::process::Command;
 
 use super::Done;
 use crate::golden::project;
@@ -66,13 +65,5 @@ fn on_the_board(lab: &Lab, line: &str) {
 /// Runs commands as they stand in a page. Who tries them says yes where sdtd asks.
 fn walk(laptop: &Laptop, commands: &str) {
     let script = format!("sdtd() {{ command sdtd \"$@\" --yes; }}\n{commands}");
-    let bin = Path::new(env!("CARGO_BIN_EXE_sdtd")).parent();
-    let path = std::env::var("PATH").expect("a path");
-    let mut shell = Command::new("sh");
-    shell
-        .args(["-e", "-c", &script])
-        .current_dir(laptop.path(""))
-        .env("PATH", format!("{}:{path}", bin.expect("it").display()))
-        .env("SDTD_HOME", laptop.path(""));
-    run_for(&mut shell, 900).expect(0);
+    run_for(&mut laptop.shell(&script), 900).expect(0);
 }
