@@ -10,6 +10,7 @@ use super::setup::{self, Opened, Run};
 use super::{Global, InventoryArg};
 use crate::catalogue::Catalogue;
 use crate::error::{Failure, Kind};
+use crate::event::Problem;
 
 /// A change of the inventory that is written once it is agreed to.
 #[derive(Debug, Clone)]
@@ -18,6 +19,7 @@ pub struct Edit {
     pub path: PathBuf,
     /// The lines that change, for people.
     pub shown: String,
+    before: String,
     text: String,
 }
 
@@ -25,12 +27,16 @@ impl Edit {
     /// Writes it, whole or not at all.
     ///
     /// # Errors
-    /// When the file can't be written.
+    /// When the file can't be written, or is no longer as it was when the change was shown.
     pub fn write(&self) -> Result<(), Failure> {
-        super::init::write(&self.path, &self.text).map_err(|error| {
-            let cause = format!("{}: {error}", self.path.display());
-            Failure::of(Kind::Failed, cause)
-        })
+        let path = self.path.display();
+        if std::fs::read_to_string(&self.path).is_ok_and(|now| now != self.before) {
+            let cause = format!("{path}: somebody changed it meanwhile; it is left as it is");
+            let help = "run the same command again: it is read anew";
+            return Err(Failure::new(Kind::Refused, Problem::new(cause).help(help)));
+        }
+        super::init::write(&self.path, &self.text)
+            .map_err(|error| Failure::of(Kind::Failed, format!("{path}: {error}")))
     }
 }
 
@@ -52,8 +58,9 @@ pub fn open(
         path: opened.loaded.path.clone(),
         shown: shown(&before, &opened.loaded.text),
         text: opened.loaded.text.clone(),
+        before,
     };
-    Ok((opened, Some(edit).filter(|edit| edit.text != before)))
+    Ok((opened, Some(edit).filter(|edit| edit.text != edit.before)))
 }
 
 /// Plans, asks, writes the inventory, and does what it says by then.

@@ -24,6 +24,7 @@ pub mod planner;
 mod previous;
 mod records;
 pub mod roll;
+pub mod room;
 mod shared;
 mod shell;
 pub mod show;

@@ -338,7 +338,11 @@ pub(super) fn desired(input: Input<'_>, context: &Context<'_>) -> Result<Vec<Des
     Ok(desired)
 }
 
-fn context<'a>(input: Input<'a>, placement: &'a Placement, trees: &Trees) -> Context<'a> {
+pub(super) fn context<'a>(
+    input: Input<'a>,
+    placement: &'a Placement,
+    trees: &Trees,
+) -> Context<'a> {
     Context {
         cluster: input.cluster,
         catalogue: input.catalogue,
