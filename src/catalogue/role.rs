@@ -268,6 +268,10 @@ pub struct Once {
     /// On each instance, or on the one with the lowest number only.
     #[serde(default)]
     pub on: OnceOn,
+    /// Whether it is done once all members are ready, those that join among them, instead of before the first start:
+    /// for what the service is told of a new member.
+    #[serde(default)]
+    pub late: bool,
     /// Seconds it may take.
     #[serde(default = "two_minutes")]
     pub within: u64,
@@ -277,10 +281,10 @@ pub struct Once {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnceOn {
-    /// On each instance, before its first start.
+    /// On each instance.
     #[default]
     Each,
-    /// On the first instance only, before its first start.
+    /// On the first instance only.
     First,
 }
 

@@ -348,6 +348,7 @@ impl<'a> Waves<'a> {
             self.push_role(role, wave, ahead);
         }
         self.moves_after(role);
+        self.late(role, words);
         self.leave(role, words);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Hooks of the catalogue, run as a host runs them, with something in the place of the tools that they ask.
 
 mod copied;
+mod copies;
 
 use std::fs;
 use std::path::{Path, PathBuf};
