@@ -237,7 +237,7 @@ fn planned(
     if refused.is_empty() {
         refused.extend(versions::not_rolled(input)?);
     }
-    let stages = stages(&placement, input.catalogue);
+    let stages = stages(&placement, input.cluster, input.catalogue);
     let mut facts = Cow::Borrowed(input.facts);
     let mut warnings = Vec::new();
     for (n, stage) in stages.iter().enumerate() {
