@@ -381,8 +381,8 @@ pub struct Mending {
     pub before: Vec<Probe>,
 }
 
-/// Hooks that move off an instance what it serves before it is restarted, and back. Each may run more than once:
-/// what was drained when a run was cut off is filled by the next one.
+/// Hooks that move off an instance what it serves before it is stopped, and back. Each may run more than once:
+/// what was drained when a run was cut off is filled by the next one, and so is one of which that failed midway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Drain {
@@ -390,6 +390,9 @@ pub struct Drain {
     pub hook: String,
     /// Done right after it was started.
     pub fill: String,
+    /// Done instead of `hook` before it is stopped for good; if it stays after all it is filled.
+    #[serde(default)]
+    pub leaves: Option<String>,
     /// Seconds that each may take.
     #[serde(default = "ten_minutes")]
     pub within: u64,

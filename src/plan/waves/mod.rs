@@ -11,7 +11,7 @@ mod memory;
 mod passage;
 mod voters;
 
-pub use drain::{DRAIN, FILL};
+pub use drain::{Draining, signs};
 
 use std::collections::{BTreeMap, BTreeSet};
 

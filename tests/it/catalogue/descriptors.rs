@@ -81,7 +81,10 @@ fn named(descriptor: &Descriptor) -> BTreeSet<String> {
         names.extend(role.files.iter().map(|file| file.template.clone()));
         names.extend(role.once.iter().map(|once| once.hook.clone()));
         let drain = role.rolling.drain.iter();
-        names.extend(drain.flat_map(|drain| [drain.hook.clone(), drain.fill.clone()]));
+        names.extend(drain.flat_map(|drain| {
+            let both = [&drain.hook, &drain.fill];
+            both.into_iter().chain(&drain.leaves).cloned()
+        }));
         let all = probes(role).into_iter().chain(&descriptor.verify);
         names.extend(all.filter_map(|probe| match probe {
             Probe::Exec { hook, .. } => Some(hook.clone()),

@@ -2,6 +2,7 @@
 
 mod copied;
 mod copies;
+mod regions;
 
 use std::fs;
 use std::path::{Path, PathBuf};
