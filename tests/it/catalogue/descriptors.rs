@@ -86,12 +86,19 @@ fn named(descriptor: &Descriptor) -> BTreeSet<String> {
             both.into_iter().chain(&drain.leaves).cloned()
         }));
         let all = probes(role).into_iter().chain(&descriptor.verify);
-        names.extend(all.filter_map(|probe| match probe {
-            Probe::Exec { hook, .. } => Some(hook.clone()),
-            _ => None,
-        }));
+        names.extend(all.flat_map(hooks));
     }
     names
+}
+
+/// The hooks of a question.
+fn hooks(probe: &Probe) -> Vec<String> {
+    match probe {
+        Probe::Exec { hook, .. } => vec![hook.clone()],
+        Probe::AnyOf(any) => any.iter().flat_map(hooks).collect(),
+        Probe::Others(asks) | Probe::Some { asks, .. } => hooks(asks),
+        _ => Vec::new(),
+    }
 }
 
 /// The lock files and folders of a package, by version.

@@ -2,6 +2,7 @@
 
 mod copied;
 mod copies;
+mod journals;
 mod regions;
 
 use std::fs;
