@@ -1,6 +1,7 @@
 //! From what should be and what is to what is to be done: pure, deterministic, no I/O.
 
 mod after;
+mod apart;
 pub mod asks;
 pub mod budget;
 pub mod check;

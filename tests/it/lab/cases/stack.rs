@@ -23,6 +23,8 @@ fn inventory(laptop: &Laptop, handlers: u32) -> PathBuf {
     let services = &whole[whole.find("services:").expect("services")..];
     let recheck = "datanodes: 5, config: { dfs.namenode.heartbeat.recheck-interval: 10000 }";
     let services = services.replace("datanodes: 5", recheck);
+    // Its notes are each server's own; here it is about who answers.
+    let services = services.replace("zeppelin: { servers: 1", "zeppelin: { servers: 2");
     let handlers = format!("hbase: {{ config: {{ hbase.regionserver.handler.count: {handlers} }},");
     let services = services.replace("hbase: {", &handlers);
     let text = Inventory::new().with_services(&services);
