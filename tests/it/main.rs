@@ -27,4 +27,5 @@ mod setup;
 mod support;
 mod this_machine;
 mod timings;
+mod typed;
 mod upstream;
