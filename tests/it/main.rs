@@ -22,6 +22,7 @@ mod init;
 mod lab;
 mod lock;
 mod mend;
+mod scale;
 mod scenarios;
 mod setup;
 mod support;
