@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::deploy::confirmed;
 use super::history::TimingsArg;
+use super::roll::AcceptArg;
 use super::setup::{self, Missing, Run};
 use super::{Global, InventoryArg};
 use crate::error::{Failure, Kind};
@@ -15,6 +16,8 @@ use crate::event::{EventKind, Problem, RunSummary};
 use crate::flow::{Maintenance, command_line};
 use crate::id::HostName;
 use crate::inventory::{Cluster, Connection};
+use crate::plan::show::warned;
+use crate::report;
 
 /// Programs that end a host's boot.
 const ENDS: [&str; 8] = [
@@ -55,6 +58,8 @@ pub struct MaintainArgs {
     #[arg(required = true, last = true, value_name = "COMMAND")]
     command: Vec<String>,
     #[command(flatten)]
+    accept: AcceptArg,
+    #[command(flatten)]
     timings: TimingsArg,
 }
 
@@ -75,7 +80,8 @@ pub async fn run(global: &Global, args: &MaintainArgs) -> Result<(), Failure> {
         back_within: Duration::from_secs(args.back_within.max(1)),
     };
     may_reboot(cluster, &hosts, &how.command)?;
-    let run = setup::begin(global, opened, "maintain", Missing::Fatal).await?;
+    let mut run = setup::begin(global, opened, "maintain", Missing::Fatal).await?;
+    args.accept.give(&mut run.flow);
     let log = run.log();
     let done = maintain(global, run, &hosts, &how).await;
     args.timings.after(global, &log, done)
@@ -127,8 +133,13 @@ async fn maintain(
     hosts: &[HostName],
     how: &Maintenance,
 ) -> Result<(), Failure> {
+    let asks = !global.yes && report::can_ask();
+    let warnings = match run.flow.maintenance_outage(hosts, asks).await {
+        Ok(warnings) => warnings,
+        Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),
+    };
     run.events.emit(EventKind::Planned {
-        text: told(hosts, &how.command),
+        text: told(hosts, &how.command, &warnings),
         steps: hosts.len(),
         unchanged: 0,
     });
@@ -143,6 +154,8 @@ async fn maintain(
         Ok(lock) => lock,
         Err(failure) => return Err(run.end(Some(failure), "nothing was changed").await),
     };
+    // Who was asked has read what can't be used meanwhile.
+    run.flow.accepts_outage |= asks;
     let done = run.flow.maintain(hosts, how).await;
     lock.release().await;
     match done {
@@ -170,8 +183,8 @@ fn counted(hosts: usize) -> String {
 }
 
 /// What will be done, for people.
-fn told(hosts: &[HostName], command: &str) -> String {
-    let mut text = String::new();
+fn told(hosts: &[HostName], command: &str, warnings: &[Problem]) -> String {
+    let mut text: String = warnings.iter().map(warned).collect();
     let _ = writeln!(
         text,
         "on each of these hosts, one after another (who leads others goes last):"

@@ -10,7 +10,7 @@ use crate::plan::place::Placement;
 /// it is on by the hosts' records come first.
 ///
 /// # Errors
-/// When the records can't be read, or the hosts are not what the number asks for.
+/// When the records can't be read, there is no such host, or the hosts are not what the number asks for.
 pub async fn hosts(
     flow: &mut Flow,
     role: (&str, &str),
@@ -24,7 +24,17 @@ pub async fn hosts(
         id.service.as_str() == role.0 && words.is_some_and(|w| w.count.key() == Some(role.1))
     };
     let known: Vec<&HostName> = flow.cluster.staying().map(|(host, _)| host).collect();
-    listed(&known, (&placement, words), n, on).map_err(|problem| Failure::new(Kind::Usage, problem))
+    listed(&known, (&placement, words), n, on)
+}
+
+/// What is no host of this cluster, or said twice.
+fn misspelt(cause: String, help: &str) -> Failure {
+    Failure::new(Kind::Usage, Problem::new(cause).help(help))
+}
+
+/// A cluster that must not be.
+fn refused(cause: impl Into<String>, help: impl Into<String>) -> Failure {
+    Failure::new(Kind::Refused, Problem::new(cause).help(help))
 }
 
 fn listed(
@@ -32,38 +42,41 @@ fn listed(
     (placement, is_of): (&Placement, impl Fn(&InstanceId) -> bool),
     n: u16,
     on: &[String],
-) -> Result<Vec<HostName>, Problem> {
+) -> Result<Vec<HostName>, Failure> {
     let members = placement.instances.iter().map(|(id, _)| id);
     let members: Vec<&InstanceId> = members.filter(|id| is_of(id)).collect();
     let mut hosts: Vec<HostName> = members.iter().map(|id| id.host.clone()).collect();
     if members.iter().any(|id| id.copy > 1) {
         let cause = "some hosts have several of them, and `--on` gives each host one";
-        return Err(Problem::new(cause).help("leave `--on` out"));
+        return Err(refused(cause, "leave `--on` out"));
     }
     let (there, wanted) = (hosts.len(), usize::from(n));
     for name in on {
         let Some(host) = known.iter().find(|host| host.as_str() == name) else {
             let known: Vec<&str> = known.iter().map(|host| host.as_str()).collect();
             let help = format!("add it to `hosts:` first; there are {}", known.join(", "));
-            return Err(Problem::new(format!("there is no host `{name}`")).help(help));
+            return Err(misspelt(format!("there is no host `{name}`"), &help));
         };
         if let Some(at) = hosts.iter().position(|other| other == *host) {
-            let cause = match members.get(at) {
-                Some(member) => format!("{name} has one already: {member}"),
-                None => format!("{name} is named twice"),
-            };
-            return Err(Problem::new(cause).help("name hosts that have none yet"));
+            let help = "name hosts that have none yet";
+            return Err(match members.get(at) {
+                Some(member) => refused(format!("{name} has one already: {member}"), help),
+                None => misspelt(format!("{name} is named twice"), help),
+            });
         }
         hosts.push((*host).clone());
     }
     if wanted <= there {
         let cause = format!("`--on` says where new ones go, and there are {there} already");
-        return Err(Problem::new(cause).help("leave `--on` out, or give a higher number"));
+        return Err(refused(cause, "leave `--on` out, or give a higher number"));
     }
     if hosts.len() != wanted {
         let (new, named) = (wanted - there, on.len());
         let cause = format!("{wanted} are wanted, {there} are there, and `--on` names {named}");
-        return Err(Problem::new(cause).help(format!("name {new} hosts that have none yet")));
+        return Err(refused(
+            cause,
+            format!("name {new} hosts that have none yet"),
+        ));
     }
     Ok(hosts)
 }
@@ -87,7 +100,7 @@ mod tests {
         let on: Vec<String> = on.split(',').map(str::to_owned).collect();
         let listed = listed(&known, (&placement, |_: &InstanceId| true), n, &on);
         let names = |hosts: Vec<HostName>| hosts.iter().map(ToString::to_string).collect();
-        listed.map(names).map_err(|problem| problem.cause)
+        listed.map(names).map_err(|failure| failure.to_string())
     }
 
     #[test]

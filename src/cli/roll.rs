@@ -4,12 +4,26 @@ use clap::Args;
 
 use crate::flow::Flow;
 
-/// The words of a roll.
+/// The word by which it is agreed to that something can't be used meanwhile.
 #[derive(Debug, Default, Args)]
-pub struct RollArgs {
+pub struct AcceptArg {
     /// Restart members though some of what they hold has no other copy: nobody can use it meanwhile.
     #[arg(long)]
     accept_unavailable: bool,
+}
+
+impl AcceptArg {
+    /// Tells the flow.
+    pub fn give(&self, flow: &mut Flow) {
+        flow.accepts_outage = self.accept_unavailable;
+    }
+}
+
+/// The words of a roll.
+#[derive(Debug, Default, Args)]
+pub struct RollArgs {
+    #[command(flatten)]
+    accept: AcceptArg,
     /// Restart the next member as soon as no write is refused for want of copies in sync, though not all are.
     #[arg(long)]
     min_isr_only: bool,
@@ -37,7 +51,7 @@ fn width(text: &str) -> Result<Width, String> {
 impl RollArgs {
     /// Tells the flow.
     pub fn give(&self, flow: &mut Flow) {
-        flow.accepts_outage = self.accept_unavailable;
+        self.accept.give(flow);
         flow.roll.least = self.min_isr_only;
         for Width(role, number) in &self.max_unavailable {
             match role {

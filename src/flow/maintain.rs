@@ -61,6 +61,8 @@ impl Flow {
         let all = Selection::default();
         let start = goals::start(self.input(&facts, &Packages::new(), &[]), &all);
         done(&self.apply(start, Default::default()).await)?;
+        // Again: what was started only now was not asked for before.
+        self.maintenance_outage(hosts, false).await?;
         let mut left = hosts.to_vec();
         while !left.is_empty() {
             let facts = self.facts().await?;
@@ -69,6 +71,21 @@ impl Flow {
             self.maintain_one(&host, how, &facts).await?;
         }
         Ok(())
+    }
+
+    /// What it means that hosts are stopped one after another. `asks` says that somebody will be asked who then
+    /// has read it.
+    ///
+    /// # Errors
+    /// As `outage`, and when a host can't be asked.
+    pub async fn maintenance_outage(
+        &mut self,
+        hosts: &[HostName],
+        asks: bool,
+    ) -> Result<Vec<Problem>, Failure> {
+        let facts = self.facts().await?;
+        let stops = maintain::stops(self.input(&facts, &Packages::new(), &[]), hosts);
+        self.outage(&stops, &facts, asks).await
     }
 
     /// The next host: the first on which nobody has to go last.

@@ -199,11 +199,11 @@ impl Driver for KafkaDriver {
     }
 
     async fn outage(&self, call: Call<'_>, stops: Stops<'_>) -> Result<Outage, Problem> {
-        match outage::of(&client(call), stops).await {
-            // Nobody is served by brokers that do not answer.
-            Err(e) if e.is_passing() => Ok(Outage::default()),
-            other => other.map_err(|e| Problem::new(format!("restarts: {e}"))),
-        }
+        let outage = outage::of(&client(call), stops).await;
+        outage.map_err(|e| {
+            let cause = format!("what restarts would mean is not known: {e}");
+            Problem::new(cause).help(outage::UNKNOWN)
+        })
     }
 
     async fn progress(&self, call: Call<'_>, change: &ResourceChange) -> Option<Progress> {

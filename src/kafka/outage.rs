@@ -1,26 +1,36 @@
 //! What it means that brokers are stopped for a moment: who else moves replicas now, and what nobody else has.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::driver::{NAMED, numbers};
 use super::health::single_copies;
 use super::moves::targets;
 use super::reassign::Reassignment;
 use super::topics::TopicChange;
-use super::{Client, Result};
+use super::{Client, Error, Metadata, Result};
 use crate::driver::{Outage, Stops};
 use crate::event::Problem;
 use crate::plan::ResourceChange;
 
+/// How long those that run may take to say what has no other copy, and what moves now.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+/// The way out where it can't be known.
+pub const UNKNOWN: &str = "run the same command again; if it stays so, `sdtd status` shows who does not answer, and \
+    `sdtd stop` stops it without a question";
+
 /// What stopping brokers one after another means.
 ///
 /// # Errors
-/// When no broker answers, or one refuses.
+/// When those that run do not answer however often they are asked, or one refuses.
 pub async fn of(client: &Client, stops: Stops<'_>) -> Result<Outage> {
-    let metadata = client.metadata().await?;
+    let Some(metadata) = served(client).await? else {
+        return Ok(Outage::default());
+    };
     let stopped = numbers(stops.members.iter().copied());
     let mut outage = Outage::default();
-    let under_way = client.list_reassignments().await?;
+    let under_way = moving(client).await?;
     let foreign = under_way.iter().filter(|moving| !is_ours(moving, stops));
     let foreign: Vec<&Reassignment> = foreign.collect();
     let why = "a restart would hold that up or be held up by it";
@@ -63,6 +73,29 @@ pub async fn of(client: &Client, stops: Stops<'_>) -> Result<Outage> {
         outage.unavailable.extend(topics.into_iter().map(line));
     }
     Ok(outage)
+}
+
+/// The cluster as its brokers tell it; none where nobody takes a connection, as then nobody is served. An answer that is
+/// late does not mean that.
+async fn served(client: &Client) -> Result<Option<Metadata>> {
+    let ask = || async {
+        match client.metadata().await {
+            Err(e) if none_listens(&e) => Ok(Some(None)),
+            other => other.map(|metadata| Some(Some(metadata))),
+        }
+    };
+    client.wait(PATIENCE, String::new, ask).await
+}
+
+fn none_listens(error: &Error) -> bool {
+    let closed = |e: &Error| matches!(e, Error::Dial { .. } | Error::Io { .. });
+    matches!(error, Error::NoBroker(all) if all.iter().all(closed))
+}
+
+/// What moves now.
+async fn moving(client: &Client) -> Result<Vec<Reassignment>> {
+    let ask = || async { client.list_reassignments().await.map(Some) };
+    client.wait(PATIENCE, String::new, ask).await
 }
 
 /// Whether this program moves a partition: now by this plan, or in a run that was cut off.

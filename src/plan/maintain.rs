@@ -24,6 +24,13 @@ pub fn away(input: Input<'_>, host: &HostName) -> Plan {
     chained(input, view, waves)
 }
 
+/// All that is stopped on these hosts, one after another: for what is to be known of it before the first.
+#[must_use]
+pub fn stops(input: Input<'_>, hosts: &[HostName]) -> Plan {
+    let waves = hosts.iter().flat_map(|host| away(input, host).waves);
+    chained(input, view_of(input), waves.collect())
+}
+
 /// Starts what is on a host where it does not run, waits until each is ready, and until all is as it was before.
 #[must_use]
 pub fn back(input: Input<'_>, host: &HostName) -> Plan {

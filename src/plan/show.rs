@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use similar::{ChangeTag, TextDiff};
 
+use crate::event::Problem;
 use crate::plan::budget::Part;
 use crate::plan::model::{Batch, Plan, Step, UnitChange, View, Wave};
 use crate::secret::hide_line;
@@ -72,12 +73,7 @@ pub fn show(plan: &Plan, detail: Detail) -> String {
         show_wave(&mut out, wave, &plan.view, detail);
     }
     for warning in plan.warnings.iter().filter(|_| !plan.is_empty()) {
-        let _ = writeln!(out, "! {}", warning.cause);
-        for line in &warning.log {
-            let _ = writeln!(out, "    {line}");
-        }
-        let help = warning.help.as_deref().unwrap_or_default();
-        let _ = writeln!(out, "    help: {help}");
+        out.push_str(&warned(warning));
     }
     for left in &plan.left {
         let help = left.help.as_deref().unwrap_or_default();
@@ -89,6 +85,18 @@ pub fn show(plan: &Plan, detail: Detail) -> String {
         (steps, n) => format!("{steps} steps; {n} things need nothing."),
     };
     let _ = writeln!(out, "{summary}");
+    out
+}
+
+/// What is to be known of a plan before it is done.
+#[must_use]
+pub fn warned(warning: &Problem) -> String {
+    let mut out = format!("! {}\n", warning.cause);
+    for line in &warning.log {
+        let _ = writeln!(out, "    {line}");
+    }
+    let help = warning.help.as_deref().unwrap_or_default();
+    let _ = writeln!(out, "    help: {help}");
     out
 }
 

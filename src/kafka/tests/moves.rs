@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::fake::Fake;
 use super::moving::{Sim, behaviour};
 use crate::driver::{Answer, Call, Driver, Outage, Spread, Stops};
+use crate::event::Problem;
 use crate::kafka::config::MIN_ISR;
 use crate::kafka::driver::KafkaDriver;
 use crate::plan::{Member, ResourceChange, View};
@@ -24,6 +25,11 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::without(&[])
+    }
+
+    /// These ports take no connection.
+    fn without(down: &[u16]) -> Self {
         let member = |n: i32| {
             let member = serde_json::json!({
                 "id": format!("log.broker@pi{n}"), "number": n, "address": "b", "local_address": "b",
@@ -42,7 +48,9 @@ impl Bench {
             verify: Vec::new(),
         };
         let sim = Arc::new(Mutex::new(Sim::new()));
-        let dial = Arc::new(Fake::new(behaviour(Arc::clone(&sim))));
+        let mut fake = Fake::new(behaviour(Arc::clone(&sim)));
+        fake.down = down.to_vec();
+        let dial = Arc::new(fake);
         Self { view, dial, sim }
     }
 
@@ -418,6 +426,15 @@ async fn outage(
     planned: &[ResourceChange],
     begun: &[ResourceChange],
 ) -> Outage {
+    asked(bench, stopped, planned, begun).await.unwrap()
+}
+
+async fn asked(
+    bench: &Bench,
+    stopped: &[usize],
+    planned: &[ResourceChange],
+    begun: &[ResourceChange],
+) -> Result<Outage, Problem> {
     let members: Vec<&Member> = stopped.iter().map(|n| &bench.view.members[n - 1]).collect();
     let (planned, begun): (Vec<_>, Vec<_>) = (planned.iter().collect(), begun.iter().collect());
     let stops = Stops {
@@ -426,7 +443,30 @@ async fn outage(
         begun: &begun,
     };
     let found = bench.with("outage", async |call| KafkaDriver.outage(call, stops).await);
-    found.await.unwrap()
+    found.await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_controller_that_answers_late_does_not_hide_what_has_one_copy_only() {
+    let bench = Bench::new();
+    bench.sim.lock().unwrap().mute = 2;
+    let all = outage(&bench, &[3], &[], &[]).await;
+    assert_eq!(
+        all.unavailable,
+        ["topic velib, partition 2: only on broker 3"]
+    );
+    // One that never answers does not mean that nobody moves anything.
+    bench.sim.lock().unwrap().mute = usize::MAX;
+    let problem = asked(&bench, &[3], &[], &[]).await.unwrap_err();
+    let cause = &problem.cause;
+    assert!(
+        cause.starts_with("what restarts would mean is not known: ") && cause.contains("no answer"),
+        "{cause}"
+    );
+    assert!(problem.help.is_some());
+    // Nobody is served by brokers of which none takes a connection.
+    let down = Bench::without(&[1, 2, 3]);
+    assert_eq!(outage(&down, &[3], &[], &[]).await, Outage::default());
 }
 
 #[tokio::test(start_paused = true)]

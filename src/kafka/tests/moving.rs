@@ -47,6 +47,8 @@ pub(super) struct Sim {
     pub(super) stuck: bool,
     /// How often moves are begun without an answer.
     pub(super) silent: usize,
+    /// How often it is asked what moves without an answer.
+    pub(super) mute: usize,
     /// What brokers still say of where replicas are, and how often.
     pub(super) late: BTreeMap<Place, (Vec<i32>, usize)>,
 }
@@ -65,6 +67,7 @@ impl Sim {
             did: Vec::new(),
             stuck: false,
             silent: 0,
+            mute: 0,
             late: BTreeMap::new(),
         }
     }
@@ -289,6 +292,10 @@ pub(super) fn behaviour(sim: Arc<Mutex<Sim>>) -> Box<Behaviour> {
         Some(match asked.key {
             ApiKey::ApiVersions => asked.answer(&offers(&keys)),
             ApiKey::Metadata => asked.answer(&sim.metadata()),
+            ApiKey::ListPartitionReassignments if sim.mute > 0 => {
+                sim.mute -= 1;
+                Vec::new()
+            }
             ApiKey::ListPartitionReassignments => asked.answer(&sim.list()),
             ApiKey::AlterPartitionReassignments => {
                 let request = AlterPartitionReassignmentsRequest::decode(&mut body, version);

@@ -258,8 +258,14 @@ fn change(bench: &mut Bench, old: &str, new: &str) {
 }
 
 /// What `maintain` does, and in which order.
-async fn maintain(bench: &mut Bench, hosts: &[&str], command: &str) -> String {
-    match bench.maintain(hosts, command).await {
+async fn maintain(bench: &mut Bench, words: &[&str], command: &str) -> String {
+    let accepts = words.first() == Some(&"--accept-unavailable");
+    bench.accepts_outage = accepts;
+    let ended = bench
+        .maintain(&words[usize::from(accepts)..], command)
+        .await;
+    bench.accepts_outage = false;
+    match ended {
         Ok(()) => bench.done.iter().map(|line| format!("{line}\n")).collect(),
         Err(failure) => refused(&failure),
     }
