@@ -92,3 +92,26 @@ fn shown(before: &str, after: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_changed_meanwhile_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("inventory.yaml");
+        let edit = Edit {
+            path: path.clone(),
+            shown: String::new(),
+            before: "brokers: 3\n".to_owned(),
+            text: "brokers: 5\n".to_owned(),
+        };
+        std::fs::write(&path, "brokers: 4\n").unwrap();
+        assert_eq!(edit.write().unwrap_err().kind, Kind::Refused);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "brokers: 4\n");
+        std::fs::write(&path, &edit.before).unwrap();
+        edit.write().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), edit.text);
+    }
+}

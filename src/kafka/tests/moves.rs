@@ -409,6 +409,28 @@ async fn sweeping_takes_off_what_the_changes_name() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rates_of_all_runs_that_were_cut_off_are_swept() {
+    let bench = Bench::new();
+    let (first, second) = (
+        bench.planned(Some(2000)).await,
+        bench.planned(Some(8000)).await,
+    );
+    // The second was cut off before it could sweep what the first had left.
+    let sweep = async |of: &[ResourceChange]| {
+        let of = of.to_vec();
+        let sweep = bench.with("spread", async |call| KafkaDriver.sweep(call, &of));
+        sweep.await.expect("limits")
+    };
+    let left = [vec![sweep(&first).await], second].concat();
+    bench.set("broker 1", SENDING_RATE, "2000");
+    bench.set("broker 2", SENDING_RATE, "8000");
+    bench.set("broker 3", SENDING_RATE, "77");
+    bench.make(&sweep(&left).await).await.unwrap();
+    let somebodys = BTreeMap::from([(format!("broker 3 {SENDING_RATE}"), "77".to_owned())]);
+    assert_eq!(bench.limits(), somebodys);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cluster_that_keeps_no_list_of_brokers_forgets_one_without_a_word() {
     let bench = Bench::new();
     let forget = bench.with("spread", async |call| {
