@@ -7,6 +7,6 @@ code=$?
 if [ $code = 0 ]; then
     echo "regions of all tables read and written"
 else
-    printf '%s\n' "$told" | grep -v '^[[:space:]]*at ' | tail -n 1
+    printf '%s\n' "$told" | grep -v '^[[:space:]]*\(at \|\.\.\. \)' | tail -n 1
     exit 1
 fi
