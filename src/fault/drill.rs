@@ -57,6 +57,8 @@ pub struct Ground {
     pub run: String,
     /// How long the lock is waited for.
     pub lock_wait: Duration,
+    /// How many times as long as a drill says writes may pause.
+    pub slack: u32,
     /// Whether the run shall end.
     pub stop: Stop,
     /// Whom it is told to.
@@ -94,6 +96,8 @@ pub struct Report {
     pub window: Option<Window>,
     /// The longest time from the fault on in which one partition had nothing acknowledged, in milliseconds.
     pub pause_ms: Option<u64>,
+    /// The longest that it might be, in milliseconds, where that is known.
+    pub allowed_ms: Option<u64>,
     /// How long the cluster took to be whole again after it, in milliseconds.
     pub whole_ms: Option<u64>,
     /// How long it all took, in milliseconds.
@@ -196,6 +200,7 @@ pub async fn make(ground: &Ground, drill: &Drill) -> Report {
             wrong: Vec::new(),
             window: None,
             pause_ms: None,
+            allowed_ms: None,
             whole_ms: None,
             took_ms: 0,
             topic,
@@ -226,6 +231,20 @@ fn unfit(ground: &Ground, drill: &Drill) -> Option<String> {
     } else {
         None
     }
+}
+
+/// How long writes may pause, in milliseconds, where the drill says it.
+fn allowed(drill: &Drill, slack: u32) -> Option<u64> {
+    let seconds = drill.expect.pause?;
+    Some(seconds.saturating_mul(1000).saturating_mul(slack.into()))
+}
+
+/// What is wrong with a pause that is longer than it may be.
+fn too_long(pause: Option<u64>, allowed: Option<u64>) -> Option<String> {
+    let (pause, allowed) = pause.zip(allowed).filter(|(pause, most)| pause > most)?;
+    Some(format!(
+        "writes paused for {pause} ms on a partition, and {allowed} ms are allowed"
+    ))
 }
 
 struct Making<'a> {
@@ -376,6 +395,9 @@ impl Making<'_> {
             let wrong = went_on.err().map(|problem| problem.cause);
             self.report.wrong.extend(wrong);
             self.report.pause_ms = load.pause(window.from);
+            self.report.allowed_ms = allowed(self.drill, ground.slack);
+            let long = too_long(self.report.pause_ms, self.report.allowed_ms);
+            self.report.wrong.extend(long);
         }
         load.end().await?;
         let check = Check {
@@ -451,5 +473,26 @@ impl Making<'_> {
             let help = "`sdtd topics delete` deletes it";
             ground.events.warn(text, Some(help));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_wrong_where_it_is_longer_than_the_drill_allows() {
+        let text = "title: t\ntarget: { roles: [mill.pump] }\ndo: kill\n";
+        let drill = |more: &str| Drill::read("d", "d.yaml", &format!("{text}{more}")).unwrap();
+        assert_eq!(allowed(&drill(""), 1), None);
+        let bound = drill("expect: { pause: 28 }");
+        assert_eq!(allowed(&bound, 1), Some(28_000));
+        assert_eq!(allowed(&bound, 3), Some(84_000));
+        assert_eq!(too_long(Some(28_000), Some(28_000)), None);
+        let told = "writes paused for 28001 ms on a partition, and 28000 ms are allowed";
+        assert_eq!(too_long(Some(28_001), Some(28_000)).as_deref(), Some(told));
+        // Where nothing was acknowledged after it, that is told as such.
+        assert_eq!(too_long(None, Some(28_000)), None);
+        assert_eq!(too_long(Some(99_000), None), None);
     }
 }

@@ -18,7 +18,9 @@ const HEAD: &str = "\
 A drill is a file of YAML. `sdtd drill list` lists those that are part of the program; `sdtd drill run FILE.yaml` makes
 one of your own, and those in `_drills/` of `--templates DIR` replace and extend the list. Each begins on a whole cluster
 with a load beside it, and is good when the fault was seen, the cluster is whole again, and all that was acknowledged is
-there under each leader.
+there under each leader, and where a drill says how long writes may pause, they did not pause longer (`--slack 3`: three
+times as long, for slow machines). No drill kills sdtd while members of a quorum come and go, since that changes the cluster
+it is made on: the lab's case `killed` does it, on clusters of its own.
 ";
 
 /// All words of a drill, as Markdown.
@@ -144,6 +146,9 @@ pub struct Expect {
     /// Whether another member takes over what `which: is` asks for.
     #[serde(default)]
     pub moves: bool,
+    /// How many seconds a partition may have nothing acknowledged at the most, from the fault on.
+    #[serde(default)]
+    pub pause: Option<u64>,
 }
 
 /// What becomes of copies.
@@ -200,6 +205,13 @@ impl Drill {
             return told(
                 cause,
                 "write `which: leads`, and neither `expect` nor `stalls`",
+            );
+        }
+        if self.expect.pause == Some(0) {
+            let cause = "`expect`: a `pause` of 0 seconds is none";
+            return told(
+                cause,
+                "say how long writes may pause, or leave the word out",
             );
         }
         if self.expect.moves && !matches!(self.target.which, Which::Is(_)) {
@@ -308,6 +320,11 @@ mod tests {
                 "do: pause\nseconds: 10",
                 "do: lose",
                 "`lose` is about the one that leads",
+            ),
+            (
+                "moves: true",
+                "pause: 0",
+                "`expect`: a `pause` of 0 seconds is none; say how long",
             ),
             (
                 "is: quorum-leader",

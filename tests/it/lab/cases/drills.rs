@@ -103,12 +103,13 @@ fn tell(drill: &serde_json::Value) {
         .cloned();
     let whole = whole.unwrap_or_default();
     say(&format!(
-        "drill {}: {} at {}; {} acknowledged, pauses {} and {} ms, whole after {} ms, took {} ms; seen {}; wrong {}",
+        "drill {}: {} at {}; {} acknowledged, pauses {} (of {}) and {} ms, whole after {} ms, took {} ms; seen {}; wrong {}",
         drill["name"],
         drill["ended"],
         drill["target"],
         verdict["acked"],
         drill["pause_ms"],
+        drill["allowed_ms"],
         whole["reader_pause_ms"],
         drill["whole_ms"],
         drill["took_ms"],
