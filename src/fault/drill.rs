@@ -12,7 +12,7 @@ use super::beside::Beside;
 use super::host::Site;
 pub use super::own::Own;
 use super::proof::{Seen, judge};
-use super::target::{self, candidates};
+use super::target;
 use super::watch::{self, Watch};
 use super::words::{Drill, Fault};
 use super::{lose, restart, whole};
@@ -208,7 +208,7 @@ pub async fn make(ground: &Ground, drill: &Drill) -> Report {
             verdict: None,
         },
     };
-    if let Some(reason) = unfit(ground, drill) {
+    if let Err(reason) = target::fit(ground, drill).await {
         making.report.ended = Ended::NotHere;
         ground.outcome(drill, "target", Outcome::Skipped { reason });
         return making.report;
@@ -218,19 +218,6 @@ pub async fn make(ground: &Ground, drill: &Drill) -> Report {
     let mut report = making.report;
     report.took_ms = ms(began);
     report
-}
-
-/// Why a drill can't be made on this cluster at all.
-fn unfit(ground: &Ground, drill: &Drill) -> Option<String> {
-    let all = candidates(&ground.prober.view, drill);
-    let is_local = |m: &&Member| ground.places.get(&m.id.host).is_none_or(|p| p.pidfiles);
-    if all.is_empty() {
-        Some("this cluster has nobody whom it could be about".to_owned())
-    } else if drill.fault == Fault::CutNetwork && all.iter().all(is_local) {
-        Some("hosts that are folders of this machine have no network of their own".to_owned())
-    } else {
-        None
-    }
 }
 
 /// How long writes may pause, in milliseconds, where the drill says it.

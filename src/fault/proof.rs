@@ -28,6 +28,8 @@ pub struct Seen {
     pub looks: u32,
     /// The most copies on the target that were seen out of sync.
     pub behind: usize,
+    /// The least room that was seen on its disk, in KiB.
+    pub room: Option<u64>,
     /// Who took over.
     pub moved_to: Option<String>,
     /// A run of sdtd that was killed.
@@ -118,6 +120,14 @@ pub fn judge(drill: &Drill, seen: &Seen) -> Proof {
             let cause = "its port answered this machine before, and did not stop to answer";
             let closed = seen.was_open && seen.closed;
             proof.need(closed, "its port did not answer".to_owned(), cause);
+        }
+        Fault::DiskFull => {
+            let cause = match seen.room {
+                Some(room) => format!("{room} KiB were left on its disk"),
+                None => "how much room its disk had was not seen".to_owned(),
+            };
+            let told = "no room was left on its disk".to_owned();
+            proof.need(seen.room == Some(0), told, &cause);
         }
         Fault::Pause => units(&mut proof, seen, &seen.still, "stood still", "state T"),
         Fault::Kill | Fault::StopAndStart | Fault::PowerOff => {
@@ -289,6 +299,18 @@ mod tests {
         for (was_open, closed) in [(true, false), (false, true), (false, false)] {
             assert!(missing(words, &state(was_open, closed)).contains("no evidence"));
         }
+    }
+
+    #[test]
+    fn a_full_disk_is_proven_by_room_that_is_not_there() {
+        let words = "do: disk-full\nseconds: 10";
+        let state = |room| Seen {
+            room,
+            ..seen(&[A, B])
+        };
+        assert_eq!(missing(words, &state(Some(0))), "");
+        assert!(missing(words, &state(Some(4))).contains("4 KiB were left on its disk"));
+        assert!(missing(words, &state(None)).contains("was not seen"));
     }
 
     #[test]

@@ -122,6 +122,8 @@ pub enum Fault {
     CutNetwork,
     /// All services of its host are killed at once, and nobody brings them back until the time is over.
     PowerOff,
+    /// The disk of its data is full until the time is over. Only a disk of its own: never one that the host needs itself.
+    DiskFull,
     /// A run of sdtd that restarts the role is killed after its first member, and made again.
     KillSdtd,
     /// A loss made on purpose, to see that it is told; `drill all` leaves it out.
