@@ -8,14 +8,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::beside::Beside;
+use super::beside::{Beside, Kind};
 use super::host::Site;
 pub use super::own::Own;
 use super::proof::{Seen, judge};
-use super::target;
+use super::target::{self, candidates};
 use super::watch::{self, Watch};
 use super::words::{Drill, Fault};
-use super::{lose, restart, whole};
+use super::{lose, moving, restart, whole};
 use crate::catalogue::descriptor::DriverAction;
 use crate::drill::{Check, Verdict, Window};
 use crate::driver::Driver;
@@ -248,10 +248,13 @@ impl Making<'_> {
     async fn all(&mut self) -> Result<(), Problem> {
         let lock = self.ground.lock().await?;
         let begun = self.begin().await;
-        if begun.is_ok() && self.drill.fault == Fault::KillSdtd {
+        if begun.is_ok() && self.drill.fault.is_run() {
             // It is that run's turn to hold it.
             lock.release().await;
-            let broken = self.kill_run().await;
+            let broken = match self.drill.fault {
+                Fault::KillMove => self.kill_move().await,
+                _ => self.kill_run().await,
+            };
             let lock = self.ground.lock().await?;
             let done = match broken {
                 Ok(()) => self.after().await,
@@ -294,17 +297,21 @@ impl Making<'_> {
         }
         whole::wait(self.ground, WHOLE).await?;
         let (topic, record) = (&self.report.topic, &self.report.record);
-        let loses = self.drill.fault == Fault::Lose;
+        let kind = match self.drill.fault {
+            Fault::Lose => Kind::Loses,
+            Fault::KillMove => Kind::Copies(self.copies()?.0),
+            _ => Kind::Usual,
+        };
         let load = self
             .load
-            .insert(Beside::start(&self.ground.own, topic, record, loses)?);
+            .insert(Beside::start(&self.ground.own, topic, record, kind)?);
         load.goes_on(0, LEAST, &self.ground.stop).await?;
         self.ground.told(
             self.drill,
             "load",
             format!("acknowledged, on topic {topic}"),
         );
-        if self.drill.fault == Fault::KillSdtd {
+        if self.drill.fault.is_run() {
             return Ok(());
         }
         let target = target::choose(self.ground, self.drill, topic).await?;
@@ -348,6 +355,22 @@ impl Making<'_> {
         let (role, run) = run?;
         self.report.target = Some(role);
         self.seen.run = Some(run);
+        Ok(())
+    }
+
+    /// How many copies the load's topic has first, and in the end.
+    fn copies(&self) -> Result<(usize, usize), Problem> {
+        moving::copies(candidates(&self.ground.prober.view, self.drill).len())
+    }
+
+    async fn kill_move(&mut self) -> Result<(), Problem> {
+        let from = now();
+        let said = self.report.record.with_extension("run");
+        let topic = (self.report.topic.as_str(), self.copies()?.1);
+        let moved = moving::killed(self.ground, self.drill, topic, &said).await;
+        self.report.window = Some(Window { from, to: now() });
+        self.report.target = Some(format!("topic {}", self.report.topic));
+        self.seen.moved = Some(moved?);
         Ok(())
     }
 

@@ -71,7 +71,7 @@ impl Order {
             Fault::CutNetwork => "cut",
             Fault::PowerOff => "off",
             Fault::DiskFull => "disk",
-            Fault::KillSdtd | Fault::Lose => return None,
+            Fault::KillSdtd | Fault::KillMove | Fault::Lose => return None,
         };
         let words: Vec<String> = match self.fault {
             Fault::CutNetwork => [&self.own, &self.others].map(|p| ports(p)).to_vec(),

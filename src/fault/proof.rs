@@ -34,6 +34,8 @@ pub struct Seen {
     pub moved_to: Option<String>,
     /// A run of sdtd that was killed.
     pub run: Option<KilledRun>,
+    /// A run of sdtd that was killed while data moved.
+    pub moved: Option<KilledMove>,
     /// How a loss was made, in words: each was waited for.
     pub lost: Vec<String>,
 }
@@ -45,6 +47,21 @@ pub struct KilledRun {
     pub alive: bool,
     /// How many members it had restarted.
     pub restarted: usize,
+    /// Of how many.
+    pub of: usize,
+    /// How the run after it ended.
+    pub again: Option<i32>,
+}
+
+/// A run of sdtd that was killed while data moved.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct KilledMove {
+    /// Whether it was under way when it was killed.
+    pub alive: bool,
+    /// Of how many partitions copies had begun to move.
+    pub begun: usize,
+    /// How many had all their copies, in sync, after the run after it.
+    pub done: usize,
     /// Of how many.
     pub of: usize,
     /// How the run after it ended.
@@ -115,6 +132,7 @@ pub fn judge(drill: &Drill, seen: &Seen) -> Proof {
     let mut proof = Proof::default();
     match drill.fault {
         Fault::KillSdtd => killed_run(&mut proof, seen.run.as_ref()),
+        Fault::KillMove => killed_move(&mut proof, seen.moved.as_ref()),
         Fault::Lose => proof.seen.clone_from(&seen.lost),
         Fault::CutNetwork => {
             let cause = "its port answered this machine before, and did not stop to answer";
@@ -197,14 +215,33 @@ fn killed_run(proof: &mut Proof, run: Option<&KilledRun>) {
         if run.alive { "went on" } else { "was over" }
     );
     proof.need(middle, told, &cause);
-    if run.again == Some(0) {
+    made_again(proof, run.again);
+}
+
+fn killed_move(proof: &mut Proof, run: Option<&KilledMove>) {
+    let none = KilledMove::default();
+    let run = run.unwrap_or(&none);
+    let (begun, done, of) = (run.begun, run.done, run.of);
+    let told = format!("it was killed when copies of {begun} of {of} partitions had begun to move");
+    let cause = "the run was over before it was killed, or nothing moved";
+    proof.need(run.alive && begun > 0, told, cause);
+    made_again(proof, run.again);
+    if done == of {
+        let told = format!("{of} partitions have their copies");
+        proof.seen.push(told);
+    } else {
+        let told = format!("{done} of {of} partitions have their copies");
+        proof.missing.push(told);
+    }
+}
+
+fn made_again(proof: &mut Proof, again: Option<i32>) {
+    if again == Some(0) {
         proof
             .seen
             .push("the run after it came to its end".to_owned());
     } else {
-        let how = run
-            .again
-            .map_or_else(|| "did not end".to_owned(), |c| format!("ended with {c}"));
+        let how = again.map_or_else(|| "did not end".to_owned(), |c| format!("ended with {c}"));
         let told = format!("the run after the one that was killed {how}");
         proof.missing.push(told);
     }
@@ -320,6 +357,29 @@ mod tests {
         assert!(missing(words, &seen).contains("nobody took over"));
         seen.moved_to = Some("mill.pump@b".to_owned());
         assert_eq!(missing(words, &seen), "");
+    }
+
+    #[test]
+    fn a_move_is_killed_once_it_has_begun_and_is_done_by_the_next_run() {
+        let run = |alive, begun, done, again| {
+            let moved = Some(KilledMove {
+                alive,
+                begun,
+                done,
+                of: 4,
+                again,
+            });
+            let seen = Seen {
+                moved,
+                ..Seen::default()
+            };
+            missing("do: kill-move", &seen)
+        };
+        assert_eq!(run(true, 4, 4, Some(0)), "");
+        assert!(run(true, 0, 4, Some(0)).contains("nothing moved"));
+        assert!(run(false, 4, 4, Some(0)).contains("the run was over"));
+        assert!(run(true, 4, 3, Some(0)).contains("3 of 4 partitions have their copies"));
+        assert!(run(true, 4, 4, Some(1)).contains("ended with 1"));
     }
 
     #[test]

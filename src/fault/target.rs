@@ -38,6 +38,9 @@ pub async fn fit<'a>(ground: &'a Ground, drill: &Drill) -> Result<Vec<&'a Member
         let why = "hosts that are folders of this machine have no network of their own";
         return Err(why.to_owned());
     }
+    if drill.fault == Fault::KillMove && all.len() < 2 {
+        return Err("there is nobody to give a copy to".to_owned());
+    }
     if drill.fault != Fault::DiskFull {
         return Ok(all);
     }

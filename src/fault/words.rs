@@ -126,15 +126,26 @@ pub enum Fault {
     DiskFull,
     /// A run of sdtd that restarts the role is killed after its first member, and made again.
     KillSdtd,
+    /// A run of sdtd that gives the load's own topic one more copy is killed once data move, and made again.
+    KillMove,
     /// A loss made on purpose, to see that it is told; `drill all` leaves it out.
     Lose,
 }
 
 impl Fault {
+    /// Whether it is about a run of sdtd.
+    #[must_use]
+    pub fn is_run(self) -> bool {
+        matches!(self, Self::KillSdtd | Self::KillMove)
+    }
+
     /// Whether it lasts for a time that the drill says.
     #[must_use]
     pub fn lasts(self) -> bool {
-        !matches!(self, Self::Kill | Self::KillSdtd | Self::Lose)
+        !matches!(
+            self,
+            Self::Kill | Self::KillSdtd | Self::KillMove | Self::Lose
+        )
     }
 }
 
@@ -195,7 +206,7 @@ impl Drill {
             return told("`seconds`: this fault ends by itself", "leave the word out");
         }
         let expects = self.expect != Expect::default();
-        if self.fault == Fault::KillSdtd && expects {
+        if self.fault.is_run() && expects {
             let cause = "`expect`: of a run that is killed only the run itself is watched";
             return told(cause, "leave the word out");
         }
