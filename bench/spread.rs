@@ -123,7 +123,8 @@ fn generated(partitions: &[Partition], topics: usize, copies: usize, brokers: us
     moved as f64 / STARTS as f64
 }
 
-fn compare(old: i32, new: i32, copies: usize) {
+/// A cluster that grows; whether no more is copied than must be, and at most this part of what `--generate` copies.
+fn compare((old, new, copies): (i32, i32, usize), most: f64) -> bool {
     let (topics, each) = (20, 30);
     let (from, to) = (
         usize::try_from(old).unwrap_or(1),
@@ -134,15 +135,18 @@ fn compare(old: i32, new: i32, copies: usize) {
     let theirs = generated(&before, topics, copies, to);
     let total = before.len() * copies;
     let bound = total - total * from / to;
+    let ratio = ours as f64 / theirs;
+    let good = ours == bound && ratio <= most;
+    let verdict = if good { "ok" } else { "MISSED" };
     println!(
-        "| {old} -> {new} | {copies} | {total} | {bound} | {ours} | {theirs:.0} | {:.2} |",
-        ours as f64 / theirs
+        "| {old} -> {new} | {copies} | {total} | {bound} | {ours} | {theirs:.0} | {ratio:.2} | {most} {verdict} |"
     );
+    good
 }
 
 fn planned(brokers: &[Broker], partitions: &[Partition], even: bool) -> (Outcome, Duration) {
     let began = Instant::now();
-    let outcome = plan(brokers, partitions, even).unwrap_or_default();
+    let outcome = plan(brokers, partitions, even).expect("nothing stands against it");
     (outcome, began.elapsed())
 }
 
@@ -163,11 +167,16 @@ fn main() -> ExitCode {
     println!(
         "20 topics of 30 partitions; replicas copied, `--generate` averaged over {STARTS} starts\n"
     );
-    println!("| brokers | copies | replicas | least possible | sdtd | --generate | ratio |");
-    println!("|---|---|---|---|---|---|---|");
-    for (old, new, copies) in [(3, 5, 1), (3, 5, 2), (3, 5, 3), (4, 5, 2), (10, 12, 3)] {
-        compare(old, new, copies);
-    }
+    println!("| brokers | copies | replicas | least possible | sdtd | --generate | ratio | goal |");
+    println!("|---|---|---|---|---|---|---|---|");
+    let grown = [
+        ((3, 5, 1), 1.0),
+        ((3, 5, 2), 1.0),
+        ((3, 5, 3), 1.0),
+        ((4, 5, 2), 0.5),
+        ((10, 12, 3), 0.5),
+    ];
+    let few = grown.map(|(what, most)| compare(what, most));
     println!(
         "\n200 brokers, 20,000 partitions of 3 copies; goal: less than {} ms\n",
         LIMIT.as_millis()
@@ -227,5 +236,5 @@ fn main() -> ExitCode {
             true,
         ),
     ];
-    ExitCode::from(u8::from(good.contains(&false)))
+    ExitCode::from(u8::from(few.contains(&false) || good.contains(&false)))
 }

@@ -182,6 +182,7 @@ pub trait Driver: Send + Sync {
         &self,
         _call: Call<'_>,
         _members: &[&Member],
+        _free: &BTreeMap<InstanceId, u64>,
         _throttle: Option<u64>,
     ) -> Result<Refilling, Problem> {
         Ok(Refilling::default())
@@ -318,7 +319,7 @@ pub enum Votes {
 }
 
 /// Where copies of data should be.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// Members that shall hold nothing in the end.
     pub leaving: BTreeSet<InstanceId>,
@@ -330,12 +331,16 @@ pub struct Spread {
     pub replication: BTreeMap<String, u16>,
     /// How many copies the topics shall have that the service made for itself; none: they keep theirs.
     pub internal: Option<u16>,
+    /// How many copies every other topic shall have at least; none: they keep theirs.
+    pub at_least: Option<u16>,
     /// What members fail together with; those that are not named: with their host.
     pub racks: BTreeMap<InstanceId, String>,
     /// Free bytes of members' disks, where the caller knows them better than the service.
     pub free: BTreeMap<InstanceId, u64>,
     /// How many bytes a second a member may send, and receive, for it; none: as many as it can.
     pub throttle: Option<u64>,
+    /// What a run that was cut off was to move. All else that is being moved is somebody else's.
+    pub begun: Vec<ResourceChange>,
 }
 
 /// How members get back what they had.

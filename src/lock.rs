@@ -2,16 +2,20 @@
 //!
 //! It is a folder on every host, taken with one `mkdir`; a run holds the lock when it holds it on more than
 //! half of the hosts. The owner renews it while it works, so a lock whose owner died ends by itself; one whose
-//! owner ran on this machine and is gone is recognised at once. Runs that change nothing take no lock.
+//! owner ran on this machine and is gone is recognised at once. A run that finds its lock in other hands (it was
+//! taken away by `unlock`, or this machine slept for longer than a lease) ends like one that was interrupted. Runs
+//! that change nothing take no lock.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::error::{Failure, Kind};
 use crate::event::Problem;
+use crate::exec::Stop;
 use crate::exec::script::Places;
 use crate::id::HostName;
 use crate::transport::RemoteError;
@@ -19,8 +23,11 @@ use crate::verify::Fleet;
 
 /// Seconds after which a lock that was not renewed is nobody's.
 pub const LEASE: u64 = 90;
-/// Between two renewals.
+/// Between two renewals, and where the last one did not reach most hosts.
 const RENEW_EVERY: Duration = Duration::from_secs(20);
+const RENEW_AGAIN: Duration = Duration::from_secs(2);
+/// How often it is looked whether the time for it has come: a machine that slept is late by a moment only.
+const TICK: Duration = Duration::from_secs(1);
 /// Between two tries of a run that waits.
 const TRY_EVERY: Duration = Duration::from_secs(2);
 
@@ -166,13 +173,20 @@ pub fn parse(line: &str) -> Option<Answer> {
 
 /// A lock that is held. It is renewed until it is given back.
 pub struct Guard {
-    fleet: Fleet,
-    places: BTreeMap<HostName, Places>,
-    owner: Owner,
+    held: Arc<Held>,
     renewing: AbortHandle,
 }
 
-/// Takes the lock of a cluster, waiting for it up to `wait`.
+/// What renewing a lock needs, and what it found.
+struct Held {
+    fleet: Fleet,
+    places: BTreeMap<HostName, Places>,
+    owner: Owner,
+    /// How it was lost.
+    lost: OnceLock<Problem>,
+}
+
+/// Takes the lock of a cluster, waiting for it up to `wait`. Should it get lost later, `stop` asks the run to end.
 ///
 /// # Errors
 /// When somebody else holds it, or a host can't be asked.
@@ -180,7 +194,7 @@ pub async fn take(
     fleet: &Fleet,
     places: &BTreeMap<HostName, Places>,
     run: &str,
-    wait: Duration,
+    (wait, stop): (Duration, &Stop),
 ) -> Result<Guard, Failure> {
     let owner = Owner::me(run);
     let until = Instant::now() + wait;
@@ -193,20 +207,69 @@ pub async fn take(
             Some(_) => tokio::time::sleep(TRY_EVERY).await,
         }
     }
-    let (fleet, places) = (fleet.clone(), places.clone());
-    let renew = (fleet.clone(), places.clone(), owner.clone());
+    let held = Arc::new(Held {
+        fleet: fleet.clone(),
+        places: places.clone(),
+        owner,
+        lost: OnceLock::new(),
+    });
+    let (renewed, stop) = (Arc::clone(&held), stop.clone());
     let renewing = tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(RENEW_EVERY).await;
-            ask_all(&renew.0, &renew.1, &Ask::Renew(renew.2.clone())).await;
-        }
+        renewed.renew().await;
+        stop.ask();
     });
     Ok(Guard {
-        fleet,
-        places,
-        owner,
+        held,
         renewing: renewing.abort_handle(),
     })
+}
+
+impl Held {
+    /// Renews the lock until it is lost.
+    async fn renew(&self) {
+        let (mut last, mut pause) = (SystemTime::now(), RENEW_EVERY);
+        while self.lost.get().is_none() {
+            tokio::time::sleep(TICK).await;
+            // By the clock on the wall: it goes on while this machine sleeps. One that was set back counts as due.
+            if last.elapsed().is_ok_and(|since| since < pause) {
+                continue;
+            }
+            let ask = Ask::Renew(self.owner.clone());
+            let asked = ask_all(&self.fleet, &self.places, &ask);
+            let asked = tokio::time::timeout(RENEW_EVERY, asked).await;
+            let answers = asked.unwrap_or_default();
+            let count = |is: fn(&Answer) -> bool| {
+                let answers = answers
+                    .iter()
+                    .filter_map(|(_, answer)| answer.as_ref().ok());
+                answers.filter(|answer| is(answer)).count()
+            };
+            let all = self.places.len();
+            let most = count(|answer| *answer == Answer::Yes) * 2 > all;
+            pause = if most { RENEW_EVERY } else { RENEW_AGAIN };
+            last = SystemTime::now();
+            // Hosts that do not answer may still hold it for this run.
+            if count(|answer| matches!(answer, Answer::Held(..))) * 2 >= all {
+                let _ = self.lost.set(lost(&answers));
+            }
+        }
+    }
+}
+
+/// What is said of a lock that is in other hands, or in nobody's.
+fn lost(answers: &[(HostName, Result<Answer, RemoteError>)]) -> Problem {
+    let other = answers.iter().find_map(|(_, answer)| match answer {
+        Ok(Answer::Held(Some(other), age)) => Some(other.told(*age)),
+        _ => None,
+    });
+    let who = other.map_or_else(
+        || "somebody took it away (`sdtd unlock`)".to_owned(),
+        |other| format!("it is held by {other}"),
+    );
+    Problem::new(format!(
+        "this run lost the cluster's lock: {who}; the steps under way were finished, no other was begun"
+    ))
+    .help("look at what the other run does (`sdtd status`), then run the same command again")
 }
 
 /// One try on all hosts; who holds it instead, if a majority could not be had.
@@ -273,10 +336,22 @@ pub async fn ask_all(
 }
 
 impl Guard {
+    /// How it was lost, if it was.
+    #[must_use]
+    pub fn lost(&self) -> Option<Problem> {
+        self.held.lost.get().cloned()
+    }
+
     /// Gives the lock back.
     pub async fn release(self) {
         self.renewing.abort();
-        ask_all(&self.fleet, &self.places, &Ask::Release(self.owner.clone())).await;
+        let Held {
+            fleet,
+            places,
+            owner,
+            ..
+        } = &*self.held;
+        ask_all(fleet, places, &Ask::Release(owner.clone())).await;
     }
 }
 

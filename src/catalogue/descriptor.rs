@@ -58,6 +58,9 @@ pub struct Descriptor {
     /// What inventories are refused, each with the reason.
     #[serde(default)]
     pub refuses: Vec<Refusal>,
+    /// What inventories are warned of, each with the reason.
+    #[serde(default)]
+    pub warns: Vec<Refusal>,
     /// The upstream keys that a user may set under `config:`; without it `config:` is refused.
     #[serde(default)]
     pub config: Option<ConfigKeys>,
@@ -297,6 +300,9 @@ pub struct Setting {
 pub struct Refusal {
     /// The settings.
     pub when: When,
+    /// Only where the instances of these roles are not all on one host, which the plan tells.
+    #[serde(default)]
+    pub apart: Vec<RoleName>,
     /// What is wrong with them.
     pub because: String,
     /// What to write instead.

@@ -268,6 +268,10 @@ pub struct Once {
     /// On each instance, or on the one with the lowest number only.
     #[serde(default)]
     pub on: OnceOn,
+    /// Whether it is done once all members are ready, those that join among them, instead of before the first start:
+    /// for what the service is told of a new member.
+    #[serde(default)]
+    pub late: bool,
     /// Seconds it may take.
     #[serde(default = "two_minutes")]
     pub within: u64,
@@ -277,10 +281,10 @@ pub struct Once {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnceOn {
-    /// On each instance, before its first start.
+    /// On each instance.
     #[default]
     Each,
-    /// On the first instance only, before its first start.
+    /// On the first instance only.
     First,
 }
 
@@ -377,8 +381,8 @@ pub struct Mending {
     pub before: Vec<Probe>,
 }
 
-/// Hooks that move off an instance what it serves before it is restarted, and back. Each may run more than once:
-/// what was drained when a run was cut off is filled by the next one.
+/// Hooks that move off an instance what it serves before it is stopped, and back. Each may run more than once:
+/// what was drained when a run was cut off is filled by the next one, and so is one of which that failed midway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Drain {
@@ -386,6 +390,9 @@ pub struct Drain {
     pub hook: String,
     /// Done right after it was started.
     pub fill: String,
+    /// Done instead of `hook` before it is stopped for good; if it stays after all it is filled.
+    #[serde(default)]
+    pub leaves: Option<String>,
     /// Seconds that each may take.
     #[serde(default = "ten_minutes")]
     pub within: u64,

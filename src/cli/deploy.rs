@@ -171,7 +171,8 @@ pub async fn carry_out(
     if goal.is_proved() {
         run.proof().owe();
     }
-    let applied = run.flow.apply(plan, files).await;
+    let mut applied = run.flow.apply(plan, files).await;
+    applied.general.extend(lock.lost());
     lock.release().await;
     if !applied.is_done() {
         return Err(end_badly(run, applied, away).await);
@@ -371,7 +372,7 @@ async fn not_settled(run: &Run, goal: Goal) -> Result<Option<Plan>, Failure> {
     flow.anew.clear();
     flow.replace = None;
     flow.deep = false;
-    flow.rebalance = false;
+    (flow.rebalance, flow.cancel) = (false, false);
     let again = flow.plan(false).await?;
     Ok((!again.plan.is_empty()).then_some(again.plan))
 }

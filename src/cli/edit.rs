@@ -10,6 +10,7 @@ use super::setup::{self, Opened, Run};
 use super::{Global, InventoryArg};
 use crate::catalogue::Catalogue;
 use crate::error::{Failure, Kind};
+use crate::event::Problem;
 
 /// A change of the inventory that is written once it is agreed to.
 #[derive(Debug, Clone)]
@@ -18,6 +19,7 @@ pub struct Edit {
     pub path: PathBuf,
     /// The lines that change, for people.
     pub shown: String,
+    before: String,
     text: String,
 }
 
@@ -25,12 +27,16 @@ impl Edit {
     /// Writes it, whole or not at all.
     ///
     /// # Errors
-    /// When the file can't be written.
+    /// When the file can't be written, or is no longer as it was when the change was shown.
     pub fn write(&self) -> Result<(), Failure> {
-        super::init::write(&self.path, &self.text).map_err(|error| {
-            let cause = format!("{}: {error}", self.path.display());
-            Failure::of(Kind::Failed, cause)
-        })
+        let path = self.path.display();
+        if std::fs::read_to_string(&self.path).is_ok_and(|now| now != self.before) {
+            let cause = format!("{path}: somebody changed it meanwhile; it is left as it is");
+            let help = "run the same command again: it is read anew";
+            return Err(Failure::new(Kind::Refused, Problem::new(cause).help(help)));
+        }
+        super::init::write(&self.path, &self.text)
+            .map_err(|error| Failure::of(Kind::Failed, format!("{path}: {error}")))
     }
 }
 
@@ -52,8 +58,9 @@ pub fn open(
         path: opened.loaded.path.clone(),
         shown: shown(&before, &opened.loaded.text),
         text: opened.loaded.text.clone(),
+        before,
     };
-    Ok((opened, Some(edit).filter(|edit| edit.text != before)))
+    Ok((opened, Some(edit).filter(|edit| edit.text != edit.before)))
 }
 
 /// Plans, asks, writes the inventory, and does what it says by then.
@@ -84,4 +91,27 @@ fn shown(before: &str, after: &str) -> String {
         let _ = writeln!(out, "  {mark} {}", change.value().trim_end());
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_changed_meanwhile_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("inventory.yaml");
+        let edit = Edit {
+            path: path.clone(),
+            shown: String::new(),
+            before: "brokers: 3\n".to_owned(),
+            text: "brokers: 5\n".to_owned(),
+        };
+        std::fs::write(&path, "brokers: 4\n").unwrap();
+        assert_eq!(edit.write().unwrap_err().kind, Kind::Refused);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "brokers: 4\n");
+        std::fs::write(&path, &edit.before).unwrap();
+        edit.write().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), edit.text);
+    }
 }

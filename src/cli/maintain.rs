@@ -157,9 +157,13 @@ async fn maintain(
     // Who was asked has read what can't be used meanwhile.
     run.flow.accepts_outage |= asks;
     let done = run.flow.maintain(hosts, how).await;
+    let lost = lock.lost();
     lock.release().await;
     match done {
-        Err(failure) => Err(run.end(Some(failure), "not everything was done").await),
+        Err(mut failure) => {
+            failure.problems.extend(lost);
+            Err(run.end(Some(failure), "not everything was done").await)
+        }
         Ok(()) => {
             let summary = RunSummary {
                 headline: format!(

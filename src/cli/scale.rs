@@ -37,6 +37,8 @@ pub struct ScaleArgs {
     #[command(flatten)]
     moving: MovingArgs,
     #[command(flatten)]
+    copies: CopiesArg,
+    #[command(flatten)]
     roll: RollArgs,
     #[command(flatten)]
     timings: TimingsArg,
@@ -50,7 +52,20 @@ pub struct RebalanceArgs {
     #[command(flatten)]
     moving: MovingArgs,
     #[command(flatten)]
+    copies: CopiesArg,
+    /// Call off what an earlier run has begun to move and did not finish: partitions go back to where they were, limits
+    /// of speed are taken off.
+    #[arg(long, conflicts_with_all = ["copies", "throttle"])]
+    cancel: bool,
+    #[command(flatten)]
     timings: TimingsArg,
+}
+
+#[derive(Debug, Args)]
+struct CopiesArg {
+    /// Give each topic that the inventory does not name at least so many copies; those that it names have what it says.
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..))]
+    copies: Option<u16>,
 }
 
 #[derive(Debug, Args)]
@@ -173,6 +188,7 @@ pub async fn run(global: &Global, args: &ScaleArgs) -> Result<(), Failure> {
     let (opened, edit) = edit::open(global, &args.inventory, change)?;
     let mut run = setup::begin(global, opened, "scale", Missing::Fatal).await?;
     run.flow.throttle = args.moving.limit();
+    run.flow.copies = args.copies.copies;
     args.roll.give(&mut run.flow);
     let log = run.log();
     let done = edit::bring_about(global, run, edit).await;
@@ -190,7 +206,8 @@ async fn on_hosts(
         return Err(no_role(what));
     };
     let mut run = setup::begin(global, opened, "scale", Missing::Fatal).await?;
-    run.flow.throttle = args.moving.throttle.0;
+    run.flow.throttle = args.moving.limit();
+    run.flow.copies = args.copies.copies;
     let found = match on::hosts(&mut run.flow, (&service, &key), n, &args.on).await {
         Ok(list) => edit::open(global, &args.inventory, |_, text| {
             let list: Vec<&str> = list.iter().map(HostName::as_str).collect();
@@ -215,8 +232,9 @@ async fn on_hosts(
 pub async fn rebalance(global: &Global, args: &RebalanceArgs) -> Result<(), Failure> {
     let opened = setup::open(global, &args.inventory)?;
     let mut run = setup::begin(global, opened, "rebalance", Missing::Fatal).await?;
-    run.flow.rebalance = true;
+    (run.flow.rebalance, run.flow.cancel) = (!args.cancel, args.cancel);
     run.flow.throttle = args.moving.limit();
+    run.flow.copies = args.copies.copies;
     let log = run.log();
     let done = edit::bring_about(global, run, None).await;
     args.timings.after(global, &log, done)

@@ -287,6 +287,8 @@ pub async fn begin(
         ends: BTreeSet::new(),
         deep: false,
         rebalance: false,
+        cancel: false,
+        copies: None,
         throttle: None,
         roll: Roll::default(),
         accepts_outage: false,
@@ -468,7 +470,8 @@ impl Run {
     /// When somebody else holds it, or a host can't be asked.
     pub async fn lock(&self, global: &Global) -> Result<crate::lock::Guard, Failure> {
         let wait = std::time::Duration::from_secs(global.lock_wait);
-        crate::lock::take(&self.flow.fleet, &self.flow.places(), &self.id, wait).await
+        let how = (wait, &self.flow.stop);
+        crate::lock::take(&self.flow.fleet, &self.flow.places(), &self.id, how).await
     }
 
     /// Ends a run with its sum.

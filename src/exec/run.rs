@@ -329,6 +329,10 @@ impl Executor {
     async fn resources(&self, wave: &Wave, board: &Board) -> usize {
         let mut problems = 0;
         for change in &wave.resources {
+            // What members hold moves for hours, in many steps: each is a good place to end.
+            if wave.role.is_some() && self.is_stopped() {
+                return problems + 1;
+            }
             let result = match self.prober.drivers.get(&change.action.driver) {
                 Some(driver) => {
                     let call = self
@@ -359,7 +363,8 @@ impl Executor {
         problems
     }
 
-    /// Makes a driver's change, and tells now and then how far it is.
+    /// Makes a driver's change, and tells now and then how far it is. What goes on by itself is not waited for once the
+    /// run is to end.
     async fn told(
         &self,
         wave: &Wave,
@@ -379,6 +384,9 @@ impl Executor {
                 how = how => how,
             };
             if let Some(how) = how {
+                if self.is_stopped() {
+                    return Err(left_going());
+                }
                 let (wave, who) = (wave.title.clone(), change.service.to_string());
                 if let Some(Problem { cause, help, .. }) = pace.slow(&how) {
                     self.events.emit(EventKind::Warning { text: cause, help });
@@ -388,6 +396,13 @@ impl Executor {
             }
         }
     }
+}
+
+/// What is said of a change that is no longer waited for.
+fn left_going() -> Problem {
+    Problem::new("what has begun to move goes on, and is not waited for").help(
+        "the same command again waits for it and takes the limits of speed off; `sdtd rebalance --cancel` calls it off",
+    )
 }
 
 /// Which batches of a wave were done, in their order.

@@ -152,7 +152,8 @@ impl Ground {
 
     /// Takes the cluster's lock: no other run changes what a drill looks at.
     pub(super) async fn lock(&self) -> Result<lock::Guard, Problem> {
-        let taken = lock::take(&self.prober.fleet, &self.places, &self.run, self.lock_wait).await;
+        let how = (self.lock_wait, &self.stop);
+        let taken = lock::take(&self.prober.fleet, &self.places, &self.run, how).await;
         let first = |problems: Vec<Problem>| problems.into_iter().next();
         let unknown = || Problem::new("the cluster's lock can't be taken");
         taken.map_err(|failure| first(failure.problems).unwrap_or_else(unknown))

@@ -1,6 +1,7 @@
 //! The one flow that every command goes: connect, facts, packages, plan, apply, verify, plan again.
 
 mod connect;
+mod copies;
 mod deep;
 mod instead;
 mod leaving;
@@ -126,6 +127,10 @@ pub struct Flow {
     pub deep: bool,
     /// Whether what members hold is evened out though none comes or goes.
     pub rebalance: bool,
+    /// Whether what a run that was cut off has begun to move is called off.
+    pub cancel: bool,
+    /// How many copies each topic shall have at least that the inventory does not name; none: they keep theirs.
+    pub copies: Option<u16>,
     /// How many bytes a second a member may send, and receive, while things move; none: as many as it can.
     pub throttle: Option<u64>,
     /// What is said of rolls.
@@ -349,6 +354,8 @@ impl Flow {
         };
         let mut plan = planner::plan(input).map_err(plan_failure)?;
         plan.warnings.extend(self.told_leaving(&placement));
+        plan.warnings
+            .extend(self.told_few_copies(&facts, &placement).await);
         if plan.is_empty() {
             self.tell_replaced();
         }

@@ -10,11 +10,17 @@ use crate::event::Problem;
 use crate::id::InstanceId;
 use crate::inventory::Topic;
 use crate::plan::moves::{Begun, Moves, MovesOf, kept};
+use crate::plan::packages::Packages;
 use crate::plan::place::Placement;
-use crate::plan::{Member, ResourceChange, RoleRef, View};
+use crate::plan::{Member, ResourceChange, RoleRef, View, room};
 
-/// Copies of what a service keeps for itself, where it has so many members.
-const COPIES: usize = 3;
+/// Copies of what a service keeps for itself, where it has so many members; more than that is nobody's to choose.
+pub(super) const COPIES: usize = 3;
+
+static NOTHING: Packages = Packages::new();
+
+/// Free bytes below the data folders of members.
+type Free = BTreeMap<InstanceId, u64>;
 
 impl Flow {
     /// What has to be moved: asked of the services where their members change, or did in a run that was cut off.
@@ -28,6 +34,9 @@ impl Flow {
     ) -> Result<MovesOf, Failure> {
         let journal = kept(&self.cluster, facts);
         let mut moves = MovesOf::new();
+        if self.cancel {
+            return self.called_off(facts, placement, &journal);
+        }
         let nobody = self.anew.is_empty() && Changing::nobody(placement);
         if !self.rebalance && journal.is_empty() && nobody {
             return Ok(moves);
@@ -36,7 +45,9 @@ impl Flow {
         let leaving = std::mem::take(&mut view.leaving);
         view.members.extend(leaving);
         for role in view.roles.iter().map(|role| &role.role) {
-            let refilled = self.refill(role, &view, journal.get(role)).await;
+            let input = self.input(facts, &NOTHING, &[]);
+            let free = room::free(input, role, placement);
+            let refilled = self.refill(role, (&view, &free), journal.get(role)).await;
             let refilled = refilled.map_err(|problem| Failure::new(Kind::Refused, problem))?;
             moves.extend(refilled.map(|refilled| (role.clone(), refilled)));
             let words = self.catalogue.role(&role.service, &role.role);
@@ -57,7 +68,12 @@ impl Flow {
             let prober = self.prober(view.clone());
             let call = prober.call(&action.action, &role.service, None);
             let found = self
-                .spread(role, (scale, &change), (driver.as_ref(), call), facts)
+                .spread(
+                    (role, scale),
+                    (&change, begun.map_or(&[], Vec::as_slice), free),
+                    (driver.as_ref(), call),
+                    facts,
+                )
                 .await;
             let mut changes = found.map_err(|problem| Failure::new(Kind::Refused, problem))?;
             // Limits that are still on go first: they would hold up what comes now.
@@ -73,11 +89,52 @@ impl Flow {
         Ok(moves)
     }
 
+    /// What calls off all that a run which was cut off has begun to move.
+    ///
+    /// # Errors
+    /// When members come or go: what was begun is part of that.
+    fn called_off(
+        &self,
+        facts: &Facts,
+        placement: &Placement,
+        journal: &BTreeMap<RoleRef, Begun>,
+    ) -> Result<MovesOf, Failure> {
+        let view = self.view(facts);
+        let mut moves = MovesOf::new();
+        for (role, begun) in journal
+            .iter()
+            .filter(|(_, begun)| !begun.changes.is_empty())
+        {
+            let words = self.catalogue.role(&role.service, &role.role);
+            let Some(scale) = words.and_then(|words| words.scale.as_ref()) else {
+                continue;
+            };
+            if !Changing::of(role, placement).is_none() {
+                let cause =
+                    format!("members of {role} come or go, and what is moved is part of that");
+                let help = format!(
+                    "`sdtd scale --{} N` with the number as it was undoes it",
+                    scale.flag
+                );
+                return Err(Failure::new(Kind::Refused, Problem::new(cause).help(help)));
+            }
+            let action = scale.moves.as_ref();
+            let driver = action.and_then(|action| self.drivers.get(&action.driver));
+            if let (Some(action), Some(driver)) = (action, driver) {
+                let prober = self.prober(view.clone());
+                let call = prober.call(&action.action, &role.service, None);
+                let off = driver.call_off(call, &begun.changes);
+                moves.entry(role.clone()).or_default().changes.extend(off);
+            }
+        }
+        Ok(moves)
+    }
+
     /// What brings back what members of a role had that start empty, or did in a run that was cut off.
     async fn refill(
         &self,
         role: &RoleRef,
-        view: &View,
+        (view, free): (&View, &Free),
         begun: Option<&Begun>,
     ) -> Result<Option<Moves>, Problem> {
         let before = begun.into_iter().flat_map(|begun| &begun.anew);
@@ -97,7 +154,7 @@ impl Flow {
             let prober = self.prober(view.clone());
             let call = prober.call(&words.action.action, &role.service, None);
             let members: Vec<_> = moves.anew.iter().filter_map(|id| view.member(id)).collect();
-            let found = driver.refill(call, &members, self.throttle).await?;
+            let found = driver.refill(call, &members, free, self.throttle).await?;
             let left = begun.and_then(|begun| driver.sweep(call, &begun.refill));
             moves.first = left.into_iter().chain(found.first).collect();
             moves.refill = found.then;
@@ -156,8 +213,8 @@ impl Flow {
 
     async fn spread(
         &self,
-        role: &RoleRef,
-        (scale, change): (&Scale, &Changing),
+        (role, scale): (&RoleRef, &Scale),
+        (change, begun, free): (&Changing, &[ResourceChange], Free),
         (driver, call): (&dyn Driver, Call<'_>),
         facts: &Facts,
     ) -> Result<Vec<ResourceChange>, Problem> {
@@ -190,21 +247,23 @@ impl Flow {
             replication: topics.filter_map(copies_of).collect(),
             internal: Some(copies),
             racks: view.of_role(role).filter_map(rack).collect(),
-            free: BTreeMap::new(),
+            at_least: self.copies,
+            free,
             throttle: self.throttle,
+            begun: begun.to_vec(),
         };
         driver.spread(call, &wanted).await
     }
 }
 
 /// The members of a role that come and go.
-struct Changing {
-    joining: BTreeSet<InstanceId>,
+pub(super) struct Changing {
+    pub(super) joining: BTreeSet<InstanceId>,
     leaving: BTreeSet<InstanceId>,
 }
 
 impl Changing {
-    fn of(role: &RoleRef, placement: &Placement) -> Self {
+    pub(super) fn of(role: &RoleRef, placement: &Placement) -> Self {
         let leaving = placement.leaving.iter().map(|(id, _)| id);
         Self {
             joining: placement

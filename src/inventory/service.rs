@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use crate::catalogue::descriptor::{Count, Setting, SettingKind, When};
+use crate::catalogue::descriptor::{Count, Refusal, Setting, SettingKind, When};
 use crate::catalogue::{Descriptor, Folder};
 use crate::id::ServiceName;
 
@@ -247,12 +247,15 @@ fn count_several(owner: &Owner<'_>, entries: &[Entry], service: &mut Service) {
     }
 }
 
-/// Settings that do not go together.
+/// Settings that do not go together, or not well. What depends on where instances are is for the plan.
 fn refuse(reader: &mut Reader<'_>, owner: &Owner<'_>, span: Span, service: &Service) {
-    let all = owner.descriptor().refuses.iter();
-    for refusal in all.filter(|refusal| refusal.when.holds(&service.settings)) {
-        let cause = format!("`{}`: {}", owner.name, refusal.because);
-        reader.push(Finding::error(span, cause).help(refusal.help.clone()));
+    let is = |refusal: &&Refusal| refusal.apart.is_empty() && refusal.when.holds(&service.settings);
+    let cause = |refusal: &Refusal| format!("`{}`: {}", owner.name, refusal.because);
+    for refusal in owner.descriptor().refuses.iter().filter(is) {
+        reader.push(Finding::error(span, cause(refusal)).help(refusal.help.clone()));
+    }
+    for refusal in owner.descriptor().warns.iter().filter(is) {
+        reader.push(Finding::warning(span, cause(refusal)).help(refusal.help.clone()));
     }
 }
 

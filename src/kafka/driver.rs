@@ -19,7 +19,7 @@ use crate::driver::{
     Answer, Call, Driver, Leaderless, Outage, Progress, Refilling, Spread, Stops, TopicInfo, Votes,
 };
 use crate::event::Problem;
-use crate::id::ServiceName;
+use crate::id::{InstanceId, ServiceName};
 use crate::inventory::Topic;
 use crate::plan::live::{Found, Live};
 use crate::plan::{Member, ResourceChange};
@@ -151,9 +151,10 @@ impl Driver for KafkaDriver {
         &self,
         call: Call<'_>,
         members: &[&Member],
+        free: &BTreeMap<InstanceId, u64>,
         throttle: Option<u64>,
     ) -> Result<Refilling, Problem> {
-        moves::refill(call, members, throttle).await
+        moves::refill(call, members, free, throttle).await
     }
 
     fn sweep(&self, call: Call<'_>, of: &[ResourceChange]) -> Option<ResourceChange> {

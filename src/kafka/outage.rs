@@ -30,9 +30,11 @@ pub async fn of(client: &Client, stops: Stops<'_>) -> Result<Outage> {
     };
     let stopped = numbers(stops.members.iter().copied());
     let mut outage = Outage::default();
-    let moving = moving(client).await?.into_iter();
-    let foreign: Vec<Reassignment> = moving.filter(|moving| !is_ours(moving, stops)).collect();
-    outage.forbidden.extend(moved_by_others(&foreign));
+    let under_way = moving(client).await?;
+    let foreign = under_way.iter().filter(|moving| !is_ours(moving, stops));
+    let foreign: Vec<&Reassignment> = foreign.collect();
+    let why = "a restart would hold that up or be held up by it";
+    outage.forbidden.extend(moved_by_others(&foreign, why));
     let others = metadata.brokers.iter().any(|b| !stopped.contains(&b.id));
     if !others && stopped.len() == 1 {
         let text = format!(
@@ -108,8 +110,9 @@ fn is_ours(moving: &Reassignment, stops: Stops<'_>) -> bool {
         || stops.planned.iter().any(|change| copies(&change))
 }
 
-fn moved_by_others(foreign: &[Reassignment]) -> Option<Problem> {
-    let one = |r: &Reassignment| {
+/// What is said of moves that this program did not begin.
+pub(super) fn moved_by_others(foreign: &[&Reassignment], why: &str) -> Option<Problem> {
+    let one = |r: &&Reassignment| {
         let ids = |ids: &[i32]| {
             ids.iter()
                 .map(i32::to_string)
@@ -125,7 +128,7 @@ fn moved_by_others(foreign: &[Reassignment]) -> Option<Problem> {
     };
     (!foreign.is_empty()).then(|| {
         Problem::new(format!(
-            "somebody else moves replicas now, and a restart would hold that up or be held up by it: {}{more}",
+            "somebody else moves replicas now, and {why}: {}{more}",
             named.join("; ")
         ))
         .help("wait until it is over, or have whoever began it call it off (`kafka-reassign-partitions.sh --list` and `--cancel`); then run the same command again")

@@ -13,7 +13,7 @@ use crate::plan::packages;
 use crate::plan::paths::HostPaths;
 use crate::plan::place::Placement;
 use crate::plan::shared::Shared;
-use crate::plan::waves::{DRAIN, FILL};
+use crate::plan::waves::signs;
 
 /// What each host must be asked, for all that may come to run there.
 #[must_use]
@@ -128,8 +128,8 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
                 .paths
                 .extend([desired.unit.path.clone(), desired.wanted.0.clone()]);
             request.disks.extend(desired.data.iter().cloned());
-            let signs = desired.guards.iter().map(|guard| guard.sign.clone());
-            request.markers.extend(signs);
+            let guards = desired.guards.iter().map(|guard| guard.sign.clone());
+            request.markers.extend(guards);
             // Those of the first instance too: which one that is is known only after the records are read.
             let role = context.catalogue.role(&id.service, &id.role);
             let state = paths.unit(&desired.member.unit);
@@ -138,8 +138,7 @@ fn request(context: &Context<'_>, name: &HostName) -> FactsRequest {
                 .markers
                 .extend(once.map(|once| once_marker(&state, &once.name)));
             if role.is_some_and(|role| role.rolling.drain.is_some()) {
-                let moves = [DRAIN, FILL].map(|name| once_marker(&state, name));
-                request.markers.extend(moves);
+                request.markers.extend(signs(&state));
             }
         }
     }

@@ -65,6 +65,8 @@ pub struct DesiredOnce {
     pub within: u64,
     /// Whether each data folder needs it.
     pub folders: bool,
+    /// Whether it is done once all members are ready.
+    pub late: bool,
     /// Whether it is done though it was done before.
     pub again: bool,
 }
@@ -333,6 +335,7 @@ impl Context<'_> {
                 marker: once_marker(state, &once.name),
                 within: once.within,
                 folders: once.folders,
+                late: once.late,
                 again: false,
             })
             .collect()

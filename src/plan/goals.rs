@@ -11,6 +11,7 @@ use crate::plan::model::{
 use crate::plan::packages;
 use crate::plan::paths::HostPaths;
 use crate::plan::planner::{Input, rolling_of, view_of};
+use crate::plan::waves::Draining;
 
 /// Seconds in which what is deleted with its data has to stop.
 const END_WITHIN: u64 = 30;
@@ -52,7 +53,7 @@ fn stops(input: Input<'_>, view: &View, selection: &Selection) -> Vec<Wave> {
             &mut waves,
             "stop",
             role,
-            batches(view, role, selection, change),
+            batches((input, view), role, selection, change),
         );
     }
     waves
@@ -71,7 +72,7 @@ pub fn start(input: Input<'_>, selection: &Selection) -> Plan {
             &mut waves,
             "start",
             role,
-            batches(&view, role, selection, change),
+            batches((input, &view), role, selection, change),
         );
         if let Some(wave) = waves
             .last_mut()
@@ -100,7 +101,7 @@ pub fn restart(input: Input<'_>, selection: &Selection) -> Plan {
             &mut waves,
             "restart",
             role,
-            batches(&view, role, selection, change),
+            batches((input, &view), role, selection, change),
         );
         if let (Some(wave), Some(rolling)) = (
             waves.get_mut(before),
@@ -331,29 +332,47 @@ fn runs(input: Input<'_>, member: &Member) -> bool {
 }
 
 fn batches(
-    view: &View,
+    (input, view): (Input<'_>, &View),
     role: &RoleView,
     selection: &Selection,
     change: impl Fn(&Member) -> Option<(UnitChange, String)>,
 ) -> Vec<Batch> {
     let batch = |member: &Member| {
         let (to, because) = change(member)?;
-        let step = Step::Unit {
-            unit: member.unit.clone(),
-            to,
-            within: role.stop_within,
-        };
         Some(Batch {
             host: member.id.host.clone(),
             instance: Some(member.id.clone()),
             because: vec![because],
-            steps: vec![step],
+            steps: unit_steps(input, member, (to, role.stop_within)),
         })
     };
     view.of_role(&role.role)
         .filter(|m| selection.takes(m))
         .filter_map(batch)
         .collect()
+}
+
+/// What is done with an instance's unit, and what moves off it before and back afterwards where it does not stay down.
+pub(super) fn unit_steps(
+    input: Input<'_>,
+    member: &Member,
+    (to, within): (UnitChange, u64),
+) -> Vec<Step> {
+    let unit = member.unit.clone();
+    let mut steps = vec![Step::Unit { unit, to, within }];
+    let facts = input.facts.get(&member.id.host);
+    let Some((one, facts)) = Draining::of(input.cluster, input.catalogue, member).zip(facts) else {
+        return steps;
+    };
+    match to {
+        UnitChange::Restart => {
+            steps.insert(0, one.drained());
+            steps.extend(one.filled());
+        }
+        UnitChange::Start if one.is_drained(facts) => steps.extend(one.filled()),
+        _ => {}
+    }
+    steps
 }
 
 fn empty(title: &str) -> Wave {

@@ -3,9 +3,10 @@
 use crate::id::HostName;
 use crate::plan::goals::chained;
 use crate::plan::model::{
-    Batch, Plan, ResourceChange, RoleRef, RoleView, Step, UnitChange, View, Wave,
+    Batch, Member, Plan, ResourceChange, RoleRef, RoleView, Step, UnitChange, View, Wave,
 };
 use crate::plan::planner::{Input, rolling_of, view_of};
+use crate::plan::waves::Draining;
 
 /// Stops what is on a host: first the gates of all its roles, with nothing touched yet; then one instance after
 /// another, those that need others first, each behind its gates again.
@@ -52,7 +53,7 @@ pub fn back(input: Input<'_>, host: &HostName) -> Plan {
     chained(input, view, waves)
 }
 
-/// The gates of a role before what is on a host is touched, and what is done then.
+/// The gates of a role before what is on a host is touched, and what is done then: what moves off it does so before.
 fn gated(
     input: Input<'_>,
     view: &View,
@@ -65,8 +66,14 @@ fn gated(
         None => format!("see {} whole before {host}", role.role),
         Some(_) => format!("stop {} on {host}", role.role),
     };
+    let stopped = |member: &Member| {
+        let to = to?;
+        let drained = Draining::of(input.cluster, input.catalogue, member).map(|one| one.drained());
+        Some(drained.into_iter().chain([unit(role, member, to)]))
+    };
+    let steps = |member: &Member| stopped(member).into_iter().flatten().collect();
     let why = "its host is maintained";
-    wave((view, role), host, (title, why), to).map(|wave| Wave {
+    wave((view, role), host, (title, why), steps).map(|wave| Wave {
         width: Some(1),
         before: rolling.before,
         within: rolling.within,
@@ -77,12 +84,25 @@ fn gated(
 fn started(input: Input<'_>, view: &View, role: &RoleView, host: &HostName) -> Option<Wave> {
     let rolling = rolling_of(input.catalogue, &role.role)?;
     let title = format!("start {} on {host}", role.role);
-    let to = Some(UnitChange::Start);
-    wave((view, role), host, (title, "its host is back"), to).map(|wave| Wave {
+    let steps = |member: &Member| {
+        let draining = Draining::of(input.cluster, input.catalogue, member).into_iter();
+        let filled = draining.flat_map(|one| one.filled());
+        let start = unit(role, member, UnitChange::Start);
+        [start].into_iter().chain(filled).collect()
+    };
+    wave((view, role), host, (title, "its host is back"), steps).map(|wave| Wave {
         ready: rolling.ready,
         within: rolling.within,
         ..wave
     })
+}
+
+fn unit(role: &RoleView, member: &Member, to: UnitChange) -> Step {
+    Step::Unit {
+        unit: member.unit.clone(),
+        to,
+        within: role.stop_within,
+    }
 }
 
 /// A wave over the instances of a role on a host; none where there are none.
@@ -90,21 +110,14 @@ fn wave(
     (view, role): (&View, &RoleView),
     host: &HostName,
     (title, why): (String, &str),
-    to: Option<UnitChange>,
+    steps: impl Fn(&Member) -> Vec<Step>,
 ) -> Option<Wave> {
     let here = view.of_role(&role.role).filter(|m| &m.id.host == host);
-    let step = |unit: &String| {
-        to.map(|to| Step::Unit {
-            unit: unit.clone(),
-            to,
-            within: role.stop_within,
-        })
-    };
     let batches = here.map(|member| Batch {
         host: host.clone(),
         instance: Some(member.id.clone()),
         because: vec![why.to_owned()],
-        steps: step(&member.unit).into_iter().collect(),
+        steps: steps(member),
     });
     let batches: Vec<Batch> = batches.collect();
     (!batches.is_empty()).then(|| Wave {

@@ -1,6 +1,7 @@
 //! From what should be and what is to what is to be done: pure, deterministic, no I/O.
 
 mod after;
+mod apart;
 pub mod asks;
 pub mod budget;
 pub mod check;
@@ -24,6 +25,7 @@ pub mod planner;
 mod previous;
 mod records;
 pub mod roll;
+pub mod room;
 mod shared;
 mod shell;
 pub mod show;

@@ -13,6 +13,7 @@ use crate::facts::{HostFacts, Record};
 use crate::id::{HostName, InstanceId, RoleName, ServiceName};
 use crate::inventory::{Cluster, Host};
 use crate::plan::after::after;
+use crate::plan::apart::apart;
 use crate::plan::budget::budgets;
 use crate::plan::check::{self, Check};
 use crate::plan::context::Context;
@@ -194,6 +195,7 @@ fn empty(legs: &[Leg<'_>], input: Input<'_>) -> Plan {
     };
     let placement = placement(last, input.catalogue, input.facts);
     let mut warnings = versions::warnings(then);
+    warnings.extend(apart(then, &placement, |words| &words.warns));
     warnings.extend(ways::warnings(input));
     let mut left = versions::told(then);
     left.extend(ways::told(input));
@@ -220,6 +222,7 @@ fn planned(
     let mut refused: Vec<Problem> = placement.refused.iter().map(Problem::new).collect();
     refused.extend(away(input, &placement));
     refused.extend(instead::refused(input, &placement));
+    refused.extend(apart(input, &placement, |words| &words.refuses));
     let passage = input.passage;
     refused.extend(passage.and_then(|passage| ways::resized(passage, &placement)));
     if !refused.is_empty() {
@@ -234,7 +237,7 @@ fn planned(
     if refused.is_empty() {
         refused.extend(versions::not_rolled(input)?);
     }
-    let stages = stages(&placement, input.catalogue);
+    let stages = stages(&placement, input.cluster, input.catalogue);
     let mut facts = Cow::Borrowed(input.facts);
     let mut warnings = Vec::new();
     for (n, stage) in stages.iter().enumerate() {
@@ -338,7 +341,11 @@ pub(super) fn desired(input: Input<'_>, context: &Context<'_>) -> Result<Vec<Des
     Ok(desired)
 }
 
-fn context<'a>(input: Input<'a>, placement: &'a Placement, trees: &Trees) -> Context<'a> {
+pub(super) fn context<'a>(
+    input: Input<'a>,
+    placement: &'a Placement,
+    trees: &Trees,
+) -> Context<'a> {
     Context {
         cluster: input.cluster,
         catalogue: input.catalogue,

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::catalogue::Catalogue;
-use crate::id::{InstanceId, RoleName};
+use crate::id::{InstanceId, RoleName, ServiceName};
+use crate::inventory::Cluster;
 use crate::plan::model::RoleRef;
 use crate::plan::place::Placement;
 
@@ -15,7 +16,8 @@ pub struct Stage {
     pub placement: Placement,
     /// The role that alone changes in it; none in the last one, which sees to everything.
     pub only: Option<RoleRef>,
-    /// Roles that are told in it who leaves; in the last one those that have been told, and forget it.
+    /// Roles that are told in it who leaves, its own where nobody else is; in the last one those that have been told,
+    /// and forget it.
     pub told: BTreeSet<RoleRef>,
 }
 
@@ -63,11 +65,11 @@ pub fn may_follow<T: Ord>(old: &BTreeSet<T>, new: &BTreeSet<T>) -> bool {
 
 /// The stages from what is to what is wanted, the last one being for all that may change at once.
 #[must_use]
-pub fn stages(wanted: &Placement, catalogue: &Catalogue) -> Vec<Stage> {
+pub fn stages(wanted: &Placement, cluster: &Cluster, catalogue: &Catalogue) -> Vec<Stage> {
     let mut stages: Vec<Stage> = Vec::new();
     let mut now = before(wanted);
     for role in roles(wanted) {
-        if let Some(stage) = told(wanted, &now, (catalogue, &role)) {
+        for stage in told(wanted, &now, (cluster, catalogue, &role)) {
             now = stage.after();
             stages.push(stage);
         }
@@ -112,18 +114,56 @@ pub fn stages(wanted: &Placement, catalogue: &Catalogue) -> Vec<Stage> {
     stages
 }
 
-/// The stage in which members of a role leave of whom others must know: together, after those that join, which take
-/// what they had.
+/// The stage in which members of a role leave of whom others must know; before it one each for those that leave of
+/// services which need this one: what they have open there would keep its members from giving it to others.
 fn told(
     wanted: &Placement,
     now: &Placement,
-    (catalogue, role): (&Catalogue, &RoleRef),
+    (cluster, catalogue, role): (&Cluster, &Catalogue, &RoleRef),
+) -> Vec<Stage> {
+    let words = catalogue.role(&role.service, &role.role);
+    let told = words.map_or(&[][..], |words| words.told());
+    if told.is_empty() || !wanted.leaving.iter().any(|(id, _)| role.is_of(id)) {
+        return Vec::new();
+    }
+    let of_service = |other: &RoleName| RoleRef {
+        service: role.service.clone(),
+        role: other.clone(),
+    };
+    let mut all = roles(wanted);
+    all.retain(|user| needs(cluster, &user.service, &role.service));
+    all.retain(|user| !one_by_one(catalogue, user) && !voting(catalogue, user));
+    let users = all.iter().rev().map(|user| (user, [user.clone()].into()));
+    let own = (role, told.iter().map(of_service).collect());
+    let (mut stages, mut now) = (Vec::new(), now.clone());
+    for leaving in users.chain([own]) {
+        if let Some(stage) = together(wanted, &now, leaving) {
+            now = stage.after();
+            stages.push(stage);
+        }
+    }
+    stages
+}
+
+/// Whether a service needs another one, or one that does.
+fn needs(cluster: &Cluster, service: &ServiceName, other: &ServiceName) -> bool {
+    let wanted = cluster.services.get(service);
+    let mut needed = wanted.into_iter().flat_map(|service| &service.needs);
+    needed.any(|need| need == other || needs(cluster, need, other))
+}
+
+/// The stage in which members of a role leave together, after those that join, which take what they had; none where
+/// none leaves.
+fn together(
+    wanted: &Placement,
+    now: &Placement,
+    (role, told): (&RoleRef, BTreeSet<RoleRef>),
 ) -> Option<Stage> {
-    let words = catalogue.role(&role.service, &role.role)?;
     let mut next = now.clone();
     next.leaving = wanted.leaving.clone();
-    next.leaving.retain(|(id, _)| role.is_of(id));
-    if words.told().is_empty() || next.leaving.is_empty() {
+    next.leaving
+        .retain(|one| role.is_of(&one.0) && now.instances.contains(one));
+    if next.leaving.is_empty() {
         return None;
     }
     next.instances.retain(|one| !next.leaving.contains(one));
@@ -133,14 +173,10 @@ fn told(
     let joining: Vec<_> = wanted.instances.iter().filter(joins).cloned().collect();
     let place = end_of(&next, role);
     next.instances.splice(place..place, joining);
-    let of_service = |other: &RoleName| RoleRef {
-        service: role.service.clone(),
-        role: other.clone(),
-    };
     Some(Stage {
         placement: next,
         only: Some(role.clone()),
-        told: words.told().iter().map(of_service).collect(),
+        told,
     })
 }
 

@@ -1,5 +1,6 @@
 // Written by sdtd: says whether the balancer is on, or switches it. `Balancer [on|off]` prints what it was;
-// `Balancer leaves HOST:PORT` marks a server that is to be given no regions any more.
+// `Balancer leaves HOST:PORT` marks a server that is to be given no regions any more, `Balancer stays HOST:PORT` one that is
+// to be given some again.
 
 import java.util.List;
 import java.util.stream.Collectors;
@@ -13,7 +14,7 @@ public class Balancer {
         try (var connection = ConnectionFactory.createConnection(HBaseConfiguration.create());
                 var admin = connection.getAdmin()) {
             if (words.length == 2) {
-                leaves(admin, words[1]);
+                marks(admin, words[0].equals("leaves"), words[1]);
                 return;
             }
             boolean was = words.length == 0 ? admin.isBalancerEnabled() : admin.balancerSwitch(words[0].equals("on"), true);
@@ -21,10 +22,16 @@ public class Balancer {
         }
     }
 
-    static void leaves(Admin admin, String at) throws Exception {
+    static void marks(Admin admin, boolean leaves, String at) throws Exception {
         List<ServerName> all = admin.getRegionServers().stream()
                 .filter(one -> one.getAddress().toString().equals(at)).collect(Collectors.toList());
-        admin.decommissionRegionServers(all, false);
-        System.out.println(all.isEmpty() ? "it does not serve" : "it leaves");
+        if (leaves) {
+            admin.decommissionRegionServers(all, false);
+        } else {
+            for (ServerName one : all) {
+                admin.recommissionRegionServer(one, List.of());
+            }
+        }
+        System.out.println(all.isEmpty() ? "it does not serve" : leaves ? "it leaves" : "it stays");
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sdtd::error::Kind;
+use sdtd::exec::Stop;
 use sdtd::exec::script::Places;
 use sdtd::id::HostName;
 use sdtd::lock::{Answer, Ask, LEASE, Owner, ask_all, take};
@@ -17,6 +18,7 @@ struct Bench {
     world: Arc<Mutex<World>>,
     fleet: Fleet,
     places: BTreeMap<HostName, Places>,
+    stop: Stop,
 }
 
 fn bench() -> Bench {
@@ -37,6 +39,7 @@ fn bench() -> Bench {
         world,
         fleet: Arc::new(fleet),
         places,
+        stop: Stop::default(),
     }
 }
 
@@ -67,7 +70,8 @@ impl Bench {
     }
 
     async fn take(&self, run: &str) -> Result<sdtd::lock::Guard, sdtd::error::Failure> {
-        take(&self.fleet, &self.places, run, Duration::ZERO).await
+        let how = (Duration::ZERO, &self.stop);
+        take(&self.fleet, &self.places, run, how).await
     }
 }
 
@@ -135,4 +139,25 @@ async fn unlock_takes_it_away_from_anybody() {
     let answers = ask_all(&bench.fleet, &bench.places, &Ask::Break).await;
     assert!(answers.iter().all(|(_, answer)| answer == &Ok(Answer::Yes)));
     assert!(bench.take("mine").await.is_ok());
+}
+
+/// Waits until a run was asked to end; a renewal is due every twenty seconds.
+async fn asked(stop: &Stop) {
+    let until = std::time::Instant::now() + Duration::from_secs(60);
+    while !stop.is_asked() && std::time::Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_run_whose_lock_is_in_other_hands_is_asked_to_end() {
+    let bench = bench();
+    let guard = bench.take("mine").await.unwrap();
+    bench.hold(&["h1"], &stranger(), 1);
+    bench.hold(&["h2"], &stranger(), 1);
+    asked(&bench.stop).await;
+    let lost = guard.lost().expect("two of three are another's").cause;
+    assert!(lost.contains("eve on elsewhere"), "{lost}");
+    guard.release().await;
+    assert_eq!(bench.held_by("h1").as_deref(), Some("other"));
 }

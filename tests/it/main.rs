@@ -17,6 +17,7 @@ mod docs;
 mod fan_out;
 mod golden;
 mod guide;
+mod hooks;
 mod hostile;
 mod init;
 mod lab;

@@ -1,12 +1,13 @@
 //! Changes of where replicas are, made.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
 use tokio::time::{Instant, sleep};
 
-use super::look::{arrived, look};
+use super::look::{Pending, arrived, look};
 use super::{Batch, Change, Throttle};
 use crate::driver::{Call, Spread};
 use crate::event::Problem;
@@ -103,17 +104,32 @@ async fn moved(client: &Client, batch: &Batch) -> Result<()> {
     }
 }
 
-/// Begins what has not begun. A controller that has much to do may answer too late: what it has begun all the same is seen
+/// Begins what has not begun, where as many copies are there as when that was planned: a plan may wait for an answer, or for
+/// the batches before this one, and somebody else gives a topic more copies meanwhile. A controller that has much to do may answer too late: what it has begun all the same is seen
 /// in the next look, and the rest is asked for again.
 async fn begin(client: &Client, batch: &Batch) -> Result<()> {
-    let what = || "not all moves have begun".to_owned();
+    // What the last look found to be otherwise than when this was planned.
+    let changed = Mutex::new(None);
+    let what = || match &*lock(&changed) {
+        Some(why) => format!("somebody else changed what was to be moved: {why}"),
+        None => "not all moves have begun".to_owned(),
+    };
     let ask = || async {
         let seen = look(client, &batch.moves).await?;
-        let missing = seen.pending.iter().filter(|p| !p.is_started());
-        let moves: Vec<Move> = missing.map(|p| Move::from(p.moved)).collect();
+        let missing = || seen.pending.iter().filter(|p| !p.is_started());
+        let strange = missing().find(|p| !p.is_as_planned());
+        *lock(&changed) = strange.map(Pending::why);
+        if strange.is_some() {
+            return Ok(None);
+        }
+        let moves: Vec<Move> = missing().map(|p| Move::from(p.moved)).collect();
         client.alter_reassignments(&moves).await.map(Some)
     };
     client.wait(BEGUN, what, ask).await
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One that was started a moment ago may be listed since its last life, and not answer yet.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::look::{Place, moving, places};
-use super::{Change, batched, by_topic};
+use super::{Change, batched, by_topic, targets};
 use crate::driver::{Answer, Call, Spread};
 use crate::event::Problem;
 use crate::id::InstanceId;
@@ -14,6 +14,7 @@ use crate::kafka::config::{FEW, MIN_ISR, Resource, Source};
 use crate::kafka::driver::{brokers, client, no_number, numbers, own_client, own_id};
 use crate::kafka::log_dirs::LogDir;
 use crate::kafka::metadata::{Metadata, Topic};
+use crate::kafka::outage::moved_by_others;
 use crate::kafka::reassign::Reassignment;
 use crate::kafka::spread::{self as planner, Broker, Moved, Obstacle, Partition};
 use crate::kafka::{Client, Error, Result};
@@ -61,17 +62,25 @@ pub async fn spread(
             .help(),
         ));
     }
+    // What somebody else moves would be limited, waited for and called off as if it were ours.
+    let foreign = foreign(&known, wanted);
+    if let Some(problem) = moved_by_others(&foreign, "more moves would meet these")
+        && (wanted.even || !wanted.leaving.is_empty())
+    {
+        return Err(problem);
+    }
     let partitions = partitions(&known, wanted);
     let outcome = planner::plan(&all_brokers(call, wanted, &known), &partitions, wanted.even)
         .map_err(|obstacles| problem(&obstacles))?;
-    let (mut before, after) = min_in_sync(&client, &known.metadata, &partitions).await?;
+    let (mut before, after) = min_in_sync(&client, (&known.metadata, wanted), &partitions).await?;
     if wanted
         .internal
         .is_some_and(|copies| usize::from(copies) > FEW)
     {
         before.extend(pinned(&client, &known.metadata, &partitions).await?);
     }
-    let moves = with_those_under_way(outcome.moves, &known);
+    let ours = known.under_way.iter().filter(|r| !foreign.contains(r));
+    let moves = with_those_under_way(outcome.moves, ours);
     let settle = by_topic(moves.iter());
     let batches = batched(moves, wanted.throttle)
         .into_iter()
@@ -81,6 +90,16 @@ pub async fn spread(
         changes.push(Change::Settle { partitions: settle });
     }
     Ok(changes.iter().map(|change| change.resource(call)).collect())
+}
+
+impl Known {
+    /// The bytes of a partition that a broker has on its disks.
+    pub(super) fn held(&self, broker: i32, place: Place<'_>) -> u64 {
+        let replicas = self.dirs.get(&broker).into_iter().flatten();
+        let replicas = replicas.flat_map(|dir| &dir.replicas);
+        let of = replicas.filter(|r| (r.topic.as_str(), r.partition) == place);
+        of.map(|r| r.size).sum()
+    }
 }
 
 pub(super) async fn known(client: &Client) -> Result<Known> {
@@ -216,16 +235,36 @@ fn partitions(known: &Known, wanted: &Spread) -> Vec<Partition> {
     all
 }
 
+/// What is being moved and neither a run that was cut off nor a number of copies that is kept here accounts for.
+fn foreign<'a>(known: &'a Known, wanted: &Spread) -> Vec<&'a Reassignment> {
+    let begun: Vec<&ResourceChange> = wanted.begun.iter().collect();
+    let ours = |r: &&Reassignment| {
+        wanted.replication.contains_key(&r.topic) || targets(&begun, r.place()).is_some()
+    };
+    known.under_way.iter().filter(|r| !ours(r)).collect()
+}
+
 /// How many copies are wanted, where that is said.
 fn copies(topic: &Topic, wanted: &Spread) -> Option<usize> {
     let named = wanted.replication.get(&topic.name).copied();
-    let copies = named.or(wanted.internal.filter(|_| topic.internal))?;
-    Some(usize::from(copies.max(1)))
+    let named = named.or(wanted.internal.filter(|_| topic.internal));
+    let had = topic.partitions.iter().map(|p| p.replicas.len()).max();
+    let raised = || raises(topic, wanted).then_some(had.max(wanted.at_least.map(usize::from)))?;
+    let copies = named.map(usize::from).or_else(raised)?;
+    Some(copies.max(1))
+}
+
+/// Whether nobody said how many copies a topic shall have, so that it gets as many as all have at least.
+fn raises(topic: &Topic, wanted: &Spread) -> bool {
+    wanted.at_least.is_some() && !topic.internal && !wanted.replication.contains_key(&topic.name)
 }
 
 /// The moves, from where replicas really are now; with what is under way and stays as it is: that is waited for.
-fn with_those_under_way(mut moves: Vec<Moved>, known: &Known) -> Vec<Moved> {
-    for r in &known.under_way {
+fn with_those_under_way<'a>(
+    mut moves: Vec<Moved>,
+    ours: impl Iterator<Item = &'a Reassignment>,
+) -> Vec<Moved> {
+    for r in ours {
         let same = |m: &&mut Moved| m.topic == r.topic && m.index == r.partition;
         match moves.iter_mut().find(same) {
             Some(moved) => moved.from = r.origin(),
@@ -241,7 +280,7 @@ fn with_those_under_way(mut moves: Vec<Moved>, known: &Known) -> Vec<Moved> {
     moves
 }
 
-fn problem(obstacles: &[Obstacle]) -> Problem {
+pub(super) fn problem(obstacles: &[Obstacle]) -> Problem {
     let causes: Vec<String> = obstacles.iter().map(Obstacle::to_string).collect();
     let mut help: Vec<&str> = obstacles.iter().map(Obstacle::help).collect();
     help.dedup();
@@ -252,16 +291,18 @@ fn problem(obstacles: &[Obstacle]) -> Problem {
 /// there are never fewer copies than must have a message.
 async fn min_in_sync(
     client: &Client,
-    metadata: &Metadata,
+    (metadata, wanted): (&Metadata, &Spread),
     partitions: &[Partition],
 ) -> std::result::Result<(Vec<Change>, Vec<Change>), Problem> {
     let changes = |t: &&Topic| {
         let mut own = partitions.iter().filter(|p| p.topic == t.name);
         own.any(|p| p.wanted != p.replicas.len())
     };
-    let topics = metadata.topics.iter().filter(changes).cloned().collect();
+    let topics = metadata.topics.iter().filter(changes).cloned();
+    let topics: Vec<Topic> = topics.collect();
+    let raised = |name: &str| topics.iter().any(|t| t.name == name && raises(t, wanted));
     let changing = Metadata {
-        topics,
+        topics: topics.clone(),
         ..Metadata::default()
     };
     let (mut before, mut after) = (Vec::new(), Vec::new());
@@ -278,7 +319,8 @@ async fn min_in_sync(
         };
         if topic == TRANSACTIONS && to < now {
             before.push(change(to));
-        } else if topic == TRANSACTIONS && to > now {
+        } else if to > now && (topic == TRANSACTIONS || raised(&topic)) {
+            // What is kept at few copies' min ISR would gain nothing by more of them.
             after.push(change(to));
         } else if now > copies {
             let shrinks = partitions

@@ -41,7 +41,18 @@ impl Pending<'_> {
         }
     }
 
-    fn why(&self) -> String {
+    /// Whether it has as many copies as when its move was planned, or as it shall have: else a plan that is no longer true
+    /// would take copies away. One that is being moved counts as it was before.
+    pub(super) fn is_as_planned(&self) -> bool {
+        let now = &self.state.partition.replicas;
+        let now = self
+            .under_way
+            .as_ref()
+            .map_or(now.len(), |r| r.origin().len());
+        now == self.moved.from.len() || now == self.moved.to.len()
+    }
+
+    pub(super) fn why(&self) -> String {
         let Some(r) = &self.under_way else {
             return self.state.to_string();
         };
@@ -57,7 +68,7 @@ impl Pending<'_> {
 
 impl Reassignment {
     /// The partition.
-    fn place(&self) -> Place<'_> {
+    pub(super) fn place(&self) -> Place<'_> {
         (&self.topic, self.partition)
     }
 

@@ -111,7 +111,13 @@ impl Change {
     /// Calls these changes off.
     #[must_use]
     pub fn call_off(of: &[ResourceChange]) -> Option<Self> {
-        let partitions = by_topic(batches(of).iter().flat_map(|b| &b.moves));
+        let mut partitions = by_topic(batches(of).iter().flat_map(|b| &b.moves));
+        // A run that was to call them off may have been cut off itself.
+        for before in of.iter().filter_map(Self::of) {
+            if let Self::CallOff { partitions: p, .. } = before {
+                partitions.extend(p);
+            }
+        }
         (!partitions.is_empty()).then(|| Self::CallOff {
             partitions,
             throttle: throttle_of(of),
@@ -208,7 +214,9 @@ fn throttle_of(of: &[ResourceChange]) -> Throttle {
     let throttle = |change: &ResourceChange| match Change::of(change)? {
         Change::Move(batch) => batch.throttle,
         // One that was to be swept, and may not have been.
-        Change::Limit(throttle) | Change::Sweep(throttle) => Some(throttle),
+        Change::Limit(throttle) | Change::Sweep(throttle) | Change::CallOff { throttle, .. } => {
+            Some(throttle)
+        }
         _ => None,
     };
     let mut all = Throttle::default();

@@ -1,12 +1,15 @@
 //! Replicas of brokers that start empty: they come back by themselves, at a limited speed where that is wanted.
 
-use super::ask::{Known, bytes_of, known};
+use std::collections::BTreeMap;
+
+use super::ask::{Known, bytes_of, known, problem};
 use super::look::moving;
 use super::{Batch, Change, by_topic, partitions, size};
 use crate::driver::{Call, Refilling};
 use crate::event::Problem;
+use crate::id::InstanceId;
 use crate::kafka::driver::{client, numbers, resource};
-use crate::kafka::spread::Moved;
+use crate::kafka::spread::{Broker, Moved, room};
 use crate::plan::{Member, ResourceChange};
 
 /// What brings back the replicas of these members: the limits that have to be on before they start, then the wait
@@ -17,6 +20,7 @@ use crate::plan::{Member, ResourceChange};
 pub async fn refill(
     call: Call<'_>,
     members: &[&Member],
+    free: &BTreeMap<InstanceId, u64>,
     throttle: Option<u64>,
 ) -> Result<Refilling, Problem> {
     let known = known(&client(call)).await?;
@@ -24,6 +28,19 @@ pub async fn refill(
     let moves = missing(&known, &ids);
     if moves.is_empty() {
         return Ok(Refilling::default());
+    }
+    let of_member = |member: &&Member| {
+        Some(Broker {
+            id: numbers(std::iter::once(*member)).pop()?,
+            unit: None,
+            leaving: false,
+            free: free.get(&member.id).copied(),
+        })
+    };
+    let brokers: Vec<Broker> = members.iter().filter_map(of_member).collect();
+    let obstacles = room(&brokers, &lacking(&known, &moves));
+    if !obstacles.is_empty() {
+        return Err(problem(&obstacles));
     }
     let settle = Change::Settle {
         partitions: by_topic(moves.iter()),
@@ -39,6 +56,18 @@ pub async fn refill(
         first: limit.iter().map(|limit| limit.resource(call)).collect(),
         then: vec![told, settle.resource(call)],
     })
+}
+
+/// The bytes that each broker lacks of what is moved to it: in a run that goes on, some have come already.
+fn lacking(known: &Known, moves: &[Moved]) -> BTreeMap<i32, u64> {
+    let mut lacking: BTreeMap<i32, u64> = BTreeMap::new();
+    for moved in moves {
+        for id in moved.added() {
+            let has = known.held(id, (&moved.topic, moved.index));
+            *lacking.entry(id).or_default() += moved.bytes.saturating_sub(has);
+        }
+    }
+    lacking
 }
 
 /// The replicas of these brokers, as moves to where they are: from the others alone.

@@ -34,6 +34,9 @@ type Replicas = BTreeMap<String, BTreeSet<String>>;
 pub struct Throttle {
     /// Bytes a second.
     pub rate: u64,
+    /// Other rates that earlier runs may have left on the same brokers.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub earlier: BTreeSet<u64>,
     /// The replicas that send slowly: those that there are.
     pub sending: Replicas,
     /// The replicas that fetch slowly: those that are new.
@@ -75,9 +78,13 @@ impl Throttle {
         self.sending.keys().chain(self.fetching.keys()).collect()
     }
 
-    /// This and another; they are of one plan, so of one rate.
+    /// This and a later one. Those of one plan have one rate; a run that was cut off may have had another.
     pub fn join(&mut self, other: Self) {
+        if !self.is_empty() && self.rate != other.rate {
+            self.earlier.insert(self.rate);
+        }
         self.rate = other.rate;
+        self.earlier.extend(other.earlier);
         self.brokers.extend(other.brokers);
         for (topic, replicas) in other.sending {
             self.sending.entry(topic).or_default().extend(replicas);
@@ -110,7 +117,7 @@ impl Throttle {
         self.lists(client, with).await
     }
 
-    /// Takes it off: our replicas from the topics' lists, our rate from the brokers.
+    /// Takes it off: our replicas from the topics' lists, our rates from the brokers.
     ///
     /// # Errors
     /// When a broker does not answer or refuses.
@@ -120,12 +127,13 @@ impl Throttle {
             Some(have.difference(ours).cloned().collect())
         };
         self.lists(client, without).await?;
-        let rate = self.rate.to_string();
+        let ours = self.earlier.iter().chain([&self.rate]);
+        let ours: BTreeSet<String> = ours.map(u64::to_string).collect();
         for broker in self.registered(client).await? {
             let changes: Vec<Alteration> = rates(client, broker)
                 .await?
                 .into_iter()
-                .filter(|(_, found)| found.as_ref().is_none_or(|f| f.is(&rate)))
+                .filter(|(_, found)| found.as_ref().is_none_or(|f| f.is_one_of(&ours)))
                 .map(|(key, _)| Alteration::Delete(key.to_owned()))
                 .collect();
             alter(client, &Resource::Broker(broker), &changes).await?;
@@ -185,8 +193,8 @@ struct Rate {
 }
 
 impl Rate {
-    fn is(&self, rate: &str) -> bool {
-        self.own && self.value.as_deref() == Some(rate)
+    fn is_one_of(&self, rates: &BTreeSet<String>) -> bool {
+        self.own && self.value.as_ref().is_some_and(|v| rates.contains(v))
     }
 }
 

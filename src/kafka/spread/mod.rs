@@ -7,7 +7,7 @@
 //! Rules, the first ones first:
 //! 1. A partition has as many copies as wanted, each on another broker that stays.
 //! 2. Copies are in as many failure units (racks, or hosts where no rack is named) as there are, when loads
-//!    are evened out; otherwise in no fewer than before.
+//!    are evened out; otherwise in no fewer than before: else nothing is moved.
 //! 3. When loads are evened out, every broker holds the floor or the ceiling of copies / brokers.
 //! 4. As few replicas as possible are copied. Where nothing leaves and no number of copies changes, and units
 //!    do not matter, that is the sum over all brokers of max(0, target - current).
@@ -30,7 +30,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use obstacle::Obstacle;
+pub use obstacle::{Obstacle, room};
 
 use board::Board;
 use flow::Edges;
@@ -135,7 +135,7 @@ pub fn plan(
     let mut lists = board.lists();
     leaders::even(&board, &mut lists, even);
     let outcome = outcome(&board, lists);
-    let obstacles = obstacle::room(brokers, &outcome);
+    let obstacles = room(brokers, &obstacle::incoming(&outcome.moves));
     if obstacles.is_empty() {
         Ok(outcome)
     } else {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Broker, Outcome, Partition};
+use super::{Broker, Moved, Partition};
 
 /// How many topics or partitions are named in one line.
 const NAMED: usize = 5;
@@ -20,6 +20,18 @@ pub enum Obstacle {
         /// How many brokers remain.
         brokers: usize,
         /// The topics, each with the copies wanted.
+        topics: Vec<String>,
+    },
+    /// Copies of topics would be in fewer racks or hosts than they are.
+    #[error(
+        "copies would be in fewer racks or hosts ({}) than now: {}",
+        units,
+        named(topics)
+    )]
+    TooFewUnits {
+        /// How many racks, or hosts without one, remain.
+        units: usize,
+        /// The topics, each with the racks or hosts that its copies are in.
         topics: Vec<String>,
     },
     /// A broker's disk can't take what would come.
@@ -50,6 +62,9 @@ impl Obstacle {
             Self::TooFewBrokers { .. } => {
                 "keep more brokers, or give these topics fewer copies first"
             }
+            Self::TooFewUnits { .. } => {
+                "keep a broker in each of them, give these topics fewer copies first, or name racks (`rack:` of a host) as they are now"
+            }
             Self::NoRoom { .. } => {
                 "make room on its disk (shorter retention, a larger disk), or add another broker"
             }
@@ -75,18 +90,16 @@ pub(super) fn before(brokers: &[Broker], partitions: &[Partition]) -> Vec<Obstac
         .filter(|b| !b.leaving)
         .map(|b| b.id)
         .collect();
-    let mut topics: BTreeMap<&str, usize> = BTreeMap::new();
-    for p in partitions.iter().filter(|p| p.wanted > staying.len()) {
-        let most = topics.entry(&p.topic).or_default();
-        *most = p.wanted.max(*most);
-    }
+    let wanted = partitions.iter().map(|p| (p, p.wanted));
+    let topics = above(wanted, staying.len());
     let mut found = Vec::new();
     if !topics.is_empty() {
-        let line = |(topic, wanted): (&str, usize)| format!("{topic} ({wanted})");
         found.push(Obstacle::TooFewBrokers {
             brokers: staying.len(),
-            topics: topics.into_iter().map(line).collect(),
+            topics,
         });
+    } else {
+        found.extend(too_few_units(brokers, partitions));
     }
     let mut offline: Vec<(&str, i32)> = partitions
         .iter()
@@ -103,15 +116,47 @@ pub(super) fn before(brokers: &[Broker], partitions: &[Partition]) -> Vec<Obstac
     found
 }
 
-/// Which disks can't take what would come: a fifth more than the bytes is asked for, since producers go on.
-pub(super) fn room(brokers: &[Broker], outcome: &Outcome) -> Vec<Obstacle> {
+/// Topics of which a partition has more of something than there will be, each with the most that one has.
+fn above<'a>(of: impl Iterator<Item = (&'a Partition, usize)>, remain: usize) -> Vec<String> {
+    let mut topics: BTreeMap<&str, usize> = BTreeMap::new();
+    for (p, count) in of.filter(|(_, count)| *count > remain) {
+        let most = topics.entry(&p.topic).or_default();
+        *most = count.max(*most);
+    }
+    let line = |(topic, most)| format!("{topic} ({most})");
+    topics.into_iter().map(line).collect()
+}
+
+/// Whether copies that are in racks or hosts of their own could not be so any more. A broker that nobody knows any more
+/// is in none.
+fn too_few_units(brokers: &[Broker], partitions: &[Partition]) -> Option<Obstacle> {
+    let of = |b: &'_ Broker| Some((b.id, b.unit.clone()?));
+    let unit_of: BTreeMap<i32, String> = brokers.iter().filter_map(of).collect();
+    let remain = brokers.iter().filter(|b| !b.leaving);
+    let units = remain.filter_map(|b| b.unit.as_ref());
+    let units = units.collect::<BTreeSet<_>>().len();
+    let kept = |p: &'_ Partition| {
+        let units = p.replicas.iter().filter_map(|id| unit_of.get(id));
+        p.wanted.min(units.collect::<BTreeSet<_>>().len())
+    };
+    let topics = above(partitions.iter().map(|p| (p, kept(p))), units);
+    (!topics.is_empty()).then_some(Obstacle::TooFewUnits { units, topics })
+}
+
+/// The bytes that come to each broker by moves.
+pub(super) fn incoming(moves: &[Moved]) -> BTreeMap<i32, u64> {
     let mut incoming: BTreeMap<i32, u64> = BTreeMap::new();
-    for moved in &outcome.moves {
+    for moved in moves {
         for id in moved.added() {
             let sum = incoming.entry(id).or_default();
             *sum = sum.saturating_add(moved.bytes);
         }
     }
+    incoming
+}
+
+/// Which disks can't take what would come: a fifth more than the bytes is asked for, since producers go on.
+pub fn room(brokers: &[Broker], incoming: &BTreeMap<i32, u64>) -> Vec<Obstacle> {
     let full = |b: &Broker| {
         let (free, incoming) = (b.free?, *incoming.get(&b.id)?);
         let asked = incoming.saturating_add(incoming / 5);

@@ -138,7 +138,9 @@ fn hold_the_rules(brokers: &[Broker], before: &[Partition], after: &[Partition],
             new.replicas.iter().all(|id| staying.contains(id)),
             "{name}: on one that leaves"
         );
-        let kept = units(brokers, &old.replicas).min(old.wanted).min(all_units);
+        let told = brokers.iter().all(|b| b.unit.is_some());
+        let kept = units(brokers, &old.replicas).min(old.wanted);
+        let kept = if told { kept } else { kept.min(all_units) };
         assert!(units(brokers, &new.replicas) >= kept, "{name}: fewer units");
         if even {
             let best = old.wanted.min(all_units);
@@ -157,10 +159,35 @@ fn lower_bound(brokers: &[Broker], before: &[Partition]) -> usize {
     loads.iter().enumerate().map(missing).sum()
 }
 
+/// What is decided; nothing where copies could no longer be in as many racks as they are, and only there.
+fn decided(brokers: &[Broker], before: &[Partition], even: bool) -> Option<Outcome> {
+    let left = units(brokers, &staying(brokers));
+    let lost = |p: &Partition| units(brokers, &p.replicas).min(p.wanted) > left;
+    let told = brokers.iter().all(|b| b.unit.is_some());
+    let lost = told && before.iter().any(lost);
+    match plan(brokers, before, even) {
+        Ok(outcome) => {
+            assert!(!lost, "{brokers:?}\n{before:?}");
+            Some(outcome)
+        }
+        Err(found) => {
+            assert!(
+                lost && matches!(found[..], [Obstacle::TooFewUnits { .. }]),
+                "{found:?}: {brokers:?}\n{before:?}"
+            );
+            None
+        }
+    }
+}
+
 fn even_out(chance: &mut Chance, kind: Kind) -> (Vec<Broker>, Vec<Partition>, Outcome) {
-    let brokers = brokers(chance, kind);
-    let before = partitions(chance, &brokers, kind);
-    let outcome = plan(&brokers, &before, true).unwrap();
+    let (brokers, before, outcome) = loop {
+        let brokers = brokers(chance, kind);
+        let before = partitions(chance, &brokers, kind);
+        if let Some(outcome) = decided(&brokers, &before, true) {
+            break (brokers, before, outcome);
+        }
+    };
     let after = after(&before, &outcome);
     hold_the_rules(&brokers, &before, &after, true);
     let again = plan(&brokers, &after, true).unwrap();
@@ -244,8 +271,10 @@ fn with_more_copies_than_units_the_gap_is_small() {
         if brokers.len() > 5 || exact::fewest(&brokers, &before).is_some() {
             continue;
         }
+        let Some(outcome) = decided(&brokers, &before, true) else {
+            continue;
+        };
         compared += 1;
-        let outcome = plan(&brokers, &before, true).unwrap();
         let loads = loads(&brokers, &after(&before, &outcome));
         let best = exact::tried(&brokers, &before);
         let got = (exact::uneven(&loads), outcome.replicas);
@@ -270,7 +299,9 @@ fn only_what_must_be_done_is_done() {
         };
         let brokers = brokers(&mut chance, kind);
         let before = partitions(&mut chance, &brokers, kind);
-        let outcome = plan(&brokers, &before, false).unwrap();
+        let Some(outcome) = decided(&brokers, &before, false) else {
+            continue;
+        };
         let after = after(&before, &outcome);
         hold_the_rules(&brokers, &before, &after, false);
         let staying = staying(&brokers);
@@ -395,6 +426,22 @@ fn obstacles_are_told_all_at_once() {
         "no broker leads velib-1",
     ];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn copies_are_not_brought_into_fewer_racks_than_they_are_in() {
+    let mut brokers = cluster(1..=4, &[3, 4]);
+    for (broker, rack) in brokers.iter_mut().zip(["a", "a", "b", "b"]) {
+        broker.unit = Some(rack.to_owned());
+    }
+    let told = |before: &[Partition]| plan(&brokers, before, false).map_err(|o| o[0].to_string());
+    let apart = told(&[partition(0, &[1, 3], 2)]);
+    assert_eq!(
+        apart.unwrap_err(),
+        "copies would be in fewer racks or hosts (1) than now: velib (2)"
+    );
+    // Those that were in one are not worse off, nor is a single copy.
+    assert!(told(&[partition(0, &[3, 4], 2), partition(1, &[4], 1)]).is_ok());
 }
 
 #[test]

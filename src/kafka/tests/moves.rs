@@ -7,6 +7,7 @@ use super::fake::Fake;
 use super::moving::{Sim, behaviour};
 use crate::driver::{Answer, Call, Driver, Outage, Spread, Stops};
 use crate::event::Problem;
+use crate::kafka::config::MIN_ISR;
 use crate::kafka::driver::KafkaDriver;
 use crate::plan::{Member, ResourceChange, View};
 use crate::transport::Dial;
@@ -70,15 +71,24 @@ impl Bench {
     /// Broker 3 leaves, at so many bytes a second.
     async fn planned(&self, throttle: Option<u64>) -> Vec<ResourceChange> {
         let wanted = Spread {
-            leaving: BTreeSet::from([self.view.members[2].id.clone()]),
             throttle,
-            ..Spread::default()
+            ..self.leaves()
         };
-        self.with("spread", async |call| {
-            KafkaDriver.spread(call, &wanted).await
-        })
-        .await
-        .unwrap()
+        self.spread(&wanted).await.unwrap()
+    }
+
+    fn leaves(&self) -> Spread {
+        Spread {
+            leaving: BTreeSet::from([self.view.members[2].id.clone()]),
+            ..Spread::default()
+        }
+    }
+
+    async fn spread(&self, wanted: &Spread) -> Result<Vec<ResourceChange>, String> {
+        let asked = self.with("spread", async |call| {
+            KafkaDriver.spread(call, wanted).await
+        });
+        asked.await.map_err(|problem| problem.cause)
     }
 
     async fn make(&self, change: &ResourceChange) -> Result<(), String> {
@@ -228,7 +238,11 @@ async fn what_is_half_done_goes_on() {
     bench.set("topic velib", SENDING, "1:2,1:3,2:3");
     bench.set("broker 2", SENDING_RATE, "1048576");
     // What is under way counts as decided, and is waited for.
-    let again = bench.planned(None).await;
+    let begun = Spread {
+        begun: changes.clone(),
+        ..bench.leaves()
+    };
+    let again = bench.spread(&begun).await.unwrap();
     assert!(
         again[0].text.contains("velib-2 [3] -> [1]"),
         "{}",
@@ -237,6 +251,74 @@ async fn what_is_half_done_goes_on() {
     bench.make(&changes[0]).await.unwrap();
     assert!(!bench.did().iter().any(|line| line.starts_with("move")));
     assert_eq!(bench.limits(), BTreeMap::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_moves_is_not_taken_for_ours() {
+    let bench = Bench::new();
+    bench.stuck(("velib".to_owned(), 2), vec![1]);
+    let refused = bench.spread(&bench.leaves()).await.unwrap_err();
+    assert!(
+        refused.starts_with("somebody else moves replicas now") && refused.contains("velib-2"),
+        "{refused}"
+    );
+    let evened = Spread {
+        even: true,
+        ..Spread::default()
+    };
+    assert!(bench.spread(&evened).await.is_err());
+    // Another number of copies of one topic neither waits for it nor limits it.
+    let kept = Spread {
+        replication: [("other".to_owned(), 2)].into(),
+        ..Spread::default()
+    };
+    assert_eq!(bench.spread(&kept).await, Ok(Vec::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_is_no_longer_true_takes_no_copies_away() {
+    let bench = Bench::new();
+    let changes = bench.planned(None).await;
+    let place = ("velib".to_owned(), 2);
+    let mut sim = Sim::new();
+    sim.replicas.insert(place.clone(), vec![3, 1, 2]);
+    *bench.sim.lock().unwrap() = sim;
+    let refused = bench.make(&changes[0]).await.unwrap_err();
+    assert!(
+        refused.contains("somebody else changed what was to be moved: velib-2"),
+        "{refused}"
+    );
+    assert_eq!(bench.sim.lock().unwrap().replicas[&place], [3, 1, 2]);
+    assert!(!bench.did().iter().any(|line| line.starts_with("move")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn topics_that_nobody_names_get_as_many_copies_as_all_have_at_least() {
+    let bench = Bench::new();
+    bench.set("topic velib", MIN_ISR, "1");
+    let more = Spread {
+        at_least: Some(3),
+        ..Spread::default()
+    };
+    for change in bench.spread(&more).await.unwrap() {
+        bench.make(&change).await.unwrap();
+    }
+    let copies = |n: i32| {
+        let sim = bench.sim.lock().unwrap();
+        sim.replicas[&("velib".to_owned(), n)].len()
+    };
+    assert_eq!((copies(1), copies(2)), (3, 3));
+    let min_isr = format!("topic velib: {MIN_ISR}=2");
+    assert!(bench.did().contains(&min_isr));
+    // What the inventory names has what it says there.
+    let named = Spread {
+        replication: [("velib".to_owned(), 2)].into(),
+        ..more
+    };
+    for change in bench.spread(&named).await.unwrap() {
+        bench.make(&change).await.unwrap();
+    }
+    assert_eq!((copies(1), copies(2)), (2, 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -295,6 +377,11 @@ async fn what_is_under_way_is_called_off_and_swept() {
     let off = bench
         .with("spread", async |call| KafkaDriver.call_off(call, &changes))
         .await;
+    // One that was cut off itself is called off again.
+    let off = [off.unwrap()];
+    let off = bench
+        .with("spread", async |call| KafkaDriver.call_off(call, &off))
+        .await;
     bench.make(&off.unwrap()).await.unwrap();
     assert_eq!(bench.limits(), left);
     assert!(bench.did().contains(&"call off velib-2".to_owned()));
@@ -319,6 +406,28 @@ async fn sweeping_takes_off_what_the_changes_name() {
     bench.set("broker 1", SENDING_RATE, "1048576");
     bench.make(&sweep.unwrap()).await.unwrap();
     assert_eq!(bench.limits(), BTreeMap::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rates_of_all_runs_that_were_cut_off_are_swept() {
+    let bench = Bench::new();
+    let (first, second) = (
+        bench.planned(Some(2000)).await,
+        bench.planned(Some(8000)).await,
+    );
+    // The second was cut off before it could sweep what the first had left.
+    let sweep = async |of: &[ResourceChange]| {
+        let of = of.to_vec();
+        let sweep = bench.with("spread", async |call| KafkaDriver.sweep(call, &of));
+        sweep.await.expect("limits")
+    };
+    let left = [vec![sweep(&first).await], second].concat();
+    bench.set("broker 1", SENDING_RATE, "2000");
+    bench.set("broker 2", SENDING_RATE, "8000");
+    bench.set("broker 3", SENDING_RATE, "77");
+    bench.make(&sweep(&left).await).await.unwrap();
+    let somebodys = BTreeMap::from([(format!("broker 3 {SENDING_RATE}"), "77".to_owned())]);
+    assert_eq!(bench.limits(), somebodys);
 }
 
 #[tokio::test(start_paused = true)]
@@ -442,7 +551,9 @@ async fn one_that_starts_empty_is_filled_again_at_a_limited_speed() {
     let refilled = async |throttle| {
         let members = [&bench.view.members[1]];
         let of = bench.with("spread", async |call| {
-            KafkaDriver.refill(call, &members, throttle).await
+            KafkaDriver
+                .refill(call, &members, &BTreeMap::new(), throttle)
+                .await
         });
         of.await.unwrap()
     };

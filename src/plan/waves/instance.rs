@@ -1,12 +1,13 @@
 //! What one instance needs, and what that asks of it while it runs.
 
 use super::{Kind, Waves, own_file, root_owner};
+use crate::catalogue::Role;
 use crate::catalogue::descriptor::OnChange;
 use crate::facts::HostFacts;
 use crate::plan::compare::Steps;
-use crate::plan::desired::{Desired, DesiredFile, knows_too_few};
+use crate::plan::desired::{Desired, DesiredFile, DesiredOnce, knows_too_few};
 use crate::plan::live::{Differs, Print, differs, kept_as};
-use crate::plan::model::{Step, UnitChange};
+use crate::plan::model::{Batch, RoleRef, Step, UnitChange, Wave};
 use crate::plan::paths::HostPaths;
 use crate::plan::versions::held_keys;
 
@@ -97,7 +98,7 @@ impl Waves<'_> {
         let id = &one.member.id;
         let joins = self.anew.contains(id) || self.stage.placement.joining.contains(id);
         let joins = joins.then(|| (JOINS.to_owned(), "1".to_owned()));
-        for once in &one.once {
+        for once in one.once.iter().filter(|once| !once.late) {
             let again = once.again || self.anew.contains(&one.member.id);
             match (facts.markers.contains(&once.marker), again) {
                 (true, false) => {
@@ -111,21 +112,42 @@ impl Waves<'_> {
                 }),
                 (false, _) => {}
             }
-            steps.steps.push(Step::Once {
-                name: once.name.clone(),
-                hook: once.hook.clone(),
-                marker: once.marker.clone(),
-                user: one.member.user.clone(),
-                env: one
-                    .member
-                    .env
-                    .clone()
-                    .into_iter()
-                    .chain(joins.clone())
-                    .collect(),
-                within: once.within,
-            });
+            let mut step = once_step(one, once);
+            if let Step::Once { env, .. } = &mut step {
+                env.extend(joins.clone());
+            }
+            steps.steps.push(step);
         }
+    }
+
+    /// What members do once as soon as all of them are ready. A run that was cut off before leaves it to the next one.
+    pub(super) fn late(&mut self, role: &RoleRef, words: &Role) {
+        if self.stage.only.is_some() {
+            return;
+        }
+        let mut batches = Vec::new();
+        for one in self.desired.iter().filter(|one| role.is_of(&one.member.id)) {
+            let id = &one.member.id;
+            let Some(facts) = self.context.facts.get(&id.host) else {
+                continue;
+            };
+            let lacks = |once: &&DesiredOnce| once.late && !facts.markers.contains(&once.marker);
+            let steps: Vec<Step> = one
+                .once
+                .iter()
+                .filter(lacks)
+                .map(|once| once_step(one, once))
+                .collect();
+            batches.extend((!steps.is_empty()).then(|| Batch {
+                host: id.host.clone(),
+                instance: Some(id.clone()),
+                because: vec!["it is new".to_owned()],
+                steps,
+            }));
+        }
+        let wave = self.role_wave(role, words, Kind::Tidy, batches);
+        let title = format!("complete {role}");
+        self.push_role(role, Wave { title, ..wave }, None);
     }
 
     fn unit_steps(
@@ -202,5 +224,17 @@ impl Waves<'_> {
             true => Kind::Live,
             false => Kind::Tidy,
         }
+    }
+}
+
+/// A step that an instance does once.
+fn once_step(one: &Desired, once: &DesiredOnce) -> Step {
+    Step::Once {
+        name: once.name.clone(),
+        hook: once.hook.clone(),
+        marker: once.marker.clone(),
+        user: one.member.user.clone(),
+        env: one.member.env.clone(),
+        within: once.within,
     }
 }

@@ -271,6 +271,8 @@ impl Waves<'_> {
         for one in leaving {
             let mut batch =
                 self.unit_batch(one, UnitChange::Stop, "it is no longer wanted".to_owned());
+            let left = self.draining(one).and_then(|one| one.left());
+            batch.steps.splice(0..0, left);
             batch.steps.extend(self.taken_off(one));
             batches.push(batch);
         }

@@ -11,7 +11,7 @@ mod memory;
 mod passage;
 mod voters;
 
-pub use drain::{DRAIN, FILL};
+pub use drain::{Draining, signs};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -348,6 +348,7 @@ impl<'a> Waves<'a> {
             self.push_role(role, wave, ahead);
         }
         self.moves_after(role);
+        self.late(role, words);
         self.leave(role, words);
         Ok(())
     }

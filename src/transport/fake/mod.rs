@@ -248,6 +248,9 @@ impl Fake {
             match fault {
                 Some(FaultKind::LostBefore) => return Err(broken()),
                 Some(FaultKind::Fails) => {
+                    if let Some(state) = world.hosts.get_mut(&self.host) {
+                        state.begun(step);
+                    }
                     tell(
                         first + offset,
                         StepAnswer::Failed(vec!["a fault was asked for".to_owned()]),
@@ -262,7 +265,13 @@ impl Fake {
             let Some(state) = world.hosts.get_mut(&self.host) else {
                 return Err(broken());
             };
-            let answer = refused.unwrap_or_else(|| state.step(places, step));
+            let answer = match refused {
+                Some(answer) => {
+                    state.begun(step);
+                    answer
+                }
+                None => state.step(places, step),
+            };
             if let (Step::Unit { unit, to, .. }, Some(starter)) = (step, starter)
                 && matches!(to, UnitChange::Start | UnitChange::Restart)
             {

@@ -73,11 +73,8 @@ impl FakeState {
                 self.links.insert(path.clone(), to.clone());
             }
             Step::Once { marker, .. } => {
-                let file = FileFact {
-                    text: String::new(),
-                    mode: "0644".to_owned(),
-                    owner: who(&None),
-                };
+                self.files.remove(&format!("{marker}.begun"));
+                let file = empty(who(&None));
                 return changed(self.files.insert(marker.clone(), file).is_none());
             }
             Step::Unit { unit, to, .. } => self.unit(places, unit, *to),
@@ -87,6 +84,16 @@ impl FakeState {
             }
         }
         StepAnswer::Changed
+    }
+
+    /// A step that is done once and fails leaves word that it was begun.
+    pub(super) fn begun(&mut self, step: &Step) {
+        if let Step::Once { marker, .. } = step
+            && !self.files.contains_key(marker)
+        {
+            let file = empty("root".to_owned());
+            self.files.insert(format!("{marker}.begun"), file);
+        }
     }
 
     /// The one kernel setting that is known here.
@@ -180,5 +187,14 @@ fn changed(yes: bool) -> StepAnswer {
         StepAnswer::Changed
     } else {
         StepAnswer::Ok
+    }
+}
+
+/// A file that says all by being there.
+fn empty(owner: String) -> FileFact {
+    FileFact {
+        text: String::new(),
+        mode: "0644".to_owned(),
+        owner,
     }
 }

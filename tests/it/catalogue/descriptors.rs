@@ -81,14 +81,24 @@ fn named(descriptor: &Descriptor) -> BTreeSet<String> {
         names.extend(role.files.iter().map(|file| file.template.clone()));
         names.extend(role.once.iter().map(|once| once.hook.clone()));
         let drain = role.rolling.drain.iter();
-        names.extend(drain.flat_map(|drain| [drain.hook.clone(), drain.fill.clone()]));
-        let all = probes(role).into_iter().chain(&descriptor.verify);
-        names.extend(all.filter_map(|probe| match probe {
-            Probe::Exec { hook, .. } => Some(hook.clone()),
-            _ => None,
+        names.extend(drain.flat_map(|drain| {
+            let both = [&drain.hook, &drain.fill];
+            both.into_iter().chain(&drain.leaves).cloned()
         }));
+        let all = probes(role).into_iter().chain(&descriptor.verify);
+        names.extend(all.flat_map(hooks));
     }
     names
+}
+
+/// The hooks of a question.
+fn hooks(probe: &Probe) -> Vec<String> {
+    match probe {
+        Probe::Exec { hook, .. } => vec![hook.clone()],
+        Probe::AnyOf(any) => any.iter().flat_map(hooks).collect(),
+        Probe::Others(asks) | Probe::Some { asks, .. } => hooks(asks),
+        _ => Vec::new(),
+    }
 }
 
 /// The lock files and folders of a package, by version.

@@ -161,7 +161,7 @@ impl Lab {
         command.args([&path, host, "sudo", "-n", "sh", "-c"]);
         command.arg(format!("'{}'", text.replace('\'', r"'\''")));
         command.stdin(Stdio::null());
-        run_for(&mut command, 60)
+        run_for(&mut command, 180)
     }
 
     /// How many bytes have come to a host over its link.

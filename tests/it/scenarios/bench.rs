@@ -158,6 +158,8 @@ impl Bench {
             .with_packages(self.packages.path())
             .offline();
         let flow = Flow {
+            cancel: false,
+            copies: None,
             cluster,
             catalogue: self.catalogue.clone(),
             fleet,

@@ -253,6 +253,7 @@ impl Driver for FakeDriver {
         &self,
         call: Call<'_>,
         members: &[&Member],
+        _: &BTreeMap<InstanceId, u64>,
         throttle: Option<u64>,
     ) -> Result<Refilling, Problem> {
         let ids: Vec<String> = members.iter().map(|m| m.id.to_string()).collect();

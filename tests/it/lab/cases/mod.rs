@@ -19,6 +19,7 @@ mod kraft;
 mod lost;
 mod maintain;
 mod migrate;
+mod moves;
 mod quorum;
 mod reach;
 mod removed;
@@ -47,7 +48,7 @@ pub const LONG: &[(&str, u32)] = &[
     ("lost", 1),
     ("replace", 3),
     ("maintain", 4),
-    ("drills", 4),
+    ("moves", 3),
     ("keep-data", 2),
     ("removed-host", 2),
     ("grow", 5),
@@ -64,7 +65,6 @@ pub const LONG: &[(&str, u32)] = &[
     ("interrupt", 2),
     ("kills", 3),
     ("changes", 3),
-    ("killed", 4),
 ];
 
 /// All of them.
@@ -93,6 +93,7 @@ pub const ALL: &[Case] = &[
     ("replace", replace::replace),
     ("maintain", maintain::maintain),
     ("drills", drills::drills),
+    ("moves", moves::moves),
     ("keep-data", end::keep_data),
     ("removed-host", removed::removed),
     ("grow", grow::grow),

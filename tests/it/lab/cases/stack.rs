@@ -14,6 +14,8 @@ use crate::lab::say;
 
 /// A client of HBase: upstream's shell is in no Maven repository.
 const ROWS: &str = include_str!("Rows.java");
+/// How many files are kept in HDFS.
+const FILES: usize = 4;
 /// The longest that anybody may wait for a page.
 const WITHIN: Duration = Duration::from_secs(5);
 
@@ -40,11 +42,21 @@ pub fn stack(lab: &mut Lab) -> Done {
     let names = with(lab, "hdfs-namenode");
     let formatted = lab.on(names, "cat /var/lib/hdfs/namenode/current/VERSION");
     rows(lab, "pi1", "put 0 2000");
-    file(lab, "pi1", "-put - /checked", Some("seq 1 200000"));
+    for n in 0..FILES {
+        file(
+            lab,
+            "pi1",
+            &format!("-put - /checked-{n}"),
+            Some("seq 1 200000"),
+        );
+    }
     assert!(all_answer(&HOSTS), "a page is missing");
     started_through_a_kill(lab, &laptop, &path);
 
     rolled(lab, &laptop);
+    let path = inventory(&laptop, 11);
+    scaled(lab, &laptop, &path);
+    replaced(lab, &laptop, &path);
     for host in hosts_to_lose(names) {
         lost(lab, &laptop, &path, host);
     }
@@ -109,7 +121,7 @@ fn started_through_a_kill(lab: &Lab, laptop: &Laptop, path: &Path) {
     laptop.run(&["deploy", text(path), "--yes"]).expect(0);
     laptop.expect_settled(path);
     rows(lab, "pi1", "check 0 2000");
-    file(lab, "pi1", "-cat /checked", None);
+    files(lab, "pi1");
 }
 
 /// Whether a NameNode is up and not open yet.
@@ -175,6 +187,59 @@ fn rolled(lab: &Lab, laptop: &Laptop) {
     assert_eq!(before.trim(), "on");
 }
 
+/// Region servers and DataNodes go and come, one of each, while a client writes: nothing is lost, regions and blocks are
+/// elsewhere first.
+fn scaled(lab: &Lab, laptop: &Laptop, path: &Path) {
+    writes(lab, "pi1", 8_000_000);
+    for (n, was) in [("4", "5"), ("5", "4")] {
+        let words = ["scale", text(path), "--yes"];
+        let numbers = ["--datanodes", n, "--regionservers", n];
+        let ran = laptop.run(&[&words[..], &numbers].concat()).expect(0);
+        let took = ran.took.as_secs_f64();
+        say(&format!("stack: from {was} of each to {n} in {took:.1} s"));
+        laptop.expect_settled(path);
+        let there = HOSTS.iter().filter(|host| {
+            let sign = "systemctl is-active -q hbase-regionserver hdfs-datanode";
+            lab.try_on(host, sign).code == Some(0)
+        });
+        assert_eq!(there.count().to_string(), n);
+    }
+    let writer = wrote(lab, "pi1");
+    assert!(writer.contains(" failed 0 lost 0 "), "{writer}");
+    rows(lab, "pi1", "check 0 2000");
+    all_copies(lab, "pi1");
+}
+
+/// A board with a JournalNode and without a NameNode gets a new card.
+fn replaced(lab: &mut Lab, laptop: &Laptop, path: &Path) {
+    let unit = |name: &str| format!("test -e /etc/systemd/system/{name}.service");
+    let sign = format!(
+        "{} && ! {}",
+        unit("hdfs-journalnode"),
+        unit("hdfs-namenode")
+    );
+    let host = HOSTS
+        .into_iter()
+        .find(|host| lab.try_on(host, &sign).code == Some(0));
+    let Some(host) = host else {
+        say("stack: each JournalNode is beside a NameNode: none is replaced");
+        return;
+    };
+    lab.run(&["kill", host]);
+    super::replace::new_card(lab, host);
+    let ran = laptop
+        .run(&["replace", host, text(path), "--yes"])
+        .expect(0);
+    say(&format!(
+        "stack: {host} replaced in {:.1} s",
+        ran.took.as_secs_f64()
+    ));
+    laptop.expect_settled(path);
+    lab.on(host, "test -e /var/lib/hdfs/journalnode/*/current/VERSION");
+    rows(lab, host, "check 0 2000");
+    all_copies(lab, host);
+}
+
 /// A client that writes rows, from this number on, until it is told to end.
 fn writes(lab: &Lab, host: &str, first: u64) {
     let client = client(&format!("until /tmp/rows-stop {first}"));
@@ -206,8 +271,12 @@ fn lost(lab: &mut Lab, laptop: &Laptop, path: &Path, host: &str) {
     lab.run(&["kill", host]);
     let began = Instant::now();
     let page = pages_answer(&others, host);
-    served_again(lab, other, session + Duration::from_secs(60));
-    let rows = began.elapsed();
+    let rows = served_again(lab, other, began);
+    let most = session + Duration::from_secs(60);
+    assert!(
+        rows < most,
+        "HBase served its table after {rows:?} of {most:?}"
+    );
     whole(lab, other);
     say(&format!(
         "stack: {host} lost: the longest wait for a page {:.1} s, all rows of HBase after {:.1} s, all copies after {:.1} s",
@@ -253,48 +322,62 @@ fn pages_answer(others: &[&str], dead: &str) -> Duration {
     longest
 }
 
-/// How long ZooKeeper keeps the session of a server that is gone, at the most.
+/// How long ZooKeeper keeps the session of a region server that is gone: what that asks for, and no more than is given.
 fn session(lab: &Lab) -> Duration {
-    let file = "/etc/zookeeper/zoo.cfg";
-    let host = with(lab, "zookeeper-server");
-    let most = lab.on(host, &format!("sed -n 's/^maxSessionTimeout=//p' {file}"));
-    Duration::from_millis(most.trim().parse().expect("milliseconds"))
+    let number = |host: &str, script: &str| -> u64 {
+        lab.on(host, script).trim().parse().expect("milliseconds")
+    };
+    let most = "sed -n 's/^maxSessionTimeout=//p' /etc/zookeeper/zoo.cfg";
+    let most = number(with(lab, "zookeeper-server"), most);
+    let asked = r"sed -n 's|.*<name>zookeeper.session.timeout</name><value>\([0-9]*\)<.*|\1|p' /etc/hbase/regionserver/hbase-site.xml";
+    let asked = number(with(lab, "hbase-regionserver"), asked);
+    Duration::from_millis(most.min(asked))
 }
 
-/// HBase serves all of its table within this time.
-fn served_again(lab: &Lab, host: &str, within: Duration) {
-    let began = Instant::now();
+/// How long after this HBase serves all of its table.
+fn served_again(lab: &Lab, host: &str, since: Instant) -> Duration {
     while lab.try_on(host, &client("check 0 2000")).code != Some(0) {
-        assert!(began.elapsed() < within, "HBase does not serve its table");
+        assert!(
+            since.elapsed() < Duration::from_secs(300),
+            "HBase does not serve its table"
+        );
     }
+    since.elapsed()
 }
 
 /// A host was found to be dead, all files can be read, no block is missing, and all have their copies again.
 fn whole(lab: &Lab, host: &str) {
-    let hdfs = |words: &str| {
-        let script = format!("sh /etc/hdfs/client/run.sh hdfs {words}");
-        lab.try_on(host, &as_user("hdfs", &script)).code == Some(0)
-    };
-    let until = Instant::now() + Duration::from_secs(400);
-    let wait = |what: &str, words: &str| {
-        while !hdfs(words) {
-            assert!(Instant::now() < until, "{what}");
-            std::thread::sleep(Duration::from_secs(5));
-        }
-    };
-    wait(
+    let dead = "dfsadmin -report -dead | grep -q '^Dead datanodes (1)'";
+    hdfs_says(
+        lab,
+        host,
         "the NameNode does not list the host as dead",
-        "dfsadmin -report -dead | grep -q '^Dead datanodes (1)'",
+        dead,
     );
-    file(lab, host, "-cat /checked", None);
-    assert!(
-        hdfs("fsck / | grep -q '^ *Missing blocks:[^0-9]*0$'"),
-        "blocks are missing"
-    );
-    wait(
-        "copies are still missing",
-        "fsck / | grep -q 'Under-replicated blocks:.*0 (0.0 %)'",
-    );
+    all_copies(lab, host);
+}
+
+/// All files can be read, no block is missing, and all get their copies.
+fn all_copies(lab: &Lab, host: &str) {
+    files(lab, host);
+    let missing = "fsck / | grep -q '^ *Missing blocks:[^0-9]*0$'";
+    assert_eq!(hdfs(lab, host, missing), Some(0), "blocks are missing");
+    let under = "fsck / | grep -q 'Under-replicated blocks:.*0 (0.0 %)'";
+    hdfs_says(lab, host, "copies are still missing", under);
+}
+
+/// Waits until HDFS says something.
+fn hdfs_says(lab: &Lab, host: &str, otherwise: &str, words: &str) {
+    let until = Instant::now() + Duration::from_secs(400);
+    while hdfs(lab, host, words) != Some(0) {
+        assert!(Instant::now() < until, "{otherwise}");
+        std::thread::sleep(Duration::from_secs(5));
+    }
+}
+
+fn hdfs(lab: &Lab, host: &str, words: &str) -> Option<i32> {
+    let script = format!("sh /etc/hdfs/client/run.sh hdfs {words}");
+    lab.try_on(host, &as_user("hdfs", &script)).code
 }
 
 fn as_user(user: &str, script: &str) -> String {
@@ -322,6 +405,13 @@ fn client(words: &str) -> String {
          $JAVA -cp \"$JARS\" org.eclipse.jdt.internal.compiler.batch.Main -11 -nowarn Rows.java; fi && \
          $JAVA -Xmx128m -cp \"/tmp/rows:$CONF:$JARS\" Rows {words}"
     )
+}
+
+/// All files can be read, and are what was written.
+fn files(lab: &Lab, host: &str) {
+    for n in 0..FILES {
+        file(lab, host, &format!("-cat /checked-{n}"), None);
+    }
 }
 
 /// A file of HDFS, written from what a command prints or read with its sum.

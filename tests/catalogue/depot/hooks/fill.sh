@@ -1,0 +1,3 @@
+#!/bin/sh
+# Whether nothing is left on it.
+exit 0
