@@ -241,8 +241,8 @@ pub trait Driver: Send + Sync {
     /// What it means that members are stopped for a moment, one after another.
     ///
     /// # Errors
-    /// When the service answers what can't be understood; one that does not answer is no failure: then nobody is
-    /// served by it.
+    /// When the service does not say it however often it is asked, or answers what can't be understood. One that takes no
+    /// connection is no failure: nobody is served by it.
     async fn outage(&self, _call: Call<'_>, _stops: Stops<'_>) -> Result<Outage, Problem> {
         Ok(Outage::default())
     }

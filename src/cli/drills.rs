@@ -22,6 +22,14 @@ use crate::report::{Mark, count, took};
 /// Where a host keeps a fault while it lasts: gone with a restart of the host, as the fault is.
 const KEPT: &str = "/run/sdtd-drill";
 
+/// How much is allowed for.
+#[derive(Debug, Args)]
+struct SlackArg {
+    /// How many times as long as a drill says writes may pause: for machines that are slow, or do other things beside it.
+    #[arg(long, value_name = "N", default_value_t = 1, env = "SDTD_DRILL_SLACK", value_parser = clap::value_parser!(u32).range(1..=100))]
+    slack: u32,
+}
+
 /// The words of `drill run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -30,6 +38,8 @@ pub struct RunArgs {
     drill: String,
     #[command(flatten)]
     inventory: InventoryArg,
+    #[command(flatten)]
+    slack: SlackArg,
 }
 
 /// The words of `drill all`.
@@ -40,6 +50,8 @@ pub struct AllArgs {
     /// Only these, in this order (may be repeated).
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
+    #[command(flatten)]
+    slack: SlackArg,
 }
 
 /// A line of `drill list`, for programs.
@@ -87,7 +99,7 @@ pub fn list(global: &Global) -> Result<(), Failure> {
 pub async fn run(global: &Global, args: &RunArgs) -> Result<(), Failure> {
     let opened = open(global, &args.inventory)?;
     let drill = find(&opened.catalogue, &args.drill)?;
-    drills(global, opened, vec![drill]).await
+    drills(global, opened, (vec![drill], args.slack.slack)).await
 }
 
 /// Runs `sdtd drill all`.
@@ -102,7 +114,7 @@ pub async fn all(global: &Global, args: &AllArgs) -> Result<(), Failure> {
         let each = args.only.iter().map(|name| find(&opened.catalogue, name));
         each.collect::<Result<_, _>>()?
     };
-    drills(global, opened, found).await
+    drills(global, opened, (found, args.slack.slack)).await
 }
 
 fn usage(problem: Problem) -> Failure {
@@ -154,7 +166,11 @@ fn named(drill: &Drill) -> Result<(), Problem> {
     Err(Problem::new(cause).help("rename its file: letters, digits and `-`, 60 at the most"))
 }
 
-async fn drills(global: &Global, opened: Opened, drills: Vec<Drill>) -> Result<(), Failure> {
+async fn drills(
+    global: &Global,
+    opened: Opened,
+    (drills, slack): (Vec<Drill>, u32),
+) -> Result<(), Failure> {
     if global.ask_become_pass {
         let cause = "a drill starts other runs, and these can't ask for a password";
         let help = "allow the login user's sudo without a password while drills are made";
@@ -163,7 +179,7 @@ async fn drills(global: &Global, opened: Opened, drills: Vec<Drill>) -> Result<(
     let cluster = opened.loaded.cluster.name.to_string();
     let mut run = setup::begin(global, opened, "drill", Missing::Fatal).await?;
     let ground = match ground(global, &mut run).await {
-        Ok(ground) => ground,
+        Ok(ground) => Ground { slack, ..ground },
         Err(failure) => return Err(run.end(Some(failure), "no drill was begun").await),
     };
     let mut reports = Vec::new();
@@ -269,6 +285,7 @@ async fn ground(global: &Global, run: &mut Run) -> Result<Ground, Failure> {
         folder,
         run: run.id.clone(),
         lock_wait: Duration::from_secs(global.lock_wait.max(10)),
+        slack: 1,
         stop: run.flow.stop.clone(),
         events: run.events.clone(),
     })
@@ -342,7 +359,10 @@ fn row(report: &Report) -> Vec<String> {
                 .window
                 .map(|window| window.to.saturating_sub(window.from)),
         ),
-        pause(report.pause_ms),
+        match report.allowed_ms {
+            Some(most) => format!("{} of {}", pause(report.pause_ms), took(most)),
+            None => pause(report.pause_ms),
+        },
         pause(whole.max()),
         pause(report.whole_ms),
         match report.ended {

@@ -55,7 +55,7 @@ enum What {
         #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
         config: Vec<(String, String)>,
     },
-    /// Give a topic more partitions or other settings.
+    /// Give a topic more partitions, another number of copies, or other settings.
     Alter {
         /// The topic.
         name: String,
@@ -64,6 +64,9 @@ enum What {
         /// How many partitions; they only grow.
         #[arg(long)]
         partitions: Option<i32>,
+        /// How many copies of each: they are made or taken away while the topic is used.
+        #[arg(long, value_parser = clap::value_parser!(i16).range(1..))]
+        replication: Option<i16>,
         /// A setting (may be repeated).
         #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
         config: Vec<(String, String)>,
@@ -186,13 +189,15 @@ async fn work(global: &Global, what: &What, run: &mut Run) -> Result<(), Failure
         What::Alter {
             name,
             partitions,
+            replication,
             config,
             ..
         } => {
             let now = keeper.topic(name).await?;
             let topic = Topic {
                 partitions: partitions.unwrap_or(i32::try_from(now.partitions.len()).unwrap_or(1)),
-                replication: i16::try_from(now.replication).unwrap_or(1),
+                replication: replication
+                    .unwrap_or_else(|| i16::try_from(now.replication).unwrap_or(1)),
                 config: config.iter().cloned().collect(),
             };
             bring_about(global, run, &keeper, [(name.clone(), topic)].into()).await

@@ -16,6 +16,9 @@ use crate::exec::Stop;
 /// Messages a second, over all partitions.
 const RATE: &str = "200";
 const PARTITIONS: &str = "6";
+/// Where something shall be moved: more partitions, and bytes of a message.
+const MANY: &str = "12";
+const LARGE: &str = "5000";
 /// How long it may take until it goes on.
 const GOES_ON: Duration = Duration::from_secs(150);
 /// How long a load may take to end: what is on its way is waited for.
@@ -81,6 +84,31 @@ impl Tail {
     }
 }
 
+/// What a load's topic is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// As it should be.
+    Usual,
+    /// One partition that may lose what it acknowledged.
+    Loses,
+    /// So many copies, of messages large enough that it takes a moment to make another.
+    Copies(usize),
+}
+
+impl Kind {
+    fn words(self) -> Vec<String> {
+        match self {
+            Self::Usual => [PARTITIONS].map(str::to_owned).into(),
+            Self::Loses => ["1", "--may-lose"].map(str::to_owned).into(),
+            Self::Copies(copies) => {
+                let copies = copies.to_string();
+                let words = [MANY, "--size", LARGE, "--replication", &copies];
+                words.map(str::to_owned).into()
+            }
+        }
+    }
+}
+
 /// A load under way.
 pub struct Beside {
     child: Child,
@@ -90,19 +118,15 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// Begins a load on a topic, kept in a record; where all of it shall be lost, on one partition that lets that happen.
+    /// Begins a load on a topic, kept in a record.
     ///
     /// # Errors
     /// When the program can't be started.
-    pub fn start(own: &Own, topic: &str, record: &Path, loses: bool) -> Result<Self, Problem> {
+    pub fn start(own: &Own, topic: &str, record: &Path, kind: Kind) -> Result<Self, Problem> {
         let said = record.with_extension("said");
-        let mut fixed = vec!["drill", "load", "--rate", RATE, "--partitions"];
-        fixed.extend(if loses {
-            &["1", "--may-lose"][..]
-        } else {
-            &[PARTITIONS]
-        });
-        let mut words: Vec<std::ffi::OsString> = fixed.iter().map(Into::into).collect();
+        let fixed = ["drill", "load", "--rate", RATE, "--partitions"].map(str::to_owned);
+        let all = fixed.into_iter().chain(kind.words());
+        let mut words: Vec<std::ffi::OsString> = all.map(Into::into).collect();
         words.extend(["--topic".into(), topic.into(), "--record".into()]);
         words.extend([record.into(), own.inventory.clone().into()]);
         Ok(Self {

@@ -8,14 +8,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::beside::Beside;
+use super::beside::{Beside, Kind};
 use super::host::Site;
 pub use super::own::Own;
 use super::proof::{Seen, judge};
 use super::target::{self, candidates};
 use super::watch::{self, Watch};
 use super::words::{Drill, Fault};
-use super::{lose, restart, whole};
+use super::{lose, moving, restart, whole};
 use crate::catalogue::descriptor::DriverAction;
 use crate::drill::{Check, Verdict, Window};
 use crate::driver::Driver;
@@ -57,6 +57,8 @@ pub struct Ground {
     pub run: String,
     /// How long the lock is waited for.
     pub lock_wait: Duration,
+    /// How many times as long as a drill says writes may pause.
+    pub slack: u32,
     /// Whether the run shall end.
     pub stop: Stop,
     /// Whom it is told to.
@@ -94,6 +96,8 @@ pub struct Report {
     pub window: Option<Window>,
     /// The longest time from the fault on in which one partition had nothing acknowledged, in milliseconds.
     pub pause_ms: Option<u64>,
+    /// The longest that it might be, in milliseconds, where that is known.
+    pub allowed_ms: Option<u64>,
     /// How long the cluster took to be whole again after it, in milliseconds.
     pub whole_ms: Option<u64>,
     /// How long it all took, in milliseconds.
@@ -197,6 +201,7 @@ pub async fn make(ground: &Ground, drill: &Drill) -> Report {
             wrong: Vec::new(),
             window: None,
             pause_ms: None,
+            allowed_ms: None,
             whole_ms: None,
             took_ms: 0,
             topic,
@@ -204,7 +209,7 @@ pub async fn make(ground: &Ground, drill: &Drill) -> Report {
             verdict: None,
         },
     };
-    if let Some(reason) = unfit(ground, drill) {
+    if let Err(reason) = target::fit(ground, drill).await {
         making.report.ended = Ended::NotHere;
         ground.outcome(drill, "target", Outcome::Skipped { reason });
         return making.report;
@@ -216,17 +221,18 @@ pub async fn make(ground: &Ground, drill: &Drill) -> Report {
     report
 }
 
-/// Why a drill can't be made on this cluster at all.
-fn unfit(ground: &Ground, drill: &Drill) -> Option<String> {
-    let all = candidates(&ground.prober.view, drill);
-    let is_local = |m: &&Member| ground.places.get(&m.id.host).is_none_or(|p| p.pidfiles);
-    if all.is_empty() {
-        Some("this cluster has nobody whom it could be about".to_owned())
-    } else if drill.fault == Fault::CutNetwork && all.iter().all(is_local) {
-        Some("hosts that are folders of this machine have no network of their own".to_owned())
-    } else {
-        None
-    }
+/// How long writes may pause, in milliseconds, where the drill says it.
+fn allowed(drill: &Drill, slack: u32) -> Option<u64> {
+    let seconds = drill.expect.pause?;
+    Some(seconds.saturating_mul(1000).saturating_mul(slack.into()))
+}
+
+/// What is wrong with a pause that is longer than it may be.
+fn too_long(pause: Option<u64>, allowed: Option<u64>) -> Option<String> {
+    let (pause, allowed) = pause.zip(allowed).filter(|(pause, most)| pause > most)?;
+    Some(format!(
+        "writes paused for {pause} ms on a partition, and {allowed} ms are allowed"
+    ))
 }
 
 struct Making<'a> {
@@ -243,10 +249,13 @@ impl Making<'_> {
     async fn all(&mut self) -> Result<(), Problem> {
         let lock = self.ground.lock().await?;
         let begun = self.begin().await;
-        if begun.is_ok() && self.drill.fault == Fault::KillSdtd {
+        if begun.is_ok() && self.drill.fault.is_run() {
             // It is that run's turn to hold it.
             lock.release().await;
-            let broken = self.kill_run().await;
+            let broken = match self.drill.fault {
+                Fault::KillMove => self.kill_move().await,
+                _ => self.kill_run().await,
+            };
             let lock = self.ground.lock().await?;
             let done = match broken {
                 Ok(()) => self.after().await,
@@ -289,17 +298,21 @@ impl Making<'_> {
         }
         whole::wait(self.ground, WHOLE).await?;
         let (topic, record) = (&self.report.topic, &self.report.record);
-        let loses = self.drill.fault == Fault::Lose;
+        let kind = match self.drill.fault {
+            Fault::Lose => Kind::Loses,
+            Fault::KillMove => Kind::Copies(self.copies()?.0),
+            _ => Kind::Usual,
+        };
         let load = self
             .load
-            .insert(Beside::start(&self.ground.own, topic, record, loses)?);
+            .insert(Beside::start(&self.ground.own, topic, record, kind)?);
         load.goes_on(0, LEAST, &self.ground.stop).await?;
         self.ground.told(
             self.drill,
             "load",
             format!("acknowledged, on topic {topic}"),
         );
-        if self.drill.fault == Fault::KillSdtd {
+        if self.drill.fault.is_run() {
             return Ok(());
         }
         let target = target::choose(self.ground, self.drill, topic).await?;
@@ -346,6 +359,22 @@ impl Making<'_> {
         Ok(())
     }
 
+    /// How many copies the load's topic has first, and in the end.
+    fn copies(&self) -> Result<(usize, usize), Problem> {
+        moving::copies(candidates(&self.ground.prober.view, self.drill).len())
+    }
+
+    async fn kill_move(&mut self) -> Result<(), Problem> {
+        let from = now();
+        let said = self.report.record.with_extension("run");
+        let topic = (self.report.topic.as_str(), self.copies()?.1);
+        let moved = moving::killed(self.ground, self.drill, topic, &said).await;
+        self.report.window = Some(Window { from, to: now() });
+        self.report.target = Some(format!("topic {}", self.report.topic));
+        self.seen.moved = Some(moved?);
+        Ok(())
+    }
+
     /// The cluster whole again, writes going on, and the verdict.
     async fn after(&mut self) -> Result<(), Problem> {
         let ground = self.ground;
@@ -377,6 +406,9 @@ impl Making<'_> {
             let wrong = went_on.err().map(|problem| problem.cause);
             self.report.wrong.extend(wrong);
             self.report.pause_ms = load.pause(window.from);
+            self.report.allowed_ms = allowed(self.drill, ground.slack);
+            let long = too_long(self.report.pause_ms, self.report.allowed_ms);
+            self.report.wrong.extend(long);
         }
         load.end().await?;
         let check = Check {
@@ -452,5 +484,26 @@ impl Making<'_> {
             let help = "`sdtd topics delete` deletes it";
             ground.events.warn(text, Some(help));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_wrong_where_it_is_longer_than_the_drill_allows() {
+        let text = "title: t\ntarget: { roles: [mill.pump] }\ndo: kill\n";
+        let drill = |more: &str| Drill::read("d", "d.yaml", &format!("{text}{more}")).unwrap();
+        assert_eq!(allowed(&drill(""), 1), None);
+        let bound = drill("expect: { pause: 28 }");
+        assert_eq!(allowed(&bound, 1), Some(28_000));
+        assert_eq!(allowed(&bound, 3), Some(84_000));
+        assert_eq!(too_long(Some(28_000), Some(28_000)), None);
+        let told = "writes paused for 28001 ms on a partition, and 28000 ms are allowed";
+        assert_eq!(too_long(Some(28_001), Some(28_000)).as_deref(), Some(told));
+        // Where nothing was acknowledged after it, that is told as such.
+        assert_eq!(too_long(None, Some(28_000)), None);
+        assert_eq!(too_long(Some(99_000), None), None);
     }
 }

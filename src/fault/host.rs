@@ -47,6 +47,8 @@ pub type Processes = BTreeMap<String, Option<Process>>;
 pub struct Order {
     /// What happens.
     pub fault: Fault,
+    /// To which instance.
+    pub target: String,
     /// To which units.
     pub units: Vec<String>,
     /// The ports of these, where the network is cut.
@@ -68,10 +70,12 @@ impl Order {
             Fault::Pause => "pause",
             Fault::CutNetwork => "cut",
             Fault::PowerOff => "off",
-            Fault::KillSdtd | Fault::Lose => return None,
+            Fault::DiskFull => "disk",
+            Fault::KillSdtd | Fault::KillMove | Fault::Lose => return None,
         };
         let words: Vec<String> = match self.fault {
             Fault::CutNetwork => [&self.own, &self.others].map(|p| ports(p)).to_vec(),
+            Fault::DiskFull => [std::slice::from_ref(&self.target), &self.units].concat(),
             _ => self.units.clone(),
         };
         let words: Vec<String> = words.iter().map(|word| quote(word)).collect();
@@ -104,10 +108,11 @@ impl Site<'_> {
             String::new()
         };
         format!(
-            "dir={}\nid={}\nunits={}\n{}\n{call}\n",
+            "dir={}\nid={}\nunits={}\nstate={}\n{}\n{call}\n",
             quote(&self.dir),
             quote(id),
             quote(&units),
+            quote(&self.places.state),
             include_str!("host.sh")
         )
     }
@@ -145,6 +150,25 @@ impl Site<'_> {
         Ok(lines.iter().filter_map(|line| process(line)).collect())
     }
 
+    /// Whether the data of an instance have a disk of their own.
+    ///
+    /// # Errors
+    /// When the host can't be asked.
+    pub async fn has_disk(&self, instance: &str) -> Result<bool, Problem> {
+        let text = self.text("", &format!("own_disk {} || :", quote(instance)));
+        Ok(!self.run(&text, WITHIN).await?.is_empty())
+    }
+
+    /// How much room is left on a disk that is filled, in KiB; none where none is.
+    ///
+    /// # Errors
+    /// When the host can't be asked.
+    pub async fn room(&self) -> Result<Option<u64>, Problem> {
+        let lines = self.run(&self.text("", "left"), WITHIN).await?;
+        let left = lines.iter().find_map(|line| line.strip_prefix("@left "));
+        Ok(left.and_then(|left| left.parse().ok()))
+    }
+
     /// Begins a fault; what ends it is there first.
     ///
     /// # Errors
@@ -160,7 +184,9 @@ impl Site<'_> {
     /// What keeps the end of a fault and then begins it; a timer of so many seconds ends it by itself.
     fn beginning(&self, id: &str, order: &Order, timer: u64) -> Option<String> {
         let (begin, end) = order.call("begin").zip(order.call("end"))?;
-        let last = format!("turn \"$1\" || exit 0\n{end}\ncode=$?\nrm -rf \"$dir\"\nexit $code");
+        let last = format!(
+            "[ \"$1\" != hold ] || {{ hold \"$2\"; exit; }}\nturn \"$1\" || exit 0\n{end}\ncode=$?\nrm -rf \"$dir\"\nexit $code"
+        );
         let kept = self.text(id, &last);
         let call = format!("keep {timer} <<'{KEPT}' &&\n{kept}{KEPT}\n{begin}");
         Some(self.text(id, &call))
@@ -286,6 +312,7 @@ mod tests {
     fn order(fault: Fault, units: &[&str]) -> Order {
         Order {
             fault,
+            target: "log.broker@here".to_owned(),
             units: units.iter().map(|unit| (*unit).to_owned()).collect(),
             own: vec![9092, 2181],
             others: vec![9092],
@@ -394,6 +421,27 @@ mod tests {
             .begin("a", &order(Fault::KillSdtd, &["one"]))
             .await;
         assert!(none.unwrap_err().cause.contains("no fault of a host"));
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_the_host_needs_itself_is_not_filled() {
+        let host = Host::new().await;
+        let line = |id: &str| format!("{id} {}\n", host.folder.path().display());
+        std::fs::write(host.folder.path().join("held"), line("log.broker@here")).unwrap();
+        assert!(!host.site().has_disk("log.broker@here").await.unwrap());
+        let full = host
+            .site()
+            .begin("a", &order(Fault::DiskFull, &["one"]))
+            .await;
+        let cause = full.unwrap_err().cause;
+        assert!(cause.contains("have no disk of their own"), "{cause}");
+        assert_eq!(host.site().room().await.unwrap(), None);
+        assert!(host.site().lift().await.unwrap());
+        // Another one's folders are not its own; those of /proc are no disk of this host's.
+        let other = format!("log.broker@there /proc\n{}", line("log.broker@here"));
+        std::fs::write(host.folder.path().join("held"), other).unwrap();
+        assert!(!host.site().has_disk("log.broker@here").await.unwrap());
+        assert!(host.site().has_disk("log.broker@there").await.unwrap());
     }
 
     #[test]

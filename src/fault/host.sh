@@ -1,5 +1,5 @@
 # How a drill's fault is made on a host, kept there, and ended. $dir is where it is kept, $id tells it from others,
-# $units is where pid files are (nothing: systemd has the units).
+# $units is where pid files are (nothing: systemd has the units), $state where sdtd keeps what it knows of the host.
 export LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
 conf=sdtd-drill.conf
@@ -160,4 +160,69 @@ end_cut() {
   ! command -v nft >/dev/null || nft delete table inet sdtd_drill 2>/dev/null
   while ip -6 rule del pref "$pref" 2>/dev/null; do :; done
   while ip rule del pref "$pref" 2>/dev/null; do :; done
+}
+
+device() { for p; do stat -c %d "$p" 2>/dev/null; done; }
+
+# own_disk instance: its first folder of data on a disk that the host does not need itself
+own_disk() {
+  needed=" $(device / /boot /etc /usr /var /var/lib /var/log /var/tmp /tmp /run /home /root "$state" | tr '\n' ' ')"
+  while read -r of folder; do
+    [ "$of" = "$1" ] && d=$(device "$folder") && [ -n "$d" ] || continue
+    case "$needed" in *" $d "*) continue ;; esac
+    echo "$folder"
+    return
+  done <"$state/held"
+  return 1
+} 2>/dev/null
+
+free() { # folder: KiB
+  # shellcheck disable=SC2046
+  set -- $(df -Pk "$1" | tail -n 1)
+  echo "$4"
+}
+
+left() { [ ! -e "$dir/disk" ] || echo "@left $(free "$(cat "$dir/disk")")"; }
+
+# Takes all room that there is, again and again, by a file without a name: it goes with whoever has it open, be that by
+# a signal or with the power. $1 is the folder.
+hold() {
+  exec 9>>"$1/.sdtd-drill" && rm "$1/.sdtd-drill" || return 1
+  echo $$ >"$dir/holder"
+  until [ "$(cat "$dir/id" 2>/dev/null)" != "$id" ]; do
+    kib=$(free "$1")
+    if [ "$kib" -gt 0 ]; then
+      # At once where that can be; what is left of it, byte by byte.
+      fallocate -o "$(stat -L -c %s /proc/self/fd/9)" -l "${kib}k" /proc/self/fd/9 ||
+        dd if=/dev/zero bs=4k count="$((kib / 4 + 1))" >&9
+    fi
+    sleep 0.2
+  done
+}
+
+# begin_disk instance unit. Without fallocate no large disk is filled: that would take too long, and wear it
+begin_disk() {
+  folder=$(own_disk "$1") || { echo "the data of $1 have no disk of their own"; return 1; }
+  kib=$(free "$folder")
+  if [ "$kib" -gt 4194304 ] && ! command -v fallocate >/dev/null; then
+    echo "$folder: there is no fallocate, and $kib KiB are too many to be written"; return 1
+  fi
+  echo "$folder" >"$dir/disk"
+  if [ -z "$units" ] && command -v systemd-run >/dev/null; then
+    systemd-run --quiet --collect --unit="sdtd-drill-$id-disk" /bin/sh "$dir/end" hold "$folder" 2>&1 || return 1
+  else
+    setsid /bin/sh "$dir/end" hold "$folder" </dev/null >/dev/null 2>&1 &
+  fi
+  n=0
+  until [ -s "$dir/holder" ] && [ "$(free "$folder")" = 0 ]; do
+    [ $n -lt 100 ] || { echo "$folder does not fill up"; return 1; }
+    sleep 0.2; n=$((n + 1))
+  done
+}
+
+end_disk() { # instance unit
+  holder=$(cat "$dir/holder" 2>/dev/null)
+  [ -z "$holder" ] || kill -KILL -- "-$holder" 2>/dev/null
+  shift
+  end_kill "$@"
 }

@@ -165,6 +165,7 @@ impl<'a> Loss<'a> {
     async fn begin(&self, member: &Member, fault: Fault) -> Result<(), Problem> {
         let order = Order {
             fault,
+            target: member.id.to_string(),
             units: vec![member.unit.clone()],
             own: Vec::new(),
             others: Vec::new(),

@@ -11,6 +11,7 @@ mod beside;
 pub mod drill;
 pub mod host;
 mod lose;
+mod moving;
 mod own;
 pub mod proof;
 mod restart;

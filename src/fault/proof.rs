@@ -28,10 +28,14 @@ pub struct Seen {
     pub looks: u32,
     /// The most copies on the target that were seen out of sync.
     pub behind: usize,
+    /// The least room that was seen on its disk, in KiB.
+    pub room: Option<u64>,
     /// Who took over.
     pub moved_to: Option<String>,
     /// A run of sdtd that was killed.
     pub run: Option<KilledRun>,
+    /// A run of sdtd that was killed while data moved.
+    pub moved: Option<KilledMove>,
     /// How a loss was made, in words: each was waited for.
     pub lost: Vec<String>,
 }
@@ -43,6 +47,21 @@ pub struct KilledRun {
     pub alive: bool,
     /// How many members it had restarted.
     pub restarted: usize,
+    /// Of how many.
+    pub of: usize,
+    /// How the run after it ended.
+    pub again: Option<i32>,
+}
+
+/// A run of sdtd that was killed while data moved.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct KilledMove {
+    /// Whether it was under way when it was killed.
+    pub alive: bool,
+    /// Of how many partitions copies had begun to move.
+    pub begun: usize,
+    /// How many had all their copies, in sync, after the run after it.
+    pub done: usize,
     /// Of how many.
     pub of: usize,
     /// How the run after it ended.
@@ -113,11 +132,20 @@ pub fn judge(drill: &Drill, seen: &Seen) -> Proof {
     let mut proof = Proof::default();
     match drill.fault {
         Fault::KillSdtd => killed_run(&mut proof, seen.run.as_ref()),
+        Fault::KillMove => killed_move(&mut proof, seen.moved.as_ref()),
         Fault::Lose => proof.seen.clone_from(&seen.lost),
         Fault::CutNetwork => {
             let cause = "its port answered this machine before, and did not stop to answer";
             let closed = seen.was_open && seen.closed;
             proof.need(closed, "its port did not answer".to_owned(), cause);
+        }
+        Fault::DiskFull => {
+            let cause = match seen.room {
+                Some(room) => format!("{room} KiB were left on its disk"),
+                None => "how much room its disk had was not seen".to_owned(),
+            };
+            let told = "no room was left on its disk".to_owned();
+            proof.need(seen.room == Some(0), told, &cause);
         }
         Fault::Pause => units(&mut proof, seen, &seen.still, "stood still", "state T"),
         Fault::Kill | Fault::StopAndStart | Fault::PowerOff => {
@@ -187,14 +215,33 @@ fn killed_run(proof: &mut Proof, run: Option<&KilledRun>) {
         if run.alive { "went on" } else { "was over" }
     );
     proof.need(middle, told, &cause);
-    if run.again == Some(0) {
+    made_again(proof, run.again);
+}
+
+fn killed_move(proof: &mut Proof, run: Option<&KilledMove>) {
+    let none = KilledMove::default();
+    let run = run.unwrap_or(&none);
+    let (begun, done, of) = (run.begun, run.done, run.of);
+    let told = format!("it was killed when copies of {begun} of {of} partitions had begun to move");
+    let cause = "the run was over before it was killed, or nothing moved";
+    proof.need(run.alive && begun > 0, told, cause);
+    made_again(proof, run.again);
+    if done == of {
+        let told = format!("{of} partitions have their copies");
+        proof.seen.push(told);
+    } else {
+        let told = format!("{done} of {of} partitions have their copies");
+        proof.missing.push(told);
+    }
+}
+
+fn made_again(proof: &mut Proof, again: Option<i32>) {
+    if again == Some(0) {
         proof
             .seen
             .push("the run after it came to its end".to_owned());
     } else {
-        let how = run
-            .again
-            .map_or_else(|| "did not end".to_owned(), |c| format!("ended with {c}"));
+        let how = again.map_or_else(|| "did not end".to_owned(), |c| format!("ended with {c}"));
         let told = format!("the run after the one that was killed {how}");
         proof.missing.push(told);
     }
@@ -292,12 +339,47 @@ mod tests {
     }
 
     #[test]
+    fn a_full_disk_is_proven_by_room_that_is_not_there() {
+        let words = "do: disk-full\nseconds: 10";
+        let state = |room| Seen {
+            room,
+            ..seen(&[A, B])
+        };
+        assert_eq!(missing(words, &state(Some(0))), "");
+        assert!(missing(words, &state(Some(4))).contains("4 KiB were left on its disk"));
+        assert!(missing(words, &state(None)).contains("was not seen"));
+    }
+
+    #[test]
     fn another_one_must_have_taken_over_where_that_is_expected() {
         let words = "do: kill\nexpect: { moves: true }";
         let mut seen = seen(&[None, B]);
         assert!(missing(words, &seen).contains("nobody took over"));
         seen.moved_to = Some("mill.pump@b".to_owned());
         assert_eq!(missing(words, &seen), "");
+    }
+
+    #[test]
+    fn a_move_is_killed_once_it_has_begun_and_is_done_by_the_next_run() {
+        let run = |alive, begun, done, again| {
+            let moved = Some(KilledMove {
+                alive,
+                begun,
+                done,
+                of: 4,
+                again,
+            });
+            let seen = Seen {
+                moved,
+                ..Seen::default()
+            };
+            missing("do: kill-move", &seen)
+        };
+        assert_eq!(run(true, 4, 4, Some(0)), "");
+        assert!(run(true, 0, 4, Some(0)).contains("nothing moved"));
+        assert!(run(false, 4, 4, Some(0)).contains("the run was over"));
+        assert!(run(true, 4, 3, Some(0)).contains("3 of 4 partitions have their copies"));
+        assert!(run(true, 4, 4, Some(1)).contains("ended with 1"));
     }
 
     #[test]

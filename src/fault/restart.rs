@@ -83,7 +83,11 @@ pub async fn killed(
 }
 
 /// The same run, to its end.
-async fn again(ground: &Ground, words: &[OsString], said: &Path) -> Result<Option<i32>, Problem> {
+pub(super) async fn again(
+    ground: &Ground,
+    words: &[OsString],
+    said: &Path,
+) -> Result<Option<i32>, Problem> {
     let mut child = ground.own.start(words, said)?;
     let (began, mut awake) = (Instant::now(), Awake(Instant::now()));
     loop {
@@ -114,10 +118,10 @@ fn others(before: &Processes, now: &Processes) -> usize {
 }
 
 /// When every host was last asked for nothing: as no lock is held, nobody else does.
-struct Awake(Instant);
+pub(super) struct Awake(pub(super) Instant);
 
 impl Awake {
-    async fn keep(&mut self, ground: &Ground) -> Result<(), Problem> {
+    pub(super) async fn keep(&mut self, ground: &Ground) -> Result<(), Problem> {
         if self.0.elapsed() < AWAKE {
             return Ok(());
         }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::drill::Ground;
-use super::words::{Drill, Which};
+use super::words::{Drill, Fault, Which};
 use crate::event::Problem;
 use crate::plan::{Member, RoleRef, View};
 use crate::verify::Prober;
@@ -23,14 +24,50 @@ pub fn candidates<'a>(view: &'a View, drill: &Drill) -> Vec<&'a Member> {
     view.members.iter().filter(is_one).collect()
 }
 
+/// Those of them with whom it can be done.
+///
+/// # Errors
+/// Why there are none.
+pub async fn fit<'a>(ground: &'a Ground, drill: &Drill) -> Result<Vec<&'a Member>, String> {
+    let all = candidates(&ground.prober.view, drill);
+    let is_local = |m: &&Member| ground.places.get(&m.id.host).is_none_or(|p| p.pidfiles);
+    if all.is_empty() {
+        return Err("this cluster has nobody whom it could be about".to_owned());
+    }
+    if drill.fault == Fault::CutNetwork && all.iter().all(is_local) {
+        let why = "hosts that are folders of this machine have no network of their own";
+        return Err(why.to_owned());
+    }
+    if drill.fault == Fault::KillMove && all.len() < 2 {
+        return Err("there is nobody to give a copy to".to_owned());
+    }
+    if drill.fault != Fault::DiskFull {
+        return Ok(all);
+    }
+    let asked = all.into_iter().map(|member| async move {
+        let has = ground
+            .site(&member.id.host)?
+            .has_disk(&member.id.to_string())
+            .await;
+        has.is_ok_and(|has| has).then_some(member)
+    });
+    let fit: Vec<&Member> = join_all(asked).await.into_iter().flatten().collect();
+    if fit.is_empty() {
+        return Err(
+            "none of them has its data on a disk of its own: only such a one is filled".to_owned(),
+        );
+    }
+    Ok(fit)
+}
+
 /// The target.
 ///
 /// # Errors
 /// When nobody is the one that is asked for.
 pub async fn choose(ground: &Ground, drill: &Drill, topic: &str) -> Result<Member, Problem> {
     let began = Instant::now();
+    let all = fit(ground, drill).await.map_err(Problem::new)?;
     loop {
-        let all = candidates(&ground.prober.view, drill);
         let found = match &drill.target.which {
             Which::Any => all.first().copied(),
             Which::Leads => leads(ground, &all, topic).await,

@@ -71,6 +71,7 @@ pub fn order(ground: &Ground, drill: &Drill, target: &Member) -> Result<Order, P
     let stops = drill.fault == Fault::StopAndStart;
     Ok(Order {
         fault: drill.fault,
+        target: target.id.to_string(),
         units,
         own,
         others,
@@ -187,6 +188,10 @@ impl<'a> Watch<'a> {
             tokio::join!(site.look(&self.units), self.answers(), copies, moved);
         self.seen.look(now?);
         self.seen.closed |= !open;
+        if self.drill.fault == Fault::DiskFull {
+            let room = site.room().await?;
+            self.seen.room = [self.seen.room, room].into_iter().flatten().min();
+        }
         if let Some(behind) = behind {
             self.seen.looks += 1;
             self.seen.behind = self.seen.behind.max(behind);

@@ -18,7 +18,9 @@ const HEAD: &str = "\
 A drill is a file of YAML. `sdtd drill list` lists those that are part of the program; `sdtd drill run FILE.yaml` makes
 one of your own, and those in `_drills/` of `--templates DIR` replace and extend the list. Each begins on a whole cluster
 with a load beside it, and is good when the fault was seen, the cluster is whole again, and all that was acknowledged is
-there under each leader.
+there under each leader, and where a drill says how long writes may pause, they did not pause longer (`--slack 3`: three
+times as long, for slow machines). No drill kills sdtd while members of a quorum come and go, since that changes the cluster
+it is made on: the lab's case `killed` does it, on clusters of its own.
 ";
 
 /// All words of a drill, as Markdown.
@@ -120,17 +122,30 @@ pub enum Fault {
     CutNetwork,
     /// All services of its host are killed at once, and nobody brings them back until the time is over.
     PowerOff,
+    /// The disk of its data is full until the time is over. Only a disk of its own: never one that the host needs itself.
+    DiskFull,
     /// A run of sdtd that restarts the role is killed after its first member, and made again.
     KillSdtd,
+    /// A run of sdtd that gives the load's own topic one more copy is killed once data move, and made again.
+    KillMove,
     /// A loss made on purpose, to see that it is told; `drill all` leaves it out.
     Lose,
 }
 
 impl Fault {
+    /// Whether it is about a run of sdtd.
+    #[must_use]
+    pub fn is_run(self) -> bool {
+        matches!(self, Self::KillSdtd | Self::KillMove)
+    }
+
     /// Whether it lasts for a time that the drill says.
     #[must_use]
     pub fn lasts(self) -> bool {
-        !matches!(self, Self::Kill | Self::KillSdtd | Self::Lose)
+        !matches!(
+            self,
+            Self::Kill | Self::KillSdtd | Self::KillMove | Self::Lose
+        )
     }
 }
 
@@ -144,6 +159,9 @@ pub struct Expect {
     /// Whether another member takes over what `which: is` asks for.
     #[serde(default)]
     pub moves: bool,
+    /// How many seconds a partition may have nothing acknowledged at the most, from the fault on.
+    #[serde(default)]
+    pub pause: Option<u64>,
 }
 
 /// What becomes of copies.
@@ -188,7 +206,7 @@ impl Drill {
             return told("`seconds`: this fault ends by itself", "leave the word out");
         }
         let expects = self.expect != Expect::default();
-        if self.fault == Fault::KillSdtd && expects {
+        if self.fault.is_run() && expects {
             let cause = "`expect`: of a run that is killed only the run itself is watched";
             return told(cause, "leave the word out");
         }
@@ -200,6 +218,13 @@ impl Drill {
             return told(
                 cause,
                 "write `which: leads`, and neither `expect` nor `stalls`",
+            );
+        }
+        if self.expect.pause == Some(0) {
+            let cause = "`expect`: a `pause` of 0 seconds is none";
+            return told(
+                cause,
+                "say how long writes may pause, or leave the word out",
             );
         }
         if self.expect.moves && !matches!(self.target.which, Which::Is(_)) {
@@ -308,6 +333,11 @@ mod tests {
                 "do: pause\nseconds: 10",
                 "do: lose",
                 "`lose` is about the one that leads",
+            ),
+            (
+                "moves: true",
+                "pause: 0",
+                "`expect`: a `pause` of 0 seconds is none; say how long",
             ),
             (
                 "is: quorum-leader",
