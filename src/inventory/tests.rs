@@ -34,11 +34,15 @@ fn env() -> Env {
 }
 
 #[test]
-fn sample_inventories_load_without_a_word() {
+fn sample_inventories_load_and_are_warned_of_what_they_say_themselves() {
     for path in files("inventories") {
         let loaded =
             load(&path, None, &catalogue(), &env()).unwrap_or_else(|error| panic!("{error}"));
-        assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+        // A folder that several boards mount is nobody's but the user's to name.
+        let told = loaded.warnings.to_string();
+        let known = path.ends_with("sdtd.yaml") && told.matches("warning").count() == 1;
+        let known = known && told.contains("each server has notes of its own");
+        assert!(told.is_empty() || known, "{told}");
     }
 }
 
