@@ -16,8 +16,9 @@ over() {
   mv -T "$lock" "$lock.old.$$" 2>/dev/null && rm -rf "$lock.old.$$"
   if make || mine; then sweep_fan_out "${lock%/*}"; say yes; else say held "$(age)" "$(cat "$lock/owner" 2>/dev/null)"; fi
 }
+# A run that takes everything away takes this along.
 renew() {
-  if mine; then touch "$lock/owner"; say yes; else say held "$(age)" "$(cat "$lock/owner" 2>/dev/null)"; fi
+  if [ ! -d "${lock%/*}" ]; then say yes; elif mine; then touch "$lock/owner"; say yes; else say held "$(age)" "$(cat "$lock/owner" 2>/dev/null)"; fi
 }
 release() { if mine; then rm -rf "$lock"; fi; say yes; }
 break_it() { rm -rf "$lock"; say yes; }

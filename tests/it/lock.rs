@@ -161,3 +161,41 @@ async fn a_run_whose_lock_is_in_other_hands_is_asked_to_end() {
     guard.release().await;
     assert_eq!(bench.held_by("h1").as_deref(), Some("other"));
 }
+
+/// What a host's own shell answers.
+fn answered(state: &std::path::Path, ask: &Ask) -> Answer {
+    let at = Places {
+        state: state.display().to_string(),
+        incoming: String::new(),
+        pidfiles: true,
+    };
+    let script = sdtd::lock::script(&at, ask);
+    let said = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    sdtd::lock::parse(said.trim_end()).unwrap_or_else(|| panic!("{said}"))
+}
+
+#[test]
+fn a_host_knows_whose_its_lock_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let (mine, other) = (Owner::me("mine"), stranger());
+    let ask = |ask: Ask| answered(&state, &ask);
+    assert_eq!(ask(Ask::Take(mine.clone())), Answer::Yes);
+    assert_eq!(ask(Ask::Renew(mine.clone())), Answer::Yes);
+    assert!(matches!(ask(Ask::Take(other.clone())), Answer::Held(Some(held), _) if held == mine));
+    // Somebody took it away: it is nobody's, then another's.
+    assert_eq!(ask(Ask::Break), Answer::Yes);
+    assert!(matches!(
+        ask(Ask::Renew(mine.clone())),
+        Answer::Held(None, _)
+    ));
+    assert_eq!(ask(Ask::Take(other.clone())), Answer::Yes);
+    assert!(matches!(ask(Ask::Renew(mine.clone())), Answer::Held(Some(held), _) if held == other));
+    // A run that takes all away from a host is not told that it lost the lock there.
+    std::fs::remove_dir_all(&state).unwrap();
+    assert_eq!(ask(Ask::Renew(mine)), Answer::Yes);
+}
