@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::drill::Ground;
+use super::moving;
 use super::words::{Drill, Fault, Which};
 use crate::event::Problem;
 use crate::plan::{Member, RoleRef, View};
@@ -38,8 +39,8 @@ pub async fn fit<'a>(ground: &'a Ground, drill: &Drill) -> Result<Vec<&'a Member
         let why = "hosts that are folders of this machine have no network of their own";
         return Err(why.to_owned());
     }
-    if drill.fault == Fault::KillMove && all.len() < 2 {
-        return Err("there is nobody to give a copy to".to_owned());
+    if drill.fault == Fault::KillMove {
+        moving::copies(all.len()).map_err(|problem| problem.cause)?;
     }
     if drill.fault != Fault::DiskFull {
         return Ok(all);

@@ -45,8 +45,7 @@ impl Flow {
         let leaving = std::mem::take(&mut view.leaving);
         view.members.extend(leaving);
         for role in view.roles.iter().map(|role| &role.role) {
-            let input = self.input(facts, &NOTHING, &[]);
-            let free = room::free(input, role, placement);
+            let free = || room::free(self.input(facts, &NOTHING, &[]), role, placement);
             let refilled = self.refill(role, (&view, &free), journal.get(role)).await;
             let refilled = refilled.map_err(|problem| Failure::new(Kind::Refused, problem))?;
             moves.extend(refilled.map(|refilled| (role.clone(), refilled)));
@@ -70,7 +69,7 @@ impl Flow {
             let found = self
                 .spread(
                     (role, scale),
-                    (&change, begun.map_or(&[], Vec::as_slice), free),
+                    (&change, begun.map_or(&[], Vec::as_slice), free()),
                     (driver.as_ref(), call),
                     facts,
                 )
@@ -134,7 +133,7 @@ impl Flow {
     async fn refill(
         &self,
         role: &RoleRef,
-        (view, free): (&View, &Free),
+        (view, free): (&View, &(dyn Fn() -> Free + Sync)),
         begun: Option<&Begun>,
     ) -> Result<Option<Moves>, Problem> {
         let before = begun.into_iter().flat_map(|begun| &begun.anew);
@@ -154,7 +153,9 @@ impl Flow {
             let prober = self.prober(view.clone());
             let call = prober.call(&words.action.action, &role.service, None);
             let members: Vec<_> = moves.anew.iter().filter_map(|id| view.member(id)).collect();
-            let found = driver.refill(call, &members, free, self.throttle).await?;
+            let found = driver
+                .refill(call, &members, &free(), self.throttle)
+                .await?;
             let left = begun.and_then(|begun| driver.sweep(call, &begun.refill));
             moves.first = left.into_iter().chain(found.first).collect();
             moves.refill = found.then;

@@ -104,9 +104,9 @@ async fn moved(client: &Client, batch: &Batch) -> Result<()> {
     }
 }
 
-/// Begins what has not begun, where as many copies are there as when that was planned: a plan may wait for an answer, or for
-/// the batches before this one, and somebody else gives a topic more copies meanwhile. A controller that has much to do may answer too late: what it has begun all the same is seen
-/// in the next look, and the rest is asked for again.
+/// Begins what has not begun, where as many copies are there as when that was planned: a plan may wait for an answer, or
+/// for the batches before this one, and somebody else gives a topic more copies meanwhile. A controller that has much to
+/// do may answer too late: what it has begun all the same is seen in the next look, and the rest is asked for again.
 async fn begin(client: &Client, batch: &Batch) -> Result<()> {
     // What the last look found to be otherwise than when this was planned.
     let changed = Mutex::new(None);

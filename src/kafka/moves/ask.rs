@@ -249,9 +249,9 @@ fn copies(topic: &Topic, wanted: &Spread) -> Option<usize> {
     let named = wanted.replication.get(&topic.name).copied();
     let named = named.or(wanted.internal.filter(|_| topic.internal));
     let had = topic.partitions.iter().map(|p| p.replicas.len()).max();
-    let raised = || raises(topic, wanted).then_some(had.max(wanted.at_least.map(usize::from)))?;
-    let copies = named.map(usize::from).or_else(raised)?;
-    Some(copies.max(1))
+    let raised = had.max(wanted.at_least.map(usize::from));
+    let raised = raised.filter(|_| raises(topic, wanted));
+    Some(named.map(usize::from).or(raised)?.max(1))
 }
 
 /// Whether nobody said how many copies a topic shall have, so that it gets as many as all have at least.
@@ -298,12 +298,14 @@ async fn min_in_sync(
         let mut own = partitions.iter().filter(|p| p.topic == t.name);
         own.any(|p| p.wanted != p.replicas.len())
     };
-    let topics = metadata.topics.iter().filter(changes).cloned();
-    let topics: Vec<Topic> = topics.collect();
-    let raised = |name: &str| topics.iter().any(|t| t.name == name && raises(t, wanted));
+    let topics = metadata.topics.iter().filter(changes).cloned().collect();
     let changing = Metadata {
-        topics: topics.clone(),
+        topics,
         ..Metadata::default()
+    };
+    let raised = |name: &str| {
+        let mut topics = changing.topics.iter();
+        topics.any(|t| t.name == name && raises(t, wanted))
     };
     let (mut before, mut after) = (Vec::new(), Vec::new());
     if changing.topics.is_empty() {

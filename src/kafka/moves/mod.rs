@@ -114,8 +114,17 @@ impl Change {
         let mut partitions = by_topic(batches(of).iter().flat_map(|b| &b.moves));
         // A run that was to call them off may have been cut off itself.
         for before in of.iter().filter_map(Self::of) {
-            if let Self::CallOff { partitions: p, .. } = before {
-                partitions.extend(p);
+            let Self::CallOff {
+                partitions: also, ..
+            } = before
+            else {
+                continue;
+            };
+            for (topic, indexes) in also {
+                let all = partitions.entry(topic).or_default();
+                all.extend(indexes);
+                all.sort_unstable();
+                all.dedup();
             }
         }
         (!partitions.is_empty()).then(|| Self::CallOff {

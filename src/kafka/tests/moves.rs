@@ -9,6 +9,7 @@ use crate::driver::{Answer, Call, Driver, Outage, Spread, Stops};
 use crate::event::Problem;
 use crate::kafka::config::MIN_ISR;
 use crate::kafka::driver::KafkaDriver;
+use crate::kafka::moves::{Change, Throttle};
 use crate::plan::{Member, ResourceChange, View};
 use crate::transport::Dial;
 
@@ -388,6 +389,25 @@ async fn what_is_under_way_is_called_off_and_swept() {
     let sim = bench.sim.lock().unwrap();
     assert!(sim.moving.is_empty());
     assert_eq!(sim.replicas[&("velib".to_owned(), 2)], [3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_two_runs_were_to_move_is_called_off_together() {
+    let bench = Bench::new();
+    let mut changes = bench.planned(None).await;
+    let earlier = Change::CallOff {
+        partitions: BTreeMap::from([("velib".to_owned(), vec![0, 1])]),
+        throttle: Throttle::default(),
+    };
+    let off = bench.with("spread", async |call| {
+        changes.insert(0, earlier.resource(call));
+        KafkaDriver.call_off(call, &changes)
+    });
+    let off = Change::of(&off.await.unwrap());
+    let Some(Change::CallOff { partitions, .. }) = off else {
+        panic!("{off:?}");
+    };
+    assert_eq!(partitions["velib"], [0, 1, 2]);
 }
 
 #[tokio::test(start_paused = true)]
