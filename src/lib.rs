@@ -32,4 +32,5 @@ pub mod secret;
 pub mod support;
 pub mod transport;
 pub mod verify;
+mod words;
 pub mod xml;

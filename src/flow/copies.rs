@@ -5,6 +5,7 @@ use super::{Facts, Flow};
 use crate::driver::TopicInfo;
 use crate::event::Problem;
 use crate::plan::place::Placement;
+use crate::words::first;
 
 /// How many topics are named.
 const NAMED: usize = 10;
@@ -47,15 +48,8 @@ impl Flow {
 
 fn few_copies(few: &[&TopicInfo], most: usize) -> Option<Problem> {
     let one = |topic: &&TopicInfo| format!("{} ({})", topic.name, topic.replication);
-    let named: Vec<String> = few.iter().take(NAMED).map(one).collect();
-    let more = match few.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let text = format!(
-        "these topics have fewer than {most} copies: {}{more}",
-        named.join(", ")
-    );
+    let named = first(few.iter().map(one), NAMED, ", ");
+    let text = format!("these topics have fewer than {most} copies: {named}");
     let help = format!(
         "`--copies {most}` gives each topic so many that the inventory does not name; or name them below `topics:`"
     );

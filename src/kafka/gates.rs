@@ -7,6 +7,7 @@ use super::driver::{LISTED, NAMED, expected, is_broker, no_number, numbers, own_
 use super::health::{self, Readiness};
 use super::{Client, Metadata, Result};
 use crate::driver::{Answer, Call};
+use crate::words::first;
 
 /// Every expected broker is registered and answers, and every partition has a leader and all its replicas
 /// in sync. A last ISR member that died stays listed, so the brokers themselves are asked as well.
@@ -30,16 +31,8 @@ pub async fn whole(client: &Client, call: Call<'_>) -> Result<Answer> {
 
 /// What of a gate that is shut is told.
 fn not_in_sync(blocked: &[health::Blocked]) -> Option<String> {
-    let named: Vec<String> = blocked
-        .iter()
-        .take(NAMED)
-        .map(ToString::to_string)
-        .collect();
-    let more = match blocked.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    (!blocked.is_empty()).then(|| format!("not in sync: {}{more}", named.join("; ")))
+    let named = first(blocked.iter().map(ToString::to_string), NAMED, "; ");
+    (!blocked.is_empty()).then(|| format!("not in sync: {named}"))
 }
 
 /// The first of these brokers that does not answer itself.
@@ -168,9 +161,5 @@ pub async fn replaceable(client: &Client, call: Call<'_>) -> Result<Answer> {
 /// Partitions as people read them: all of them, up to a number that fits a screen.
 fn named(partitions: &[health::PartitionState]) -> String {
     let name = |p: &health::PartitionState| format!("{}-{}", p.topic, p.partition.index);
-    let names: Vec<String> = partitions.iter().take(LISTED).map(name).collect();
-    match partitions.len().saturating_sub(LISTED) {
-        0 => names.join(", "),
-        more => format!("{} and {more} more partitions", names.join(", ")),
-    }
+    first(partitions.iter().map(name), LISTED, ", ")
 }

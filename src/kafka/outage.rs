@@ -12,6 +12,7 @@ use super::{Client, Error, Metadata, Result};
 use crate::driver::{Outage, Stops};
 use crate::event::Problem;
 use crate::plan::ResourceChange;
+use crate::words::first;
 
 /// How long those that run may take to say what has no other copy, and what moves now.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -121,15 +122,10 @@ pub(super) fn moved_by_others(foreign: &[&Reassignment], why: &str) -> Option<Pr
         };
         format!("{}-{} (to broker {})", r.topic, r.partition, ids(&r.adding))
     };
-    let named: Vec<String> = foreign.iter().take(NAMED).map(one).collect();
-    let more = match foreign.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
+    let named = first(foreign.iter().map(one), NAMED, "; ");
     (!foreign.is_empty()).then(|| {
         Problem::new(format!(
-            "somebody else moves replicas now, and {why}: {}{more}",
-            named.join("; ")
+            "somebody else moves replicas now, and {why}: {named}"
         ))
         .help("wait until it is over, or have whoever began it call it off (`kafka-reassign-partitions.sh --list` and `--cancel`); then run the same command again")
     })

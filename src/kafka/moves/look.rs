@@ -12,6 +12,7 @@ use crate::kafka::metadata::{Metadata, Partition};
 use crate::kafka::reassign::Reassignment;
 use crate::kafka::spread::Moved;
 use crate::kafka::{Client, Result};
+use crate::words::first;
 
 /// A partition's place in the cluster: topic and index.
 pub(super) type Place<'a> = (&'a str, i32);
@@ -98,11 +99,7 @@ impl Seen<'_> {
 
     /// What is not done, for people.
     pub(super) fn why(&self) -> String {
-        let named: Vec<String> = self.pending.iter().take(NAMED).map(Pending::why).collect();
-        match self.pending.len().saturating_sub(NAMED) {
-            0 => named.join("; "),
-            more => format!("{} and {more} more", named.join("; ")),
-        }
+        first(self.pending.iter().map(Pending::why), NAMED, "; ")
     }
 }
 

@@ -27,6 +27,7 @@ use super::reassign::Move;
 use super::spread::Moved;
 use crate::driver::Call;
 use crate::plan::ResourceChange;
+use crate::words::first;
 
 /// What to do when a change was not made.
 pub const AGAIN: &str = "run the same command again: it goes on where it stopped";
@@ -274,16 +275,11 @@ impl fmt::Display for Batch {
         if let Some(throttle) = &self.throttle {
             write!(f, ", at most {}/s", size(throttle.rate))?;
         }
-        f.write_str(": ")?;
-        for (n, m) in self.moves.iter().take(NAMED).enumerate() {
-            let comma = if n > 0 { ", " } else { "" };
+        let one = |m: &Moved| {
             let (from, to) = (list(&m.from), list(&m.to));
-            write!(f, "{comma}{}-{} {from} -> {to}", m.topic, m.index)?;
-        }
-        match self.moves.len().saturating_sub(NAMED) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
-        }
+            format!("{}-{} {from} -> {to}", m.topic, m.index)
+        };
+        write!(f, ": {}", first(self.moves.iter().map(one), NAMED, ", "))
     }
 }
 

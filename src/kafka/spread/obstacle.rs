@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Broker, Moved, Partition};
+use crate::words::first;
 
 /// How many topics or partitions are named in one line.
 const NAMED: usize = 5;
@@ -76,11 +77,7 @@ impl Obstacle {
 }
 
 fn named(all: &[String]) -> String {
-    let shown = all.iter().take(NAMED).cloned().collect::<Vec<_>>();
-    match all.len().saturating_sub(NAMED) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
+    first(all.iter().cloned(), NAMED, ", ")
 }
 
 /// What can be told before anything is decided.
