@@ -150,6 +150,12 @@ impl Descriptor {
             .filter(|(_, role)| role.when.holds(settings))
     }
 
+    /// Whether it has something that stands in front of the services.
+    #[must_use]
+    pub fn stands_in_front(&self) -> bool {
+        self.roles.values().any(|role| role.stands_in_front)
+    }
+
     /// Hooks that have no use with these settings: for steps done once of which none is done, and for ways that
     /// nothing is on.
     #[must_use]

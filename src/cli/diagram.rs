@@ -32,7 +32,7 @@ enum Format {
 pub fn run(global: &Global, args: &DiagramArgs) -> Result<(), Failure> {
     let opened = setup::open(global, &args.inventory)?;
     let planned = plan::offline(&opened)?;
-    let diagram = Diagram::new(&opened.loaded.cluster, &planned.view);
+    let diagram = Diagram::new(&opened.loaded.cluster, &opened.catalogue, &planned.view);
     print(&match args.format {
         Format::Mermaid => mermaid(&diagram),
         Format::Svg => svg(&diagram),

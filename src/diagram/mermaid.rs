@@ -12,13 +12,12 @@ pub fn mermaid(diagram: &Diagram) -> String {
         let _ = writeln!(out, "  s{n}([\"{} {}\"])", service.name, service.version);
     }
     for (n, service) in diagram.services.iter().enumerate() {
-        for other in &service.talks_to {
-            let at = diagram.services.iter().position(|s| &s.name == other);
-            let Some((m, to)) = at.map(|m| (m, &diagram.services[m])) else {
-                continue;
+        for link in &service.talks_to {
+            let label = match link.label.as_str() {
+                "" => String::new(),
+                label => format!("|{label}|"),
             };
-            let label = to.port.map(|port| format!("|{port}|")).unwrap_or_default();
-            let _ = writeln!(out, "  s{n} -->{label} s{m}");
+            let _ = writeln!(out, "  s{n} -->{label} s{}", link.to);
         }
     }
     for (h, host) in diagram.hosts.iter().enumerate() {

@@ -3,11 +3,12 @@
 mod mermaid;
 mod svg;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use mermaid::mermaid;
 pub use svg::svg;
 
+use crate::catalogue::Catalogue;
 use crate::id::ServiceName;
 use crate::inventory::Cluster;
 use crate::plan::View;
@@ -17,7 +18,7 @@ use crate::plan::View;
 pub struct Diagram {
     /// The cluster's name.
     pub title: String,
-    /// Services that run something, each after those that it talks to.
+    /// Services that run something, each after those that it needs.
     pub services: Vec<Service>,
     /// The hosts in the inventory's order.
     pub hosts: Vec<Host>,
@@ -30,10 +31,18 @@ pub struct Service {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The port at which clients reach it, of its first role.
-    pub port: Option<u16>,
     /// The services that it talks to.
-    pub talks_to: Vec<String>,
+    pub talks_to: Vec<Link>,
+}
+
+/// Who talks to whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The other service, by its place in [`Diagram::services`].
+    pub to: usize,
+    /// At which port: that of the first role's clients. Of what stands in front, each of its own ports with the one
+    /// that it leads to.
+    pub label: String,
 }
 
 /// A host with what is on it.
@@ -50,8 +59,8 @@ pub struct Host {
 impl Diagram {
     /// What there is to draw of a cluster.
     #[must_use]
-    pub fn new(cluster: &Cluster, view: &View) -> Self {
-        let services = services(cluster, view);
+    pub fn new(cluster: &Cluster, catalogue: &Catalogue, view: &View) -> Self {
+        let services = services(cluster, catalogue, view);
         let place = |name: &ServiceName| services.iter().position(|s| s.name == name.as_str());
         let hosts = cluster.staying().map(|(name, host)| {
             let here = view.members.iter().filter(|m| &m.id.host == name);
@@ -79,27 +88,60 @@ impl Diagram {
 }
 
 /// In the order in which the view has them: what is needed comes first.
-fn services(cluster: &Cluster, view: &View) -> Vec<Service> {
+fn services(cluster: &Cluster, catalogue: &Catalogue, view: &View) -> Vec<Service> {
     let mut seen = BTreeSet::new();
-    let names: Vec<&ServiceName> = view.members.iter().map(|m| &m.id.service).collect();
-    let names = names.into_iter().filter(|name| seen.insert(*name));
-    let names: Vec<&ServiceName> = names.collect();
-    let runs = |name: &ServiceName| names.contains(&name);
+    let names = view.members.iter().map(|m| &m.id.service);
+    let names: Vec<&ServiceName> = names.filter(|name| seen.insert(*name)).collect();
     let service = |name: &&ServiceName| {
         let words = cluster.services.get(*name);
-        let mut members = view.of_service(name);
-        let needs = words.into_iter().flat_map(|words| &words.needs);
+        let mut talks_to = needed(cluster, view, &names, name);
+        let folder = catalogue.get(name);
+        if folder.is_some_and(|folder| folder.descriptor.stands_in_front()) {
+            talks_to.extend(behind(cluster, catalogue, &names));
+        }
         Service {
             name: name.to_string(),
             version: words.map(|w| w.version.clone()).unwrap_or_default(),
-            port: members.find_map(crate::plan::Member::client_port),
-            talks_to: needs
-                .filter(|need| runs(need))
-                .map(ToString::to_string)
-                .collect(),
+            talks_to,
         }
     };
     names.iter().map(service).collect()
+}
+
+/// The services that one needs.
+fn needed(cluster: &Cluster, view: &View, names: &[&ServiceName], name: &ServiceName) -> Vec<Link> {
+    let words = cluster.services.get(name);
+    let needs = words.into_iter().flat_map(|words| &words.needs);
+    let link = |need| {
+        let port = view
+            .of_service(need)
+            .find_map(crate::plan::Member::client_port);
+        Some(Link {
+            to: names.iter().position(|name| *name == need)?,
+            label: port.map(|port| port.to_string()).unwrap_or_default(),
+        })
+    };
+    needs.filter_map(link).collect()
+}
+
+/// The services behind what stands in front of all.
+fn behind(cluster: &Cluster, catalogue: &Catalogue, names: &[&ServiceName]) -> Vec<Link> {
+    let mut ports: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    for front in cluster.fronts(catalogue) {
+        let to = names.iter().position(|name| **name == front.service.name);
+        let (Some(to), Some(port)) = (to, front.behind(catalogue)) else {
+            continue;
+        };
+        ports
+            .entry(to)
+            .or_default()
+            .push(format!("{} to {port}", front.at()));
+    }
+    let link = |(to, ports): (usize, Vec<String>)| Link {
+        to,
+        label: ports.join(", "),
+    };
+    ports.into_iter().map(link).collect()
 }
 
 #[cfg(test)]
@@ -107,17 +149,23 @@ mod tests {
     use super::*;
 
     fn diagram() -> Diagram {
-        let service = |name: &str, port, needs: &[&str]| Service {
+        let service = |name: &str, talks_to: &[(usize, &str)]| Service {
             name: name.to_owned(),
             version: "1".to_owned(),
-            port,
-            talks_to: needs.iter().map(|need| (*need).to_owned()).collect(),
+            talks_to: talks_to
+                .iter()
+                .map(|(to, label)| Link {
+                    to: *to,
+                    label: (*label).to_owned(),
+                })
+                .collect(),
         };
         Diagram {
             title: "two & more".to_owned(),
             services: vec![
-                service("db", Some(7000), &[]),
-                service("web", None, &["db"]),
+                service("db", &[]),
+                service("web", &[(0, "7000")]),
+                service("front", &[(1, "80 to 8080")]),
             ],
             hosts: vec![Host {
                 name: "a-1".to_owned(),
@@ -143,6 +191,7 @@ mod tests {
             "page",
             "web 1",
             "7000",
+            "80 to 8080",
         ] {
             assert!(text.contains(word), "no {word} in\n{text}");
         }

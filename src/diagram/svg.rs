@@ -92,10 +92,8 @@ fn services(out: &mut String, diagram: &Diagram) {
         let words = format!("{} {}", service.name, service.version);
         let style = "fill=\"#fff\" font-weight=\"bold\"";
         text(out, (left(n) + 10, TOP + LINE + 4), &words, style);
-        for other in &service.talks_to {
-            let Some(m) = diagram.services.iter().position(|s| &s.name == other) else {
-                continue;
-            };
+        for link in &service.talks_to {
+            let m = link.to;
             depth += GAP;
             let (from, to) = (
                 left(n) + WIDE / 2 + 8 * (m + 1),
@@ -107,14 +105,8 @@ fn services(out: &mut String, diagram: &Diagram) {
                 "<path d=\"M{from},{start} V{depth} H{to} V{}\" fill=\"none\" stroke=\"{line}\" marker-end=\"url(#to)\"/>",
                 start + 2
             );
-            let port = diagram.services[m].port.map(|port| port.to_string());
             let place = (to.min(from) + 6, depth - 4);
-            text(
-                out,
-                place,
-                &port.unwrap_or_default(),
-                "font-size=\"11\" fill=\"#555\"",
-            );
+            text(out, place, &link.label, "font-size=\"11\" fill=\"#555\"");
         }
     }
     out.push_str("</g>\n");

@@ -30,6 +30,22 @@ impl PlacedFront<'_> {
         given.copied().unwrap_or(self.words.at)
     }
 
+    /// The port at which those behind it answer.
+    #[must_use]
+    pub fn behind(&self, catalogue: &Catalogue) -> Option<u16> {
+        let given = self.service.ports.get(&self.words.port);
+        let role = || {
+            catalogue
+                .get(&self.service.name)?
+                .descriptor
+                .roles
+                .get(self.role)
+        };
+        given
+            .or_else(|| role()?.ports.get(&self.words.port))
+            .copied()
+    }
+
     /// Its name among those of all services.
     #[must_use]
     pub fn title(&self) -> String {
@@ -64,7 +80,7 @@ impl Cluster {
 pub(super) fn unused(cluster: &Cluster, root: &Node, catalogue: &Catalogue) -> Vec<Finding> {
     let stands = |name| {
         let folder = catalogue.get(name);
-        folder.is_some_and(|f| f.descriptor.roles.values().any(|r| r.stands_in_front))
+        folder.is_some_and(|f| f.descriptor.stands_in_front())
     };
     if cluster.services.keys().any(&stands) {
         return Vec::new();
