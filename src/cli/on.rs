@@ -4,18 +4,45 @@ use crate::error::{Failure, Kind};
 use crate::event::Problem;
 use crate::flow::Flow;
 use crate::id::{HostName, InstanceId};
+use crate::inventory::Cluster;
 use crate::plan::place::Placement;
+
+/// The hosts that are named, which no host need be asked for.
+///
+/// # Errors
+/// When there is no such host, or one is named twice.
+pub fn named(cluster: &Cluster, on: &[String]) -> Result<Vec<HostName>, Failure> {
+    let known = cluster.staying().map(|(host, _)| host);
+    known_by(&known.collect::<Vec<_>>(), on)
+}
+
+fn known_by(known: &[&HostName], on: &[String]) -> Result<Vec<HostName>, Failure> {
+    let mut hosts: Vec<HostName> = Vec::new();
+    for name in on {
+        let Some(host) = known.iter().find(|host| host.as_str() == name) else {
+            let known: Vec<&str> = known.iter().map(|host| host.as_str()).collect();
+            let help = format!("add it to `hosts:` first; there are {}", known.join(", "));
+            return Err(misspelt(format!("there is no host `{name}`"), &help));
+        };
+        if hosts.contains(host) {
+            let cause = format!("{name} is named twice");
+            return Err(misspelt(cause, "name hosts that have none yet"));
+        }
+        hosts.push((*host).clone());
+    }
+    Ok(hosts)
+}
 
 /// The hosts of a role that `key` counts, once it has `n` members and the new ones are on these hosts: those that
 /// it is on by the hosts' records come first.
 ///
 /// # Errors
-/// When the records can't be read, there is no such host, or the hosts are not what the number asks for.
+/// When the records can't be read, or the hosts are not what the number asks for.
 pub async fn hosts(
     flow: &mut Flow,
     role: (&str, &str),
     n: u16,
-    on: &[String],
+    on: &[HostName],
 ) -> Result<Vec<HostName>, Failure> {
     let facts = flow.facts().await?;
     let placement = flow.placement(&facts);
@@ -23,8 +50,7 @@ pub async fn hosts(
         let words = flow.catalogue.role(&id.service, &id.role);
         id.service.as_str() == role.0 && words.is_some_and(|w| w.count.key() == Some(role.1))
     };
-    let known: Vec<&HostName> = flow.cluster.staying().map(|(host, _)| host).collect();
-    listed(&known, (&placement, words), n, on)
+    listed((&placement, words), n, on)
 }
 
 /// What is no host of this cluster, or said twice.
@@ -38,10 +64,9 @@ fn refused(cause: impl Into<String>, help: impl Into<String>) -> Failure {
 }
 
 fn listed(
-    known: &[&HostName],
     (placement, is_of): (&Placement, impl Fn(&InstanceId) -> bool),
     n: u16,
-    on: &[String],
+    on: &[HostName],
 ) -> Result<Vec<HostName>, Failure> {
     let members = placement.instances.iter().map(|(id, _)| id);
     let members: Vec<&InstanceId> = members.filter(|id| is_of(id)).collect();
@@ -51,20 +76,12 @@ fn listed(
         return Err(refused(cause, "leave `--on` out"));
     }
     let (there, wanted) = (hosts.len(), usize::from(n));
-    for name in on {
-        let Some(host) = known.iter().find(|host| host.as_str() == name) else {
-            let known: Vec<&str> = known.iter().map(|host| host.as_str()).collect();
-            let help = format!("add it to `hosts:` first; there are {}", known.join(", "));
-            return Err(misspelt(format!("there is no host `{name}`"), &help));
-        };
-        if let Some(at) = hosts.iter().position(|other| other == *host) {
-            let help = "name hosts that have none yet";
-            return Err(match members.get(at) {
-                Some(member) => refused(format!("{name} has one already: {member}"), help),
-                None => misspelt(format!("{name} is named twice"), help),
-            });
+    for host in on {
+        if let Some(member) = members.iter().find(|member| member.host == *host) {
+            let cause = format!("{host} has one already: {member}");
+            return Err(refused(cause, "name hosts that have none yet"));
         }
-        hosts.push((*host).clone());
+        hosts.push(host.clone());
     }
     if wanted <= there {
         let cause = format!("`--on` says where new ones go, and there are {there} already");
@@ -98,7 +115,8 @@ mod tests {
             ..Placement::default()
         };
         let on: Vec<String> = on.split(',').map(str::to_owned).collect();
-        let listed = listed(&known, (&placement, |_: &InstanceId| true), n, &on);
+        let listed = known_by(&known, &on)
+            .and_then(|on| listed((&placement, |_: &InstanceId| true), n, &on));
         let names = |hosts: Vec<HostName>| hosts.iter().map(ToString::to_string).collect();
         listed.map(names).map_err(|failure| failure.to_string())
     }

@@ -205,10 +205,11 @@ async fn on_hosts(
     let Some((service, key)) = place(&opened.catalogue, what) else {
         return Err(no_role(what));
     };
+    let named = on::named(&opened.loaded.cluster, &args.on)?;
     let mut run = setup::begin(global, opened, "scale", Missing::Fatal).await?;
     run.flow.throttle = args.moving.limit();
     run.flow.copies = args.copies.copies;
-    let found = match on::hosts(&mut run.flow, (&service, &key), n, &args.on).await {
+    let found = match on::hosts(&mut run.flow, (&service, &key), n, &named).await {
         Ok(list) => edit::open(global, &args.inventory, |_, text| {
             let list: Vec<&str> = list.iter().map(HostName::as_str).collect();
             set_list(text, &["services", &service, &key], &list).map_err(by_hand)

@@ -69,6 +69,19 @@ fn a_number_that_can_not_be_is_refused_before_any_host_is_asked() {
 }
 
 #[test]
+fn a_name_that_is_no_host_s_is_refused_before_any_host_is_asked() {
+    let folder = folder(AWAY);
+    for (on, why) in [
+        ("n9", "there is no host `n9`"),
+        ("n3,n3", "n3 is named twice"),
+    ] {
+        let words = ["scale", "--yes", "--brokers", "3", "--on", on];
+        sdtd(folder.path(), &words, AT_ONCE).expect(2).says(&[why]);
+        is_untouched(folder.path(), AWAY);
+    }
+}
+
+#[test]
 fn hosts_that_new_members_can_not_go_to_are_refused() {
     let pid = std::process::id();
     let host = |n: u32| {
@@ -80,27 +93,17 @@ fn hosts_that_new_members_can_not_go_to_are_refused() {
         "cluster: on\nhosts:\n{hosts}services: {{ zookeeper: {{ servers: 1 }}, kafka: {{ brokers: 2 }} }}\n"
     );
     let folder = folder(&text);
-    for (brokers, on, code, why) in [
-        // Where it would do harm.
-        ("3", "n2", 6, "n2 has one already: kafka.broker@n2"),
-        (
-            "9",
-            "n4",
-            6,
-            "9 are wanted, 2 are there, and `--on` names 1",
-        ),
+    for (brokers, on, why) in [
+        ("3", "n2", "n2 has one already: kafka.broker@n2"),
+        ("9", "n4", "9 are wanted, 2 are there, and `--on` names 1"),
         (
             "0",
             "n4",
-            6,
             "`--on` says where new ones go, and there are 2 already",
         ),
-        // What is no host at all, or said twice.
-        ("3", "n9", 2, "there is no host `n9`"),
-        ("4", "n4,n4", 2, "n4 is named twice"),
     ] {
         let words = ["scale", "--yes", "--brokers", brokers, "--on", on];
-        let ran = sdtd(folder.path(), &words, 60).expect(code);
+        let ran = sdtd(folder.path(), &words, 60).expect(6);
         ran.says(&[why, "nothing was changed"]);
         is_untouched(folder.path(), &text);
     }
