@@ -22,7 +22,7 @@ use crate::flow::{
     Access, Connected, Flow, Joiner, connect, give_roots, host_problems, learn_keys,
 };
 use crate::id::HostName;
-use crate::inventory::{Host, LoadError, Loaded, Style};
+use crate::inventory::{Cluster, Host, LoadError, Loaded, Style};
 use crate::plan::roll::Roll;
 use crate::report::{self, EventSink, Format, Options, Out, Reporters, Secrets};
 use crate::transport::RemoteError;
@@ -265,34 +265,9 @@ pub async fn begin(
     let asks = (report::can_ask() && !global.yes).then(|| events.clone());
     let joiner = Joiner::new(move |hosts| reach(hosts, access.clone(), asks.clone()));
     let hosts = loaded.cluster.hosts.values().cloned().collect();
-    let (fleet, failed) = joiner.join(hosts).await;
-    let flow = Flow {
-        cluster: loaded.cluster,
-        catalogue,
-        fleet: Arc::new(fleet),
-        missing: failed,
-        joiner,
-        lost: Vec::new(),
-        drivers: drivers(),
-        events: events.clone(),
-        shelf: Arc::new(shelf(global, &dirs)),
-        forks: global.forks,
-        fan_out: global.fan_out(),
-        stop: Stop::default(),
-        anew: BTreeSet::new(),
-        replace: None,
-        seed: uuid::Uuid::new_v4().to_string(),
-        back: false,
-        finalize: BTreeSet::new(),
-        ends: BTreeSet::new(),
-        deep: false,
-        rebalance: false,
-        cancel: false,
-        copies: None,
-        throttle: None,
-        roll: Roll::default(),
-        accepts_outage: false,
-    };
+    let connected = joiner.join(hosts).await;
+    let knows = (loaded.cluster, catalogue, shelf(global, &dirs));
+    let flow = flow(global, knows, (joiner, connected), events.clone());
     let told = (missing != Missing::Tolerated).then(|| events.clone());
     let interrupts = interrupts(&flow.stop, told);
     let path = loaded.path;
@@ -318,6 +293,42 @@ pub async fn begin(
             .await);
     }
     Ok(run)
+}
+
+/// The flow of a command that says nothing of its own yet.
+fn flow(
+    global: &Global,
+    (cluster, catalogue, shelf): (Cluster, Catalogue, Shelf),
+    (joiner, (fleet, missing)): (Joiner, Connected),
+    events: EventSink,
+) -> Flow {
+    Flow {
+        cluster,
+        catalogue,
+        fleet: Arc::new(fleet),
+        missing,
+        joiner,
+        lost: Vec::new(),
+        drivers: drivers(),
+        events,
+        shelf: Arc::new(shelf),
+        forks: global.forks,
+        fan_out: global.fan_out(),
+        stop: Stop::default(),
+        anew: BTreeSet::new(),
+        replace: None,
+        seed: uuid::Uuid::new_v4().to_string(),
+        back: false,
+        finalize: BTreeSet::new(),
+        ends: BTreeSet::new(),
+        deep: false,
+        rebalance: false,
+        cancel: false,
+        copies: None,
+        throttle: None,
+        roll: Roll::default(),
+        accepts_outage: false,
+    }
 }
 
 /// Connects to hosts; where somebody can be asked, the keys of those that are not known yet are shown.

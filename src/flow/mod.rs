@@ -345,8 +345,9 @@ impl Flow {
             self.votes(&facts, &placement, &mut moves).await?;
             Ok(moves)
         };
-        let (moves, resources, live) =
-            tokio::try_join!(moves, self.resources(&facts), self.live(&facts))?;
+        let few = async { Ok(self.told_few_copies(&facts, &placement).await) };
+        let (moves, resources, live, few) =
+            tokio::try_join!(moves, self.resources(&facts), self.live(&facts), few)?;
         let input = Input {
             moves: &moves,
             live: &live,
@@ -354,8 +355,7 @@ impl Flow {
         };
         let mut plan = planner::plan(input).map_err(plan_failure)?;
         plan.warnings.extend(self.told_leaving(&placement));
-        plan.warnings
-            .extend(self.told_few_copies(&facts, &placement).await);
+        plan.warnings.extend(few);
         if plan.is_empty() {
             self.tell_replaced();
         }

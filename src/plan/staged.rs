@@ -159,13 +159,7 @@ fn waves(
     (desired, leaving, mut held): (&[Desired], &[Desired], Held),
 ) -> Result<(Vec<Wave>, usize), PlanError> {
     let everybody: Vec<&Desired> = desired.iter().chain(leaving).collect();
-    // Files that name members which are others by now must not come back.
-    let stays = stage.only.is_none()
-        && stage.told.is_empty()
-        && input.passage.is_none()
-        && context.placement.joining.is_empty()
-        && instead::under_way(input.cluster, input.facts).is_empty()
-        && context.placement.leaving.is_empty();
+    let stays = stays(input, context.placement, stage);
     let previous = if stays {
         previous::after(context, desired, trees)
     } else {
@@ -216,30 +210,41 @@ fn waves(
     waves.moved();
     waves.leave_hosts(off_leaving(input, stage));
     let left = !leaving.is_empty() || stage.only.is_none() && hosts_leave(input.cluster);
-    let arrived = stage.only.is_none() && input.passage.is_some();
-    if left || arrived {
+    if let Some(title) = last_records(input, stage, left) {
         let placement = context.placement.without_leaving();
         let stay: Vec<&Desired> = desired.iter().collect();
         let known: Vec<_> = match stage.only {
             None => input.cluster.staying().collect(),
             Some(_) => known.collect(),
         };
-        let records = records(
-            input.arrived(),
-            &placement,
-            &stay,
-            (known.into_iter(), true),
-        );
-        let title = match left {
-            true => "forget those that left",
-            false => "remember what was reached",
-        };
+        let known = (known.into_iter(), true);
+        let records = records(input.arrived(), &placement, &stay, known);
         waves.forget_the_left(title, &records, &held);
     }
     if stage.only.is_none() {
         waves.clean(&previous);
     }
     Ok(waves.done())
+}
+
+/// Whether members are the same afterwards: files that name others must not come back.
+fn stays(input: Input<'_>, placement: &Placement, stage: &Stage) -> bool {
+    stage.only.is_none()
+        && stage.told.is_empty()
+        && input.passage.is_none()
+        && placement.joining.is_empty()
+        && instead::under_way(input.cluster, input.facts).is_empty()
+        && placement.leaving.is_empty()
+}
+
+/// Why records are written once more at the end, if they are.
+fn last_records(input: Input<'_>, stage: &Stage, left: bool) -> Option<&'static str> {
+    let arrived = stage.only.is_none() && input.passage.is_some();
+    match (left, arrived) {
+        (true, _) => Some("forget those that left"),
+        (false, true) => Some("remember what was reached"),
+        (false, false) => None,
+    }
 }
 
 /// The role with whose start an instance comes to have its data: its own, if none other makes them.
