@@ -289,7 +289,14 @@ fn show(verdict: &Verdict) -> std::io::Result<()> {
     out.table(&headers, &phases)?;
     let rounds: Vec<Vec<String>> = (1..).zip(&verdict.rounds).map(round).collect();
     let headers = [
-        "Reading", "Leaders", "Messages", "Lost", "Other", "Twice", "Foreign",
+        "Reading",
+        "Leaders",
+        "Messages",
+        "Lost",
+        "Other",
+        "Twice",
+        "Sent again",
+        "Foreign",
     ];
     out.table(&headers, &rounds)?;
     let unsure = &verdict.unsure;
@@ -340,6 +347,7 @@ fn round((number, round): (u64, &Round)) -> Vec<String> {
         round.lost.len().to_string(),
         round.other.len().to_string(),
         round.duplicates.len().to_string(),
+        round.resent.len().to_string(),
         round.foreign.to_string(),
     ]
 }

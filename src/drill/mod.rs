@@ -156,8 +156,11 @@ pub struct Round {
     pub lost: Vec<Place>,
     /// Acknowledged places that hold another message.
     pub other: Vec<Place>,
-    /// Places that hold a message that stands before them already.
+    /// Places that hold a message that stands before them already, from the same writer.
     pub duplicates: Vec<Place>,
+    /// The same from another writer: its client sent it again under a new epoch, so that no broker could know it.
+    #[serde(default)]
+    pub resent: Vec<Place>,
     /// Messages of no load, or damaged ones.
     pub foreign: u64,
     /// Why not everything was read.

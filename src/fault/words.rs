@@ -18,9 +18,10 @@ const HEAD: &str = "\
 A drill is a file of YAML. `sdtd drill list` lists those that are part of the program; `sdtd drill run FILE.yaml` makes
 one of your own, and those in `_drills/` of `--templates DIR` replace and extend the list. Each begins on a whole cluster
 with a load beside it, and is good when the fault was seen, the cluster is whole again, and all that was acknowledged is
-there under each leader, and where a drill says how long writes may pause, they did not pause longer (`--slack 3`: three
-times as long, for slow machines). No drill kills sdtd while members of a quorum come and go, since that changes the cluster
-it is made on: the lab's case `killed` does it, on clusters of its own.
+there under each leader, none of it twice, and where a drill says how long writes may pause, they did not pause longer
+(`--slack 3`: three times as long, for slow machines). What the client itself sent again under a new epoch, where it could not
+learn what had become of it, is told as such: no broker can know that. No drill kills sdtd while members of a quorum come and
+go, since that changes the cluster it is made on: the lab's case `killed` does it, on clusters of its own.
 ";
 
 /// All words of a drill, as Markdown.

@@ -90,19 +90,8 @@ impl Exchange for Thin<'_> {
     }
 
     async fn read(&self, message: &Sent, offset: i64, limit: Duration) -> Result<Vec<u8>> {
-        let until = Instant::now() + limit;
-        loop {
-            let records = retry(until, || self.fetch(message, offset)).await?;
-            if let Some(found) = value_at(records, offset).map_err(|e| unreadable(message, &e))? {
-                return Ok(found);
-            }
-            if Instant::now() >= until {
-                return Err(Error::NotYet {
-                    what: missing(message, offset),
-                    after: limit,
-                });
-            }
-        }
+        let record = self.record(message, offset, limit).await?;
+        Ok(record.value.unwrap_or_default().to_vec())
     }
 }
 
@@ -126,6 +115,28 @@ impl<W: Exchange, R: Exchange> Exchange for Both<W, R> {
 }
 
 impl Thin<'_> {
+    /// What stands at an offset of the message's partition, with all that its batch says of it.
+    pub(super) async fn record(
+        &self,
+        message: &Sent,
+        offset: i64,
+        limit: Duration,
+    ) -> Result<Record> {
+        let until = Instant::now() + limit;
+        loop {
+            let records = retry(until, || self.fetch(message, offset)).await?;
+            if let Some(found) = record_at(records, offset).map_err(|e| unreadable(message, &e))? {
+                return Ok(found);
+            }
+            if Instant::now() >= until {
+                return Err(Error::NotYet {
+                    what: missing(message, offset),
+                    after: limit,
+                });
+            }
+        }
+    }
+
     async fn produce(&self, message: &Sent) -> Result<i64> {
         let records = batch(&message.payload).map_err(|e| unreadable(message, &e))?;
         let partition = PartitionProduceData::default()
@@ -241,10 +252,10 @@ pub(crate) fn batch(payload: &[u8]) -> std::result::Result<Bytes, String> {
 
 /// The message at `offset`, when it is among the fetched ones. Checksums are checked; counts are believed
 /// only as far as there are bytes for them.
-pub(crate) fn value_at(
+pub(crate) fn record_at(
     mut records: Bytes,
     offset: i64,
-) -> std::result::Result<Option<Vec<u8>>, String> {
+) -> std::result::Result<Option<Record>, String> {
     // A fetch may end within a batch.
     while records.len() > 12 {
         let length = i32::from_be_bytes([records[8], records[9], records[10], records[11]]);
@@ -266,8 +277,8 @@ pub(crate) fn value_at(
             .records
             .into_iter()
             .find(|r| r.offset == offset && !r.control);
-        if let Some(record) = found {
-            return Ok(Some(record.value.unwrap_or_default().to_vec()));
+        if found.is_some() {
+            return Ok(found);
         }
     }
     Ok(None)

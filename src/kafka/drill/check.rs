@@ -1,19 +1,23 @@
 //! The check of a load that is over: the cluster whole again, the topic read under every leader, the oracle.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::driver::client;
+use super::super::exchange::{Sent, Thin};
 use super::super::{Client, Result as Answered};
 use super::leaders::{self, Replicas};
 use super::load::reached;
-use super::oracle::{self, Evidence, Reading};
+use super::oracle::{self, Evidence, Reading, Writer};
 use super::reading::afresh;
 use super::record::Record;
 use super::{healed, settings};
-use crate::drill::{Check, Verdict};
+use crate::drill::{Check, Place, Verdict};
 use crate::driver::Call;
 use crate::event::Problem;
 
+/// How long one message may take to be looked at.
+const LOOK: Duration = Duration::from_secs(10);
 /// How long the cluster may take to be whole after its leaders were put back.
 const PUT_BACK: Duration = Duration::from_secs(30);
 
@@ -122,5 +126,31 @@ async fn read(client: &Client, record: &Record) -> Reading {
             .trouble
             .push(format!("who leads is not known: {error}")),
     }
+    let twice = reading.twice().into_iter();
+    let places: BTreeSet<Place> = twice.flat_map(|(first, again)| [first, again]).collect();
+    for place in places {
+        if let Some(writer) = writer(client, &record.header.topic, (&reading, place)).await {
+            reading.writers.insert(place, writer);
+        }
+    }
     reading
+}
+
+/// Who wrote the message at a place. What can't be learned speaks for nobody.
+async fn writer(
+    client: &Client,
+    topic: &str,
+    (reading, place): (&Reading, Place),
+) -> Option<Writer> {
+    let of = Sent {
+        topic: topic.to_owned(),
+        partition: place.partition,
+        leader: *reading.leaders.get(&place.partition)?,
+        payload: Vec::new(),
+    };
+    let record = Thin(client).record(&of, place.offset, LOOK).await.ok()?;
+    Some(Writer {
+        id: record.producer_id,
+        epoch: record.producer_epoch,
+    })
 }

@@ -19,10 +19,49 @@ pub struct Reading {
     pub leaders: BTreeMap<i32, i32>,
     /// What stands where.
     pub found: BTreeMap<Place, Found>,
+    /// Who wrote those messages that stand in two places, as far as a broker told it.
+    pub writers: BTreeMap<Place, Writer>,
     /// Partitions that were not read to their end.
     pub unread: BTreeSet<i32>,
     /// Why not everything was read.
     pub trouble: Vec<String>,
+}
+
+impl Reading {
+    /// The places that hold a message which stands in another one before, each with that one.
+    #[must_use]
+    pub fn twice(&self) -> Vec<(Place, Place)> {
+        let mut seen = BTreeMap::new();
+        let mut twice = Vec::new();
+        for (place, found) in &self.found {
+            if let Found::Ours(sequence) = found {
+                match seen.get(sequence) {
+                    Some(first) => twice.push((*first, *place)),
+                    None => _ = seen.insert(*sequence, *place),
+                }
+            }
+        }
+        twice
+    }
+
+    /// Whether its client wrote a message again as another writer. Whoever leads tells messages apart by writer and number
+    /// (KIP-98, KIP-360), so that it can't know this one; librdkafka does it where it could not learn what became of the
+    /// first (<https://github.com/confluentinc/librdkafka/issues/4953>).
+    fn is_sent_again(&self, (first, again): &(Place, Place)) -> bool {
+        let writer = |place| self.writers.get(place);
+        writer(first)
+            .zip(writer(again))
+            .is_some_and(|(a, b)| a != b)
+    }
+}
+
+/// Who wrote a message: what makes it another one for a broker than the same bytes from somebody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Writer {
+    /// The producer's id.
+    pub id: i64,
+    /// Its epoch.
+    pub epoch: i16,
 }
 
 /// All that the verdict follows from.
@@ -140,14 +179,13 @@ fn round(reading: &Reading, acks: &Acks) -> Round {
             None => round.lost.push(*place),
         }
     }
-    let mut seen = BTreeSet::new();
-    for (place, found) in &reading.found {
-        match found {
-            Found::Ours(sequence) if !seen.insert(*sequence) => round.duplicates.push(*place),
-            Found::Foreign => round.foreign += 1,
-            Found::Ours(_) | Found::OtherRun => {}
-        }
-    }
+    let twice = reading.twice().into_iter();
+    let (resent, duplicates): (Vec<_>, Vec<_>) =
+        twice.partition(|pair| reading.is_sent_again(pair));
+    let places = |pairs: Vec<(Place, Place)>| pairs.into_iter().map(|(_, again)| again).collect();
+    (round.resent, round.duplicates) = (places(resent), places(duplicates));
+    let foreign = reading.found.values().filter(|f| **f == Found::Foreign);
+    round.foreign = number(foreign.count());
     round
 }
 

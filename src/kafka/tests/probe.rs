@@ -15,10 +15,11 @@ use kafka_protocol::messages::{
     MetadataRequest, MetadataResponse,
 };
 use kafka_protocol::protocol::{Decodable, StrBytes};
+use kafka_protocol::records::Record;
 
 use super::cluster;
 use super::fake::{Asked, Fake, SOON, offers};
-use crate::kafka::exchange::{batch, value_at};
+use crate::kafka::exchange::{batch, record_at};
 use crate::kafka::probe::{LEFTOVER_AGE, PREFIX, leftovers, round_trip};
 use crate::kafka::{Client, Endpoint, Error, Exchange, Sent};
 
@@ -70,12 +71,13 @@ fn stored(payloads: &[&str]) -> BytesMut {
 #[test]
 fn a_message_is_found_by_its_offset() {
     let log = stored(&["first", "second", ""]).freeze();
-    let at = |offset| value_at(log.clone(), offset).unwrap();
+    let value = |record: Record| record.value.expect("a value");
+    let at = |offset| record_at(log.clone(), offset).unwrap().map(value);
     assert_eq!(at(0).as_deref(), Some(&b"first"[..]));
     assert_eq!(at(1).as_deref(), Some(&b"second"[..]));
     assert_eq!(at(2).as_deref(), Some(&b""[..]));
     assert_eq!(at(3), None);
-    assert_eq!(value_at(Bytes::new(), 0).unwrap(), None);
+    assert_eq!(record_at(Bytes::new(), 0).unwrap(), None);
 }
 
 #[test]
@@ -83,7 +85,7 @@ fn what_is_cut_off_or_changed_is_never_taken_for_the_message() {
     let log = stored(&["message"]);
     for cut in 0..log.len() {
         assert!(
-            !matches!(value_at(log.clone().freeze().slice(..cut), 0), Ok(Some(_))),
+            !matches!(record_at(log.clone().freeze().slice(..cut), 0), Ok(Some(_))),
             "{cut}"
         );
     }
@@ -91,7 +93,7 @@ fn what_is_cut_off_or_changed_is_never_taken_for_the_message() {
         for bit in 0..8 {
             let mut changed = log.clone();
             changed[place] ^= 1 << bit;
-            let found = value_at(changed.freeze(), 0);
+            let found = record_at(changed.freeze(), 0);
             // The leader's epoch is the broker's to write.
             let free = (12..16).contains(&place);
             assert_eq!(

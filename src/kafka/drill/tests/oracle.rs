@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::super::message::Found;
-use super::super::oracle::{Evidence, Reading, judge};
+use super::super::oracle::{Evidence, Reading, Writer, judge};
 use super::super::record::{Entry, Header, Record};
 use super::super::settings;
 use crate::drill::{Place, Verdict, Window};
@@ -158,6 +158,32 @@ fn a_message_that_is_there_twice_is_reported() {
     let mut case = Case::good();
     case.readings[0].found.insert(at(0, 500), Found::Ours(0));
     case.is_only("reading 1: 1 messages are there twice: 0-500");
+}
+
+#[test]
+fn a_message_that_its_client_sent_again_as_another_writer_is_told_and_not_held_against_the_cluster()
+{
+    let writers = |epochs: [i16; 2]| {
+        let writer = |epoch| Writer { id: 7, epoch };
+        let places = [at(0, 0), at(0, 500)];
+        places.into_iter().zip(epochs.map(writer)).collect()
+    };
+    let mut case = Case::good();
+    for reading in &mut case.readings {
+        reading.found.insert(at(0, 500), Found::Ours(0));
+        reading.writers = writers([3, 4]);
+    }
+    let verdict = case.judge();
+    assert!(verdict.good, "{:?}", verdict.wrong);
+    assert_eq!(verdict.rounds[0].resent, [at(0, 500)]);
+    assert_eq!(verdict.rounds[0].duplicates, []);
+
+    // From one and the same writer a broker must not take it twice.
+    case.readings[1].writers = writers([3, 3]);
+    case.is_only("reading 2: 1 messages are there twice: 0-500");
+    // Nor is anybody believed who does not tell.
+    case.readings[1].writers.remove(&at(0, 0));
+    case.is_only("reading 2: 1 messages are there twice: 0-500");
 }
 
 #[test]
