@@ -10,7 +10,8 @@ if [ -e "$DATA/leaves" ]; then
     rm -f "$DATA/leaves"
 fi
 if [ -s "$DATA/regions" ]; then
-    run org.apache.hadoop.hbase.util.RegionMover -r "$ME:$SDTD_PORT_REGION" -o load -f "$DATA/regions" -t 300 2>&1 || code=1
+    balancer takes "$ME:$SDTD_PORT_REGION" &&
+        run org.apache.hadoop.hbase.util.RegionMover -r "$ME:$SDTD_PORT_REGION" -o load -f "$DATA/regions" -t 300 2>&1 || code=1
 fi
 balancer_back || exit 1
 [ $code != 0 ] || rm -f "$DATA/regions"

@@ -68,6 +68,24 @@ fn what_was_killed_is_put_right_by_what_fills() {
 }
 
 #[test]
+fn nothing_is_moved_to_one_that_the_master_gives_no_regions_yet() {
+    let bench = bench("exit 0");
+    assert_eq!(bench.run(DRAIN).0, Some(0));
+    bench.file("config/data/regions", "some\n");
+    bench.file("config/data/silent", "");
+    bench.file("config/data/mover", "echo moved");
+    let (code, said) = bench.run(FILL);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(!said.contains("moved"), "{said}");
+    assert_eq!(text(&bench, "balancer"), "on");
+    assert_eq!(text(&bench, "regions"), "some");
+
+    fs::remove_file(bench.path("config/data/silent")).expect("removed");
+    assert_eq!(bench.run(FILL).0, Some(0));
+    assert_eq!(text(&bench, "regions"), "");
+}
+
+#[test]
 fn one_that_was_to_leave_and_stays_is_given_regions_again() {
     let bench = bench("exit 0");
     assert_eq!(bench.run(LEAVE).0, Some(0));

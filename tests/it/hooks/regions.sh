@@ -8,6 +8,7 @@ run() {
         "Balancer on" | "Balancer off")
             cat "$DATA/balancer"
             echo "$2" >"$DATA/balancer.new" && mv "$DATA/balancer.new" "$DATA/balancer" ;;
+        "Balancer takes") [ ! -e "$DATA/silent" ] ;;
         "Balancer "*)
             echo "$2 $3" >"$DATA/marked"
             echo "it $2" ;;
