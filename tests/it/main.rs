@@ -31,3 +31,8 @@ mod this_machine;
 mod timings;
 mod typed;
 mod upstream;
+
+/// Whether all is run, and in full; else some of it stands for all.
+fn full() -> bool {
+    std::env::var("SDTD_FULL").as_deref() == Ok("1")
+}

@@ -41,6 +41,8 @@ enum Stage {
     Bare,
     /// The cluster of [`Inventory::new`], verified.
     Deployed,
+    /// What a case has made for others that go on with it, and seen whole.
+    Made(&'static str),
     /// Something else.
     Unknown,
 }
@@ -143,6 +145,16 @@ impl Lab {
     /// The usual cluster is there, as a case has seen.
     pub fn is_deployed(&mut self) {
         self.stage = Stage::Deployed;
+    }
+
+    /// What has this name is there and whole, as a case has seen.
+    pub fn is_made(&mut self, what: &'static str) {
+        self.stage = Stage::Made(what);
+    }
+
+    /// Whether what has this name is there and whole.
+    pub fn has(&self, what: &'static str) -> bool {
+        self.stage == Stage::Made(what)
     }
 
     /// Runs a script as root on a host and gives what it printed.

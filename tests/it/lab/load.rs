@@ -46,6 +46,24 @@ pub struct Load<'a> {
     stalls: bool,
 }
 
+/// How long writes pause on a machine that does nothing else, in milliseconds: where others take over from one that
+/// stops in order; and where one died, or is the only one: `zookeeper.session.timeout.ms`.
+pub const ROLL: u64 = 5_000;
+pub const SESSION: u64 = 18_000;
+
+/// How many times as long a pause may be before it is a failure: others may build on the same machine.
+/// `SDTD_LAB_SLACK=1` takes the bounds as they are.
+pub fn slack() -> u64 {
+    let own = std::env::var("SDTD_LAB_SLACK");
+    own.map_or(3, |own| own.parse().expect("SDTD_LAB_SLACK is a number"))
+}
+
+/// Writes paused no longer than they may, in milliseconds.
+pub fn expect_within(pause: u64, limit: u64) {
+    let most = slack() * limit;
+    assert!(pause <= most, "writes paused {pause} ms, of {most}");
+}
+
 /// A time without any acknowledgement on a partition.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Pause {

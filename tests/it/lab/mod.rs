@@ -2,7 +2,9 @@
 //!
 //! There is one lab a machine, so all cases run in one test, one after another, each with a line of its own.
 //! `SDTD_LAB_TESTS=1` runs those that are run each time and some of the others; `SDTD_LAB_ONLY=roll,kcat` only those
-//! whose names begin so; `SDTD_FULL=1` all, and in full; `SDTD_SEED=7` repeats what was chosen by chance.
+//! whose names begin so; `SDTD_FULL=1` all, and in full; `SDTD_SEED=7` repeats what was chosen by chance;
+//! `SDTD_LAB_KEEP=1` ends with the first failure and leaves the hosts as they are, to be looked at;
+//! `SDTD_LAB_SLACK=1` takes the bounds on pauses as they are, where nothing else is done on the machine.
 
 mod cases;
 pub mod chance;
@@ -50,7 +52,7 @@ fn wanted() -> Vec<&'static Case> {
             .filter(|(name, _)| named.iter().any(|word| name.starts_with(word)))
             .collect();
     }
-    if std::env::var("SDTD_FULL").as_deref() == Ok("1") {
+    if crate::full() {
         return all.collect();
     }
     let left_out = left_out(&mut chance::Chance::new("long cases"));
@@ -116,6 +118,11 @@ fn lab() {
                 say(&format!("{name}: FAILED after {took:.1} s: {why}"));
                 bad.push(format!("{name}: {why}"));
                 lab.spoiled();
+                if std::env::var("SDTD_LAB_KEEP").as_deref() == Ok("1") {
+                    say("the hosts are left as they are; `lab/lab down` takes them away");
+                    std::mem::forget(lab);
+                    panic!("{name}: {why}");
+                }
             }
         }
     }

@@ -87,7 +87,7 @@ const ALL: Sample = Sample(1, 0);
 
 impl Sample {
     fn steps(self, of: usize) -> impl Iterator<Item = usize> {
-        let full = std::env::var_os("SDTD_FULL").is_some_and(|value| value == "1");
+        let full = crate::full();
         let Self(each, first) = if full { ALL } else { self };
         (first..of).step_by(each)
     }

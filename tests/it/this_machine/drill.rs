@@ -28,7 +28,7 @@ fn inventory(laptop: &Laptop, services: &str) -> PathBuf {
 #[test]
 fn nothing_acknowledged_is_lost_when_a_broker_is_killed() {
     if is_chosen("drill") {
-        let full = std::env::var("SDTD_FULL").as_deref() == Ok("1");
+        let full = crate::full();
         let lines = if full { LINES.len() } else { 1 };
         LINES[..lines].iter().for_each(|services| killed(services));
     }

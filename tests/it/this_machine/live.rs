@@ -17,7 +17,7 @@ fn settings_that_brokers_take_while_they_run() {
 #[test]
 fn settings_that_brokers_of_other_lines_take_while_they_run() {
     let line = std::env::var("SDTD_LINE").ok().and_then(|n| n.parse().ok());
-    let full = std::env::var("SDTD_FULL").as_deref() == Ok("1");
+    let full = crate::full();
     let others = (0..).zip(&OTHERS).filter(|(n, _)| full || line == Some(*n));
     let others = others.filter(|(n, _)| line.is_none_or(|line| line == *n));
     for (_, line) in others.filter(|_| is_wanted()) {

@@ -178,7 +178,7 @@ fn replicas_move_between_brokers() {
 
 #[test]
 fn replicas_move_between_brokers_of_other_lines() {
-    if is_wanted() && std::env::var("SDTD_FULL").as_deref() == Ok("1") {
+    if is_wanted() && crate::full() {
         OTHERS[..2].iter().for_each(moved);
     }
 }

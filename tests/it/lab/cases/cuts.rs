@@ -16,7 +16,7 @@ const CHANGE: (u64, u64) = (300, 45_000);
 
 /// So many runs are cut off, of those that are always made and of the long test.
 fn times(some: u64, all: u64) -> u64 {
-    let full = std::env::var("SDTD_FULL").as_deref() == Ok("1");
+    let full = crate::full();
     if full { all } else { some }
 }
 

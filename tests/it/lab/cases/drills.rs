@@ -9,6 +9,7 @@ use super::Done;
 use crate::lab::hosts::{HOSTS, Lab};
 use crate::lab::inventory::Inventory;
 use crate::lab::laptop::{Laptop, Running, run_for, text};
+use crate::lab::load::slack;
 use crate::lab::say;
 
 /// Those that are always made; with `SDTD_FULL=1` all are.
@@ -41,7 +42,7 @@ fn inventory(laptop: &Laptop) -> PathBuf {
 pub fn drills(lab: &mut Lab) -> Done {
     let laptop = Laptop::new();
     let chosen = std::env::var("SDTD_LAB_DRILLS").ok();
-    let full = std::env::var("SDTD_FULL").as_deref() == Ok("1");
+    let full = crate::full();
     let only = chosen.as_deref().or((!full).then_some(SHORT));
     let fills = only.is_none_or(|only| only.split(',').any(|name| name == "disk-full"));
     if fills {
@@ -58,8 +59,7 @@ pub fn drills(lab: &mut Lab) -> Done {
     let path = inventory(&laptop);
     lab.on("pi4", LEFT);
 
-    // Others may build on the same machine.
-    let slack = std::env::var("SDTD_LAB_SLACK").unwrap_or_else(|_| "3".to_owned());
+    let slack = slack().to_string();
     let mut words = vec!["drill", "all", text(&path), "--json", "--slack", &slack];
     words.extend(only.into_iter().flat_map(|only| ["--only", only]));
     let limit = if only == Some(SHORT) {

@@ -54,6 +54,13 @@ fn page(example: &str) -> Vec<Block> {
     blocks
 }
 
+/// The commands of a page, which all are for this machine.
+pub fn walk_page(laptop: &Laptop, example: &str) {
+    for block in page(example) {
+        walk(laptop, &block.commands);
+    }
+}
+
 /// What is to be done on the board that is named, with something to write.
 fn on_the_board(lab: &Lab, line: &str) {
     let is_named = |host: &&str| line.contains(&format!("{host}.local"));

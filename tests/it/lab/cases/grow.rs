@@ -4,7 +4,7 @@ use super::Done;
 use crate::lab::hosts::{HOSTS, Lab};
 use crate::lab::inventory::Inventory;
 use crate::lab::laptop::{Laptop, text};
-use crate::lab::load::Load;
+use crate::lab::load::{Load, SESSION, expect_within};
 use crate::lab::say;
 use crate::lab::voters::{Says, Watch, judge, timeline};
 
@@ -51,7 +51,7 @@ pub fn grow(lab: &mut Lab) -> Done {
     laptop.expect_settled(&inventory);
 
     // One server is enough again; in full, by way of five.
-    let full = std::env::var("SDTD_FULL").as_deref() == Ok("1");
+    let full = crate::full();
     let numbers: &[&str] = if full { &["5", "3", "1"] } else { &["1"] };
     for &servers in numbers {
         let load = Load::start(&laptop, &inventory, &format!("servers-{servers}"));
@@ -91,4 +91,6 @@ fn scale(
         words.join(" "),
         ran.took.as_secs_f64()
     ));
+    // With one or two servers a restart is a pause, which is announced.
+    expect_within(pause.ms, SESSION);
 }

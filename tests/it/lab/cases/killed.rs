@@ -13,7 +13,7 @@ use crate::lab::chance::Chance;
 use crate::lab::hosts::Lab;
 use crate::lab::inventory::Inventory;
 use crate::lab::laptop::{Laptop, Running, run_for, text};
-use crate::lab::load::Load;
+use crate::lab::load::{Load, ROLL, SESSION, expect_within};
 use crate::lab::say;
 use crate::lab::voters::{Says, Watch, What, judge, timeline};
 
@@ -21,10 +21,6 @@ use crate::lab::voters::{Says, Watch, What, judge, timeline};
 const ROW: u64 = 5;
 /// Seconds that a change may take to its end.
 const LIMIT: u64 = 600;
-/// Milliseconds that writes pause where others take over from one that stops in order, and those of
-/// `zookeeper.session.timeout.ms`, after which one that died is known to be dead.
-const ROLL: u64 = 5_000;
-const SESSION: u64 = 18_000;
 
 /// A kind of change, and what it begins with.
 struct Kind {
@@ -39,7 +35,7 @@ struct Kind {
     ballast: bool,
     /// Milliseconds in which a moment is chosen.
     within: u64,
-    /// Milliseconds that writes should pause at the most, on a machine that does nothing else.
+    /// Milliseconds that writes may pause, on a machine that does nothing else.
     pause: u64,
 }
 
@@ -137,7 +133,7 @@ fn number(name: &str) -> Option<u64> {
 
 /// The kinds that are tried, and how often each is killed.
 fn chosen(chance: &mut Chance) -> (Vec<&'static Kind>, u64) {
-    let full = std::env::var("SDTD_FULL").as_deref() == Ok("1");
+    let full = crate::full();
     let times = number("SDTD_LAB_TIMES").unwrap_or(if full { 20 } else { 1 });
     let named = std::env::var("SDTD_LAB_KILLS").unwrap_or_default();
     let named: Vec<&Kind> = KINDS
@@ -281,6 +277,7 @@ impl Tried {
             pause.ms,
             self.kind.pause,
         ));
+        expect_within(pause.ms, self.kind.pause);
         u64::try_from(moments.len()).expect("few")
     }
 

@@ -6,7 +6,7 @@ use crate::lab::chance::Chance;
 use crate::lab::hosts::Lab;
 use crate::lab::inventory::Inventory;
 use crate::lab::laptop::{Laptop, Running, run_for, text};
-use crate::lab::load::Load;
+use crate::lab::load::{Load, ROLL, expect_within};
 use crate::lab::say;
 
 const OLD: &str = "services:\n  zookeeper: { servers: 3 }\n  \
@@ -35,7 +35,7 @@ pub fn migrate(lab: &mut Lab) -> Done {
         &["migrate", "kraft", "--undo"][..],
     );
     let mut parts = vec![(there, false), (back, false), (there, true)];
-    if std::env::var_os("SDTD_FULL").is_some_and(|value| value == "1") {
+    if crate::full() {
         parts.extend([(back, true), (there, false)]);
     }
     parts.push((&["migrate", "kraft", "--finalize"][..], false));
@@ -61,6 +61,7 @@ pub fn migrate(lab: &mut Lab) -> Done {
             verdict.unsure.present + verdict.unsure.absent,
             pause.ms,
         ));
+        expect_within(pause.ms, ROLL);
         assert!(verdict.good, "{verdict:?}");
         laptop.expect_settled(&inventory);
     }

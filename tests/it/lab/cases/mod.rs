@@ -9,6 +9,7 @@ mod examples;
 mod fan_out;
 mod faults;
 mod first;
+mod floating;
 mod folder;
 mod grow;
 mod guide;
@@ -39,6 +40,7 @@ pub const LONG: &[(&str, u32)] = &[
     ("away", 2),
     ("kept", 1),
     ("folder", 1),
+    ("floating", 3),
     ("fan-out", 16),
     ("kraft", 3),
     ("controllers", 4),
@@ -56,7 +58,10 @@ pub const LONG: &[(&str, u32)] = &[
     ("upgrade", 5),
     ("migrate", 12),
     ("way", 15),
-    ("stack", 16),
+    ("stack", 8),
+    ("stack-roll", 12),
+    ("stack-scale", 12),
+    ("stack-lost", 12),
     ("damaged", 1),
     ("disk-full", 2),
     ("data-full", 2),
@@ -77,6 +82,7 @@ pub const ALL: &[Case] = &[
     ("port", faults::port),
     ("sudo", rights::sudo),
     ("folder", folder::folder),
+    ("floating", floating::floating),
     ("fan-out", fan_out::fan_out),
     ("kraft", kraft::kraft),
     ("controllers", quorum::controllers),
@@ -102,7 +108,10 @@ pub const ALL: &[Case] = &[
     ("migrate", migrate::migrate),
     ("way", way::way),
     ("guide", guide::guide),
-    ("stack", stack::stack),
+    ("stack", stack::made),
+    ("stack-roll", stack::roll),
+    ("stack-scale", stack::scale),
+    ("stack-lost", stack::lost),
     ("destroy", end::destroy),
     ("damaged", faults::damaged),
     ("disk-full", disk::full),

@@ -7,7 +7,7 @@ use super::Done;
 use crate::lab::hosts::Lab;
 use crate::lab::inventory::Inventory;
 use crate::lab::laptop::{Laptop, text};
-use crate::lab::load::Load;
+use crate::lab::load::{Load, ROLL, expect_within};
 use crate::lab::say;
 
 const OLD: &str =
@@ -32,6 +32,7 @@ fn step(laptop: &Laptop, inventory: &Path, name: &str, words: &[&str]) {
         during.producer_pause_ms,
         during.reader_pause_ms,
     ));
+    expect_within(during.producer_pause_ms, ROLL);
     assert!(verdict.good, "{verdict:?}");
     laptop.expect_settled(inventory);
 }
@@ -100,7 +101,7 @@ pub fn upgrade_kraft(lab: &mut Lab) -> Done {
         .run(&["status", path])
         .expect(0)
         .says(&["kafka 4.1.1 is not finalized"]);
-    if std::env::var("SDTD_FULL").as_deref() == Ok("1") {
+    if crate::full() {
         step(&laptop, &inventory, "back", &["upgrade", "kafka", "3.9.1"]);
         step(&laptop, &inventory, "again", &["upgrade", "kafka", "4.1.1"]);
     }

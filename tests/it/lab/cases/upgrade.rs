@@ -7,7 +7,7 @@ use super::Done;
 use crate::lab::hosts::{KEEPERS, Lab};
 use crate::lab::inventory::Inventory;
 use crate::lab::laptop::{Laptop, text};
-use crate::lab::load::Load;
+use crate::lab::load::{Load, ROLL, expect_within};
 use crate::lab::say;
 
 const OLD: &str = "services:\n  zookeeper: { version: 3.6.2, servers: 3 }\n  \
@@ -46,6 +46,7 @@ fn step(laptop: &Laptop, inventory: &Path, name: &str, words: &[&str]) {
         during.producer_pause_ms,
         during.reader_pause_ms,
     ));
+    expect_within(during.producer_pause_ms, ROLL);
     assert!(verdict.good, "{verdict:?}");
     laptop.expect_settled(inventory);
 }
@@ -84,7 +85,7 @@ pub fn upgrade(lab: &mut Lab) -> Done {
         .expect(0)
         .says(&["kafka 3.9.1 is not finalized", "stays at 2.7"]);
 
-    if std::env::var("SDTD_FULL").as_deref() == Ok("1") {
+    if crate::full() {
         step(&laptop, &inventory, "back", &["kafka", "2.7.0"]);
         run(lab, "2.7.0", "2.7");
         step(&laptop, &inventory, "forth", &["kafka", "3.9.1"]);

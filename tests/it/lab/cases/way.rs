@@ -7,7 +7,7 @@ use super::Done;
 use crate::lab::hosts::Lab;
 use crate::lab::inventory::{Inventory, TOPIC};
 use crate::lab::laptop::{Laptop, Ran, run_for, text};
-use crate::lab::load::{Load, Pause};
+use crate::lab::load::{Load, Pause, ROLL, SESSION, expect_within};
 use crate::lab::say;
 use crate::lab::voters::{Says, Watch, judge, timeline};
 
@@ -19,33 +19,11 @@ const SMALL: &str = "services:\n  zookeeper: { version: 3.6.2, servers: 1 }\n  \
 /// Seconds that a stage may take, other builds on the same machine included.
 const LIMIT: u64 = 900;
 
-/// How many times as long a pause may be before it is a failure: others may build on the same machine.
-const SLACK: u64 = 3;
-
-/// How long writes may pause.
-#[derive(Clone, Copy)]
-enum Bound {
-    /// Members are restarted one after another, and others lead meanwhile.
-    Roll,
-    /// There is one copy, or one server: its restart is announced, and shorter than a session.
-    Announced,
-}
-
-impl Bound {
-    /// In milliseconds.
-    fn limit(self) -> u64 {
-        match self {
-            Self::Roll => 5_000,
-            // `zookeeper.session.timeout.ms`
-            Self::Announced => 18_000,
-        }
-    }
-}
-
 /// A change, and what is expected of it.
 struct Stage<'a> {
     words: &'a [&'a str],
-    pause: Bound,
+    /// Milliseconds that writes may pause, on a machine that does nothing else.
+    pause: u64,
     /// What other voters must do when one is stopped.
     voters: Says,
 }
@@ -74,7 +52,7 @@ impl Way<'_> {
             stage.words.join(" "),
             timeline(&heard)
         );
-        let (pause, limit) = (self.load.pause(), stage.pause.limit());
+        let (pause, limit) = (self.load.pause(), stage.pause);
         let verdict = self.load.so_far();
         say(&format!(
             "way: {}: {:.1} s, {} acknowledged so far, {} not, writes paused {} ms at the most, of {limit}: on partition {}, {} ms after it began",
@@ -92,7 +70,7 @@ impl Way<'_> {
                 meanwhile(&ran, pause)
             ));
         }
-        assert!(pause.ms <= SLACK * limit, "{pause:?}");
+        expect_within(pause.ms, limit);
         assert!(verdict.good, "{verdict:?}");
         self.laptop.expect_settled(&self.inventory);
     }
@@ -113,7 +91,7 @@ pub fn way(lab: &mut Lab) -> Done {
     };
     let roll = |words| Stage {
         words,
-        pause: Bound::Roll,
+        pause: ROLL,
         voters: Says::Serves,
     };
 
@@ -121,7 +99,8 @@ pub fn way(lab: &mut Lab) -> Done {
         lab,
         &Stage {
             words: &["scale", "--brokers", "5", "--zookeepers", "3"],
-            pause: Bound::Announced,
+            // There is one copy, and one server: its restart is announced, and shorter than a session.
+            pause: SESSION,
             // From one to two both are restarted before either can serve.
             voters: Says::Waits,
         },

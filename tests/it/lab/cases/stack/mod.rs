@@ -1,23 +1,29 @@
-//! The whole of `inventories/sdtd.yaml`: made through kills, HBase rolled while a client writes, and hosts lost.
+//! The whole of `inventories/sdtd.yaml`: made through kills, rolled while a client writes, larger and smaller, on a new
+//! board, and without hosts. Each case goes on with what is there.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+mod hbase;
+mod hdfs;
+mod pages;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::Done;
 use crate::golden::project;
-use crate::lab::hosts::{HOSTS, Lab, address};
+use crate::lab::hosts::{HOSTS, Lab};
 use crate::lab::inventory::Inventory;
-use crate::lab::laptop::{Laptop, Running, text};
+use crate::lab::laptop::{Laptop, Running, run_for, text};
 use crate::lab::say;
+use hbase::{as_hbase, rows, served_again, session, writes, wrote};
+use hdfs::{all_copies, files, whole, write_files};
+use pages::{all_answer, pages_answer, waits_in_safe_mode};
 
-/// A client of HBase: upstream's shell is in no Maven repository.
-const ROWS: &str = include_str!("Rows.java");
-/// How many files are kept in HDFS.
-const FILES: usize = 4;
-/// The longest that anybody may wait for a page.
-const WITHIN: Duration = Duration::from_secs(5);
+/// What the lab has, once it is made.
+const NAME: &str = "the stack";
+/// Seconds that a change of all of HBase may take.
+const LIMIT: u64 = 1200;
+/// Handlers of a region server at first.
+const HANDLERS: u32 = 10;
 
 /// The services of `inventories/sdtd.yaml`, on the lab's hosts; a host is found to be dead within a minute.
 fn inventory(laptop: &Laptop, handlers: u32) -> PathBuf {
@@ -28,41 +34,90 @@ fn inventory(laptop: &Laptop, handlers: u32) -> PathBuf {
     let handlers = format!("hbase: {{ config: {{ hbase.regionserver.handler.count: {handlers} }},");
     let services = services.replace("hbase: {", &handlers);
     let text = Inventory::new().with_services(&services);
-    laptop.inventory(&text.replace("memory: 1G", "memory: 4G"))
+    std::fs::create_dir_all(laptop.path("inventories")).expect("a folder");
+    laptop.write(
+        "inventories/sdtd.yaml",
+        &text.replace("memory: 1G", "memory: 4G"),
+    )
 }
 
-/// Made through kills, then everything else.
-pub fn stack(lab: &mut Lab) -> Done {
+/// Made through kills, by the commands of its page; then stopped, and started through another kill.
+pub fn made(lab: &mut Lab) -> Done {
     lab.bare();
     lab.spoiled();
     let laptop = Laptop::new();
-    let path = inventory(&laptop, 10);
+    let path = inventory(&laptop, HANDLERS);
     made_through_kills(lab, &laptop, &path);
     laptop.expect_settled(&path);
-    let names = with(lab, "hdfs-namenode");
-    let formatted = lab.on(names, "cat /var/lib/hdfs/namenode/current/VERSION");
-    rows(lab, "pi1", "put 0 2000");
-    for n in 0..FILES {
-        file(
-            lab,
-            "pi1",
-            &format!("-put - /checked-{n}"),
-            Some("seq 1 200000"),
-        );
-    }
+    super::examples::walk_page(&laptop, "sdtd");
+    filled(lab);
+    let formatted = formatted(lab);
     assert!(all_answer(&HOSTS), "a page is missing");
     started_through_a_kill(lab, &laptop, &path);
-
-    rolled(lab, &laptop);
-    let path = inventory(&laptop, 11);
-    scaled(lab, &laptop, &path);
-    replaced(lab, &laptop, &path);
-    for host in hosts_to_lose(names) {
-        lost(lab, &laptop, &path, host);
-    }
-    let after = lab.on(names, "cat /var/lib/hdfs/namenode/current/VERSION");
-    assert_eq!(after, formatted, "it was formatted again");
+    assert_eq!(self::formatted(lab), formatted, "it was formatted again");
+    lab.is_made(NAME);
     Done::Passed
+}
+
+/// HBase's settings change while a client writes and reads.
+pub fn roll(lab: &mut Lab) -> Done {
+    goes_on(lab, rolled)
+}
+
+/// Region servers and DataNodes go and come; nothing takes more memory than planned; a board is replaced.
+pub fn scale(lab: &mut Lab) -> Done {
+    goes_on(lab, |lab, laptop, path| {
+        scaled(lab, laptop, path);
+        memory_is_kept(lab, laptop, path);
+        replaced(lab, laptop, path);
+    })
+}
+
+/// Hosts are off, one after another.
+pub fn lost(lab: &mut Lab) -> Done {
+    goes_on(lab, |lab, laptop, path| {
+        for host in hosts_to_lose(with(lab, "hdfs-namenode")) {
+            without(lab, laptop, path, host);
+        }
+    })
+}
+
+/// Goes on with the stack that is there, or with a new one. HDFS is the same one afterwards.
+fn goes_on(lab: &mut Lab, part: impl FnOnce(&mut Lab, &Laptop, &Path)) -> Done {
+    let laptop = Laptop::new();
+    if !lab.has(NAME) {
+        lab.bare();
+        lab.spoiled();
+        let path = inventory(&laptop, HANDLERS);
+        laptop.run(&["deploy", text(&path), "--yes"]).expect(0);
+        filled(lab);
+    }
+    let path = inventory(&laptop, handlers(lab));
+    let formatted = formatted(lab);
+    lab.spoiled();
+    part(lab, &laptop, &path);
+    assert_eq!(self::formatted(lab), formatted, "it was formatted again");
+    lab.is_made(NAME);
+    Done::Passed
+}
+
+/// Something to be kept.
+fn filled(lab: &Lab) {
+    rows(lab, "pi1", "put 0 2000");
+    write_files(lab, "pi1");
+}
+
+/// What says which file system it is.
+fn formatted(lab: &Lab) -> String {
+    let names = with(lab, "hdfs-namenode");
+    lab.on(names, "grep -v '^#' /var/lib/hdfs/namenode/current/VERSION")
+}
+
+/// How many handlers region servers have now.
+fn handlers(lab: &Lab) -> u32 {
+    let find = r"sed -n 's|.*<name>hbase.regionserver.handler.count</name><value>\([0-9]*\)<.*|\1|p' /etc/hbase/regionserver/hbase-site.xml";
+    let found = lab.on(with(lab, "hbase-regionserver"), find);
+    found.trim().parse().expect("a number")
 }
 
 /// The first host that has a unit.
@@ -77,7 +132,7 @@ fn with(lab: &Lab, unit: &str) -> &'static str {
 
 /// One with a NameNode, and one without; in full all of them.
 fn hosts_to_lose(names: &'static str) -> Vec<&'static str> {
-    if std::env::var("SDTD_FULL").as_deref() == Ok("1") {
+    if crate::full() {
         return HOSTS.to_vec();
     }
     let other = HOSTS.into_iter().rfind(|host| *host != names);
@@ -124,56 +179,16 @@ fn started_through_a_kill(lab: &Lab, laptop: &Laptop, path: &Path) {
     files(lab, "pi1");
 }
 
-/// Whether a NameNode is up and not open yet.
-fn waits_in_safe_mode() -> bool {
-    HOSTS.iter().any(|host| {
-        let page = format!("{}:9870", address(host));
-        get(
-            &page,
-            "/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState",
-            "",
-        )
-        .is_some_and(|said| said.contains("\"safeMode\""))
-    })
-}
-
-/// Whether the page behind the front answers on all of these hosts.
-fn all_answer(hosts: &[&str]) -> bool {
-    all_answer_to(hosts, "")
-}
-
-fn all_answer_to(hosts: &[&str], cookie: &str) -> bool {
-    let right = |said: String| said.lines().next().is_some_and(|l| l.contains(" 200"));
-    hosts
-        .iter()
-        .all(|host| answers(host, cookie).is_some_and(right))
-}
-
-/// What a host's front answers on a new connection, to a browser that was with one of the servers or with none.
-fn answers(host: &str, cookie: &str) -> Option<String> {
-    get(&format!("{}:80", address(host)), "/api/version", cookie)
-}
-
-/// What is answered on a new connection, within what anybody may have to wait.
-fn get(at: &str, path: &str, cookie: &str) -> Option<String> {
-    let mut stream = TcpStream::connect_timeout(&at.parse().ok()?, WITHIN).ok()?;
-    stream.set_read_timeout(Some(WITHIN)).ok()?;
-    let request = format!("GET {path} HTTP/1.0\r\n{cookie}\r\n");
-    stream.write_all(request.as_bytes()).ok()?;
-    let mut said = String::new();
-    stream.read_to_string(&mut said).ok()?;
-    Some(said)
-}
-
 /// HBase's settings change while a client writes and reads.
-fn rolled(lab: &Lab, laptop: &Laptop) {
+fn rolled(lab: &mut Lab, laptop: &Laptop, _: &Path) {
     let balancer = "balancer() { sh -c '. /etc/hbase/tools/run.sh; . /etc/hbase/tools/balancer.sh; balancer'; }; \
                     SDTD_INSTANCE=x balancer";
     let before = lab.on("pi2", &as_hbase(balancer));
     writes(lab, "pi5", 1_000_000);
     std::thread::sleep(Duration::from_secs(10));
-    let path = inventory(laptop, 11);
-    let ran = laptop.run(&["deploy", text(&path), "--yes"]).expect(0);
+    let path = inventory(laptop, handlers(lab) + 1);
+    let words = ["deploy", text(&path), "--yes"];
+    let ran = run_for(&mut laptop.sdtd(&words), LIMIT).expect(0);
     say(&format!("stack: rolled in {:.1} s", ran.took.as_secs_f64()));
     laptop.expect_settled(&path);
     let writer = wrote(lab, "pi5");
@@ -194,7 +209,8 @@ fn scaled(lab: &Lab, laptop: &Laptop, path: &Path) {
     for (n, was) in [("4", "5"), ("5", "4")] {
         let words = ["scale", text(path), "--yes"];
         let numbers = ["--datanodes", n, "--regionservers", n];
-        let ran = laptop.run(&[&words[..], &numbers].concat()).expect(0);
+        let words = [&words[..], &numbers].concat();
+        let ran = run_for(&mut laptop.sdtd(&words), LIMIT).expect(0);
         let took = ran.took.as_secs_f64();
         say(&format!("stack: from {was} of each to {n} in {took:.1} s"));
         laptop.expect_settled(path);
@@ -208,6 +224,47 @@ fn scaled(lab: &Lab, laptop: &Laptop, path: &Path) {
     assert!(writer.contains(" failed 0 lost 0 "), "{writer}");
     rows(lab, "pi1", "check 0 2000");
     all_copies(lab, "pi1");
+}
+
+/// What runs on a host takes no more memory than its budget, which the plan prints.
+fn memory_is_kept(lab: &Lab, laptop: &Laptop, path: &Path) {
+    let words = ["plan", text(path), "--json"];
+    let plan = laptop.run(&words).expect(0).stdout;
+    // It comes after the run's events.
+    let documents = serde_json::Deserializer::from_str(&plan).into_iter();
+    let plan: serde_json::Value = documents.last().and_then(Result::ok).expect("a plan");
+    let hosts = plan["memory"].as_array().expect("a budget");
+    assert_eq!(hosts.len(), HOSTS.len());
+    for host in hosts {
+        let name = host["host"].as_str().expect("a name");
+        let (mut planned, mut taken, mut told) = (0, 0, String::new());
+        for part in host["parts"].as_array().expect("parts") {
+            let mb = |word: &str| part[word].as_u64().expect("MiB");
+            let budget = mb("heap_mb") + mb("overhead_mb");
+            let (instance, _) = part["instance"]
+                .as_str()
+                .and_then(|id| id.split_once('@'))
+                .expect("an instance");
+            let resident = resident(lab, name, &instance.replace('.', "-"));
+            planned += budget;
+            taken += resident;
+            told += &format!(", {instance} {resident} of {budget}");
+        }
+        say(&format!("stack: MiB on {name}: {taken} of {planned}{told}"));
+        assert!(
+            taken > 0 && taken <= planned,
+            "{name}: {taken} of {planned} MiB"
+        );
+    }
+}
+
+/// MiB that the processes of a unit have in memory.
+fn resident(lab: &Lab, host: &str, unit: &str) -> u64 {
+    let script = format!(
+        "for pid in $(cat \"/sys/fs/cgroup$(systemctl show -p ControlGroup --value {unit})/cgroup.procs\"); do \
+         cat /proc/$pid/status; done | awk '/^VmRSS:/ {{ kib += $2 }} END {{ print int(kib / 1024) }}'"
+    );
+    lab.on(host, &script).trim().parse().expect("MiB")
 }
 
 /// A board with a JournalNode and without a NameNode gets a new card.
@@ -240,28 +297,8 @@ fn replaced(lab: &mut Lab, laptop: &Laptop, path: &Path) {
     all_copies(lab, host);
 }
 
-/// A client that writes rows, from this number on, until it is told to end.
-fn writes(lab: &Lab, host: &str, first: u64) {
-    let client = client(&format!("until /tmp/rows-stop {first}"));
-    let client = sdtd::facts::quote(&client);
-    let script =
-        format!("rm -f /tmp/rows-stop; setsid sh -c {client} >/tmp/rows.said 2>&1 </dev/null &");
-    lab.on(host, &script);
-}
-
-/// What it says in the end, once it has read again all that was acknowledged.
-fn wrote(lab: &Lab, host: &str) -> String {
-    lab.on(host, "touch /tmp/rows-stop");
-    let until = Instant::now() + Duration::from_secs(180);
-    while lab.try_on(host, "grep '^rows ' /tmp/rows.said").code != Some(0) {
-        assert!(Instant::now() < until, "the client does not end");
-        std::thread::sleep(Duration::from_secs(1));
-    }
-    lab.on(host, "tail -n 40 /tmp/rows.said")
-}
-
 /// A host is off, and back. What it had others have.
-fn lost(lab: &mut Lab, laptop: &Laptop, path: &Path, host: &str) {
+fn without(lab: &mut Lab, laptop: &Laptop, path: &Path, host: &str) {
     let others: Vec<&str> = HOSTS.into_iter().filter(|other| *other != host).collect();
     let other = others[0];
     let session = session(lab);
@@ -297,130 +334,4 @@ fn lost(lab: &mut Lab, laptop: &Laptop, path: &Path, host: &str) {
         std::thread::sleep(Duration::from_secs(5));
     }
     laptop.expect_settled(path);
-}
-
-/// From the moment that a host is off, each new connection to each other one is answered in time: of a browser that
-/// was with the dead one, and of one that was with none. The longest wait.
-fn pages_answer(others: &[&str], dead: &str) -> Duration {
-    let cookie = format!("Cookie: sdtd-zeppelin-web={dead}\r\n");
-    let (began, mut longest) = (Instant::now(), Duration::ZERO);
-    while began.elapsed() < 4 * WITHIN {
-        for (host, cookie) in others
-            .iter()
-            .flat_map(|host| [(host, ""), (host, &*cookie)])
-        {
-            let asked = Instant::now();
-            let right = all_answer_to(&[host], cookie);
-            let took = asked.elapsed();
-            longest = longest.max(took);
-            assert!(
-                right && took < WITHIN,
-                "{host} {cookie:?} without {dead}: {right} after {took:?}"
-            );
-        }
-    }
-    longest
-}
-
-/// How long ZooKeeper keeps the session of a region server that is gone: what that asks for, and no more than is given.
-fn session(lab: &Lab) -> Duration {
-    let number = |host: &str, script: &str| -> u64 {
-        lab.on(host, script).trim().parse().expect("milliseconds")
-    };
-    let most = "sed -n 's/^maxSessionTimeout=//p' /etc/zookeeper/zoo.cfg";
-    let most = number(with(lab, "zookeeper-server"), most);
-    let asked = r"sed -n 's|.*<name>zookeeper.session.timeout</name><value>\([0-9]*\)<.*|\1|p' /etc/hbase/regionserver/hbase-site.xml";
-    let asked = number(with(lab, "hbase-regionserver"), asked);
-    Duration::from_millis(most.min(asked))
-}
-
-/// How long after this HBase serves all of its table.
-fn served_again(lab: &Lab, host: &str, since: Instant) -> Duration {
-    while lab.try_on(host, &client("check 0 2000")).code != Some(0) {
-        assert!(
-            since.elapsed() < Duration::from_secs(300),
-            "HBase does not serve its table"
-        );
-    }
-    since.elapsed()
-}
-
-/// A host was found to be dead, all files can be read, no block is missing, and all have their copies again.
-fn whole(lab: &Lab, host: &str) {
-    let dead = "dfsadmin -report -dead | grep -q '^Dead datanodes (1)'";
-    hdfs_says(
-        lab,
-        host,
-        "the NameNode does not list the host as dead",
-        dead,
-    );
-    all_copies(lab, host);
-}
-
-/// All files can be read, no block is missing, and all get their copies.
-fn all_copies(lab: &Lab, host: &str) {
-    files(lab, host);
-    let missing = "fsck / | grep -q '^ *Missing blocks:[^0-9]*0$'";
-    assert_eq!(hdfs(lab, host, missing), Some(0), "blocks are missing");
-    let under = "fsck / | grep -q 'Under-replicated blocks:.*0 (0.0 %)'";
-    hdfs_says(lab, host, "copies are still missing", under);
-}
-
-/// Waits until HDFS says something.
-fn hdfs_says(lab: &Lab, host: &str, otherwise: &str, words: &str) {
-    let until = Instant::now() + Duration::from_secs(400);
-    while hdfs(lab, host, words) != Some(0) {
-        assert!(Instant::now() < until, "{otherwise}");
-        std::thread::sleep(Duration::from_secs(5));
-    }
-}
-
-fn hdfs(lab: &Lab, host: &str, words: &str) -> Option<i32> {
-    let script = format!("sh /etc/hdfs/client/run.sh hdfs {words}");
-    lab.try_on(host, &as_user("hdfs", &script)).code
-}
-
-fn as_user(user: &str, script: &str) -> String {
-    format!(
-        "setpriv --reuid={user} --regid={user} --init-groups sh -c {}",
-        sdtd::facts::quote(script)
-    )
-}
-
-fn as_hbase(script: &str) -> String {
-    as_user("hbase", script)
-}
-
-/// Runs the client.
-fn rows(lab: &Lab, host: &str, words: &str) -> String {
-    lab.on(host, &client(words))
-}
-
-/// What runs the client, which is compiled there at first.
-fn client(words: &str) -> String {
-    let source = sdtd::facts::quote(ROWS);
-    format!(
-        "export SDTD_INSTANCE=x; mkdir -p /tmp/rows && cd /tmp/rows && . /etc/hbase/tools/run.sh && JAVA=/opt/java/bin/java && \
-         if [ ! -e Rows.class ]; then printf '%s' {source} >Rows.java && \
-         $JAVA -cp \"$JARS\" org.eclipse.jdt.internal.compiler.batch.Main -11 -nowarn Rows.java; fi && \
-         $JAVA -Xmx128m -cp \"/tmp/rows:$CONF:$JARS\" Rows {words}"
-    )
-}
-
-/// All files can be read, and are what was written.
-fn files(lab: &Lab, host: &str) {
-    for n in 0..FILES {
-        file(lab, host, &format!("-cat /checked-{n}"), None);
-    }
-}
-
-/// A file of HDFS, written from what a command prints or read with its sum.
-fn file(lab: &Lab, host: &str, words: &str, from: Option<&str>) {
-    let run = format!("sh /etc/hdfs/client/run.sh hdfs dfs {words}");
-    let sum = "seq 1 200000 | cksum";
-    let script = match from {
-        Some(command) => format!("{command} | {run}"),
-        None => format!("test \"$({run} | cksum)\" = \"$({sum})\""),
-    };
-    lab.on(host, &as_user("hdfs", &script));
 }
