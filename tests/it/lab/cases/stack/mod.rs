@@ -261,8 +261,8 @@ fn memory_is_kept(lab: &Lab, laptop: &Laptop, path: &Path) {
 /// MiB that the processes of a unit have in memory.
 fn resident(lab: &Lab, host: &str, unit: &str) -> u64 {
     let script = format!(
-        "for pid in $(cat \"/sys/fs/cgroup$(systemctl show -p ControlGroup --value {unit})/cgroup.procs\"); do \
-         cat /proc/$pid/status; done | awk '/^VmRSS:/ {{ kib += $2 }} END {{ print int(kib / 1024) }}'"
+        "for of in $(grep -sl '/{unit}[.]service$' /proc/[0-9]*/cgroup); do cat \"${{of%cgroup}}status\"; done | \
+         awk '/^VmRSS:/ {{ kib += $2 }} END {{ print int(kib / 1024) }}'"
     );
     lab.on(host, &script).trim().parse().expect("MiB")
 }
