@@ -11,7 +11,7 @@ pub use svg::svg;
 use crate::catalogue::Catalogue;
 use crate::id::ServiceName;
 use crate::inventory::Cluster;
-use crate::plan::View;
+use crate::plan::{Member, View};
 
 /// What is drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +40,8 @@ pub struct Service {
 pub struct Link {
     /// The other service, by its place in [`Diagram::services`].
     pub to: usize,
-    /// At which port: that of the first role's clients. Of what stands in front, each of its own ports with the one
-    /// that it leads to.
+    /// At which port, where all its instances have the same one for clients. Of what stands in front, each of its own
+    /// ports with the one that it leads to.
     pub label: String,
 }
 
@@ -113,12 +113,14 @@ fn needed(cluster: &Cluster, view: &View, names: &[&ServiceName], name: &Service
     let words = cluster.services.get(name);
     let needs = words.into_iter().flat_map(|words| &words.needs);
     let link = |need| {
-        let port = view
-            .of_service(need)
-            .find_map(crate::plan::Member::client_port);
+        let ports = view.of_service(need).map(Member::client_port);
+        let ports: BTreeSet<u16> = ports.flatten().collect();
         Some(Link {
             to: names.iter().position(|name| *name == need)?,
-            label: port.map(|port| port.to_string()).unwrap_or_default(),
+            label: match ports.first() {
+                Some(port) if ports.len() == 1 => port.to_string(),
+                _ => String::new(),
+            },
         })
     };
     needs.filter_map(link).collect()
