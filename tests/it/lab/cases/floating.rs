@@ -1,17 +1,19 @@
-//! An address that goes from host to host: to another when what stands in front is stopped, or its host is off.
+//! What stands in front, where a host is lost: pages of another answer everywhere, and the floating address goes to
+//! another; also where only what stands in front is stopped.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use super::Done;
+use super::stack::pages::pages_answer;
 use crate::lab::hosts::{HOSTS, Lab};
 use crate::lab::inventory::Inventory;
 use crate::lab::laptop::{Laptop, text};
 use crate::lab::say;
 
-/// An address that no host has, and one broker behind it, on a host that is not the first to get it.
+/// An address that no host has, and pages behind it: at first of the host that has it.
 const ADDRESS: &str = "10.77.0.100";
-const SERVICES: &str = "services:\n  zookeeper: { servers: [pi3] }\n  kafka: { brokers: [pi3] }\n  haproxy: {}\n  \
+const SERVICES: &str = "services:\n  zeppelin: { servers: [pi1, pi4] }\n  haproxy: {}\n  \
                         keepalived: { address: 10.77.0.100/24, interface: host0 }\n";
 /// The longest that nobody may have it.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -30,6 +32,11 @@ pub fn floating(lab: &mut Lab) -> Done {
     lab.on("pi1", "systemctl start haproxy-proxy");
     goes_to(lab, "pi1", &HOSTS);
     lab.run(&["kill", "pi1"]);
+    let page = pages_answer(&HOSTS[1..], "pi1");
+    say(&format!(
+        "floating: the longest wait for a page {:.1} s",
+        page.as_secs_f64()
+    ));
     goes_to(lab, "pi2", &HOSTS[1..]);
     lab.run(&["boot", "pi1"]);
     goes_to(lab, "pi1", &HOSTS);
@@ -60,7 +67,7 @@ fn with_it<'a>(lab: &Lab, hosts: &[&'a str]) -> Vec<&'a str> {
 /// In time one host has the address, this one, and what is behind the front answers there.
 fn goes_to(lab: &Lab, host: &str, hosts: &[&str]) {
     let began = Instant::now();
-    let front = format!("{ADDRESS}:9192").parse().expect("an address");
+    let front = format!("{ADDRESS}:80").parse().expect("an address");
     loop {
         let has = with_it(lab, hosts);
         let answers = TcpStream::connect_timeout(&front, Duration::from_secs(1)).is_ok();

@@ -3,7 +3,7 @@
 
 mod hbase;
 mod hdfs;
-mod pages;
+pub(super) mod pages;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -76,7 +76,7 @@ pub fn scale(lab: &mut Lab) -> Done {
 /// Hosts are off, one after another.
 pub fn lost(lab: &mut Lab) -> Done {
     goes_on(lab, |lab, laptop, path| {
-        for host in hosts_to_lose(with(lab, "hdfs-namenode")) {
+        for host in hosts_to_lose(lab) {
             without(lab, laptop, path, host);
         }
     })
@@ -130,13 +130,12 @@ fn with(lab: &Lab, unit: &str) -> &'static str {
         .unwrap_or_else(|| panic!("nobody has {unit}"))
 }
 
-/// One with a NameNode, and one without; in full all of them.
-fn hosts_to_lose(names: &'static str) -> Vec<&'static str> {
+/// One with a NameNode, and the one whose page is shown; in full all of them.
+fn hosts_to_lose(lab: &Lab) -> Vec<&'static str> {
     if crate::full() {
         return HOSTS.to_vec();
     }
-    let other = HOSTS.into_iter().rfind(|host| *host != names);
-    [Some(names), other].into_iter().flatten().collect()
+    vec![with(lab, "hdfs-namenode"), with(lab, "zeppelin-server")]
 }
 
 /// The first deploy, killed while a NameNode is formatted, and while HBase starts for the first time.
