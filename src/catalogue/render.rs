@@ -6,6 +6,8 @@
 //! a Hadoop configuration; `sh` and `unit_word` quote a text for a
 //! shell and for a systemd unit; `uuid` makes an identifier of a text.
 
+use std::sync::LazyLock;
+
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
@@ -27,9 +29,13 @@ pub struct RenderError {
 }
 
 /// Renders texts with values.
+#[derive(Clone, Copy)]
 pub struct Renderer {
-    env: Environment<'static>,
+    env: &'static Environment<'static>,
 }
+
+/// Each text is compiled once: a plan renders the same few for every host.
+static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(engine);
 
 impl Default for Renderer {
     fn default() -> Self {
@@ -41,23 +47,7 @@ impl Renderer {
     /// A renderer with our rules and filters.
     #[must_use]
     pub fn new() -> Self {
-        let mut env = Environment::new();
-        env.set_undefined_behavior(UndefinedBehavior::Strict);
-        env.set_auto_escape_callback(|_| AutoEscape::None);
-        env.set_syntax(syntax());
-        env.set_formatter(|out, state, value| {
-            if value.is_none() {
-                return Err(Error::new(ErrorKind::InvalidOperation, "a value is null"));
-            }
-            minijinja::escape_formatter(out, state, value)
-        });
-        env.add_filter("overlay", overlay);
-        env.add_filter("properties", properties);
-        env.add_filter("xml", xml);
-        env.add_filter("sh", |text: String| crate::facts::quote(&text));
-        env.add_filter("unit_word", unit_word);
-        env.add_filter("uuid", |text: String| crate::digest::uuid_of(&text));
-        Self { env }
+        Self { env: &ENGINE }
     }
 
     /// Renders `text`, named `name` in errors, with `values`.
@@ -65,11 +55,36 @@ impl Renderer {
     /// # Errors
     /// A [`RenderError`] with the line at which rendering stopped.
     pub fn render(&self, name: &str, text: &str, values: &Value) -> Result<String, RenderError> {
+        if !text.contains('{') {
+            return Ok(text.to_owned());
+        }
         self.env
-            .template_from_named_str(name, text)
+            .get_template(text)
             .and_then(|template| template.render(values))
             .map_err(|error| describe(name, text, &error))
     }
+}
+
+/// An engine with our rules and filters, in which a template's name is its text.
+fn engine() -> Environment<'static> {
+    let mut env = Environment::new();
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.set_auto_escape_callback(|_| AutoEscape::None);
+    env.set_syntax(syntax());
+    env.set_formatter(|out, state, value| {
+        if value.is_none() {
+            return Err(Error::new(ErrorKind::InvalidOperation, "a value is null"));
+        }
+        minijinja::escape_formatter(out, state, value)
+    });
+    env.add_filter("overlay", overlay);
+    env.add_filter("properties", properties);
+    env.add_filter("xml", xml);
+    env.add_filter("sh", |text: String| crate::facts::quote(&text));
+    env.add_filter("unit_word", unit_word);
+    env.add_filter("uuid", |text: String| crate::digest::uuid_of(&text));
+    env.set_loader(|text| Ok(Some(text.to_owned())));
+    env
 }
 
 /// Control lines leave no trace in what is rendered.

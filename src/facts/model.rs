@@ -1,6 +1,7 @@
 //! What is: the facts of one host.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -195,7 +196,7 @@ pub struct Record {
     /// This host's name in the inventory.
     pub host: HostName,
     /// All instances of the cluster, with their numbers: the same on every host.
-    pub placement: BTreeMap<InstanceId, Option<u32>>,
+    pub placement: Arc<BTreeMap<InstanceId, Option<u32>>>,
     /// The highest number ever given, by `<service>.<role>`: numbers are never given twice.
     pub numbers: BTreeMap<String, u32>,
     /// The version of each service.
@@ -205,7 +206,7 @@ pub struct Record {
     pub finalized: BTreeMap<String, String>,
     /// Values fixed at the first deploy, by `<service>.<word>`.
     #[serde(default)]
-    pub fixed: BTreeMap<String, String>,
+    pub fixed: Arc<BTreeMap<String, String>>,
     /// Files, links and folders that sdtd made on this host.
     pub owns: BTreeSet<String>,
     /// Folders on this host that hold users' data.
@@ -215,12 +216,16 @@ pub struct Record {
     pub units: BTreeSet<String>,
     /// How each host of the cluster is reached: one that the inventory no longer names can still be cleaned.
     /// Records of earlier versions do not say.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub hosts: BTreeMap<HostName, Reach>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub hosts: Arc<BTreeMap<HostName, Reach>>,
     /// Hosts whose place another one has taken under the same numbers, until they are known to have nothing of it
     /// any more: if they come back, they must not run what the other does.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub replaced: BTreeMap<HostName, HostName>,
+}
+
+fn is_empty(hosts: &Arc<BTreeMap<HostName, Reach>>) -> bool {
+    hosts.is_empty()
 }
 
 /// How a host is reached, and what else the inventory says of it: what is true on whichever machine reads it.

@@ -132,7 +132,7 @@ fn recorded(cluster: &Cluster, facts: &Facts) -> Vec<Host> {
     // One that has only got another name is asked under that.
     let renamed = |name: &HostName| records().any(|record| &record.host == name);
     let mut hosts = BTreeMap::new();
-    for (name, reach) in records().flat_map(|record| &record.hosts) {
+    for (name, reach) in records().flat_map(|record| record.hosts.iter()) {
         if !cluster.hosts.contains_key(name) && !renamed(name) {
             hosts.insert(name.clone(), host(name, reach, cluster));
         }

@@ -97,6 +97,13 @@ pub struct Desired {
     pub stop_within: u64,
 }
 
+/// What templates read of a version: what the descriptor says of it, and its number.
+const OF_VERSION: [&str; 3] = ["release", "version", "held"];
+
+fn reads(path: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| path.contains(word))
+}
+
 impl Context<'_> {
     /// An instance as it should be.
     ///
@@ -229,6 +236,14 @@ impl Context<'_> {
         };
         let place = format!("{}/service.yaml (to)", words.folder.origin);
         let mut paths = BTreeSet::new();
+        let files = role.files.iter().filter(|file| !file.bootstrap);
+        let files: Vec<&FileSpec> = files.filter(|file| reads(&file.to, &OF_VERSION)).collect();
+        if files.is_empty() {
+            return Ok(paths);
+        }
+        // Versions of which the same is said have the same files, unless their number itself is read.
+        let alike = !files.iter().any(|file| reads(&file.to, &OF_VERSION[1..]));
+        let mut seen = vec![self.catalogue.release(service)];
         let others = descriptor.versions.keys();
         for version in others.filter(|version| **version != service.version) {
             let version = version.clone();
@@ -236,13 +251,18 @@ impl Context<'_> {
                 version,
                 ..service.clone()
             };
+            let release = self.catalogue.release(&other);
+            if alike && seen.contains(&release) {
+                continue;
+            }
+            seen.push(release);
             let words = Words {
                 service: &other,
                 ..words
             };
             let member = self.member(id, &words, role, host);
             let values = self.values(id, &words, host, &member);
-            for file in role.files.iter().filter(|file| !file.bootstrap) {
+            for file in &files {
                 paths.insert(self.renderer.render(&place, &file.to, &values)?);
             }
         }

@@ -86,7 +86,7 @@ fn recorded(facts: &Facts) -> impl Iterator<Item = (&HostName, &HostName)> {
 
 /// Whether a host still has an instance that another host has under the same number.
 fn comes_back(cluster: &Cluster, (host, own): (&HostName, &HostFacts), facts: &Facts) -> bool {
-    let mine = own.record.iter().flat_map(|record| &record.placement);
+    let mine = own.record.iter().flat_map(|record| record.placement.iter());
     let mut mine = mine.filter(|(id, number)| &id.host == host && number.is_some());
     mine.any(|(id, number)| {
         let after = now(cluster, id);

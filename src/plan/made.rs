@@ -103,6 +103,8 @@ fn text(value: &Json) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::facts::{RECORD_FORMAT, Record};
     use crate::id::Arch;
@@ -114,14 +116,14 @@ mod tests {
             finalized: BTreeMap::new(),
             cluster: "c".to_owned(),
             host: name.parse().unwrap(),
-            placement: BTreeMap::new(),
+            placement: Arc::default(),
             numbers: BTreeMap::new(),
             versions: BTreeMap::new(),
-            fixed: BTreeMap::from([("log.id".to_owned(), id.to_owned())]),
+            fixed: Arc::new(BTreeMap::from([("log.id".to_owned(), id.to_owned())])),
             owns: [].into(),
             data: [].into(),
             units: [].into(),
-            hosts: BTreeMap::new(),
+            hosts: Arc::default(),
             replaced: BTreeMap::new(),
         });
         let marker = "/var/lib/sdtd/c/units/log-broker/once-format".to_owned();

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
+use std::thread;
 
 use sha2::{Digest, Sha256};
 
@@ -333,13 +335,37 @@ pub(super) fn in_context<T>(
 
 /// What should be on the hosts that were asked; what is on one out of reach is left as it is.
 pub(super) fn desired(input: Input<'_>, context: &Context<'_>) -> Result<Vec<Desired>, PlanError> {
+    let all = context.placement.instances.iter().map(|(id, _)| id);
+    let all: Vec<&InstanceId> = all
+        .filter(|id| input.facts.contains_key(&id.host))
+        .collect();
+    // One does not depend on another: many are made on all processors.
+    let workers = match all.len() {
+        ..MANY => 1,
+        _ => thread::available_parallelism().map_or(1, NonZero::get),
+    };
+    let make = |part: &[&InstanceId]| {
+        let made = part.iter().map(|id| context.desired(id));
+        made.collect::<Result<Vec<_>, _>>()
+    };
+    let make = &make;
+    let made: Vec<_> = thread::scope(|scope| {
+        let parts = all.chunks(all.len().div_ceil(workers).max(1));
+        let parts: Vec<_> = parts.map(|part| scope.spawn(move || make(part))).collect();
+        let ended = parts.into_iter().map(|part| part.join());
+        ended
+            .map(|made| made.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
     let mut desired = Vec::new();
-    let all = context.placement.instances.iter();
-    for (id, _) in all.filter(|(id, _)| input.facts.contains_key(&id.host)) {
-        desired.extend(context.desired(id)?);
+    for part in made {
+        desired.extend(part?.into_iter().flatten());
     }
     Ok(desired)
 }
+
+/// As many instances as are worth a thread.
+const MANY: usize = 32;
 
 pub(super) fn context<'a>(
     input: Input<'a>,

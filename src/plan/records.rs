@@ -1,6 +1,7 @@
 //! What is written about each host, and what it forbids to change.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::catalogue::Renderer;
 use crate::facts::{FINALIZED_FORMAT, RECORD_FORMAT, Reach, Record};
@@ -103,6 +104,9 @@ pub(super) fn records<'a>(
     let reach = |(name, host): (&HostName, &Host)| (name.clone(), reach(host));
     let mut hosts: BTreeMap<HostName, Reach> = hosts.map(reach).collect();
     let replaced = instead::kept(input, &mut hosts, last);
+    // The same on every host, and as large as the cluster.
+    let (hosts, fixed) = (Arc::new(hosts), Arc::new(fixed));
+    let placed = Arc::new(there.cloned().collect());
     for (host, _) in input.cluster.staying() {
         let here = || desired.iter().filter(|d| &d.member.id.host == host);
         let mut owns: BTreeSet<String> = here()
@@ -114,7 +118,7 @@ pub(super) fn records<'a>(
             format,
             cluster: input.cluster.name.to_string(),
             host: host.clone(),
-            placement: there.clone().cloned().collect(),
+            placement: Arc::clone(&placed),
             numbers: placement.numbers.clone(),
             versions: input
                 .cluster
@@ -123,11 +127,11 @@ pub(super) fn records<'a>(
                 .map(|(name, service)| (name.to_string(), service.version.clone()))
                 .collect(),
             finalized: finalized.clone(),
-            fixed: fixed.clone(),
+            fixed: Arc::clone(&fixed),
             owns,
             data: here().flat_map(|d| d.data.iter().cloned()).collect(),
             units: here().map(|d| d.member.unit.clone()).collect(),
-            hosts: hosts.clone(),
+            hosts: Arc::clone(&hosts),
             replaced: replaced.clone(),
         };
         records.insert(host.clone(), record);

@@ -96,7 +96,7 @@ pub fn numbers(bench: &Bench) -> String {
         let record: sdtd::facts::Record =
             serde_json::from_str(&record.expect("a record").1.text).expect("readable");
         let mut out = String::new();
-        for (id, number) in &record.placement {
+        for (id, number) in record.placement.iter() {
             let number = number.map_or("-".to_owned(), |n| n.to_string());
             let _ = writeln!(out, "{id}: {number}");
         }
