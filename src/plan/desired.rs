@@ -10,7 +10,7 @@ use crate::catalogue::descriptor::{FileSpec, OnChange, OnceOn, Role};
 use crate::catalogue::{LiveKey, RenderError, live_keys};
 use crate::digest::hex;
 use crate::id::InstanceId;
-use crate::inventory::{Connection, Service};
+use crate::inventory::Connection;
 use crate::plan::context::{Context, Words};
 use crate::plan::held::Guard;
 use crate::plan::live::{Print, is_live};
@@ -95,13 +95,6 @@ pub struct Desired {
     pub wanted: (String, String),
     /// Seconds it may take to stop.
     pub stop_within: u64,
-}
-
-/// What templates read of a version: what the descriptor says of it, and its number.
-const OF_VERSION: [&str; 3] = ["release", "version", "held"];
-
-fn reads(path: &str, words: &[&str]) -> bool {
-    words.iter().any(|word| path.contains(word))
 }
 
 impl Context<'_> {
@@ -216,58 +209,6 @@ impl Context<'_> {
         let text = words.folder.file(file);
         let text = text.ok_or_else(|| wrong(1, "there is no such file"))?;
         live_keys(text).map_err(|line| wrong(line, "it is neither `key` nor `key other factor`"))
-    }
-
-    /// Where files of an instance are in other versions of its service, besides those of its own.
-    ///
-    /// # Errors
-    /// When a template can't be rendered.
-    pub fn other_paths(&self, id: &InstanceId) -> Result<BTreeSet<String>, RenderError> {
-        let (service, host) = (
-            &self.cluster.services[&id.service],
-            &self.cluster.hosts[&id.host],
-        );
-        let Some(words) = self.words(&service.name) else {
-            return Ok(BTreeSet::new());
-        };
-        let descriptor = &words.folder.descriptor;
-        let Some(role) = descriptor.roles.get(&id.role) else {
-            return Ok(BTreeSet::new());
-        };
-        let place = format!("{}/service.yaml (to)", words.folder.origin);
-        let mut paths = BTreeSet::new();
-        let files = role.files.iter().filter(|file| !file.bootstrap);
-        let files: Vec<&FileSpec> = files.filter(|file| reads(&file.to, &OF_VERSION)).collect();
-        if files.is_empty() {
-            return Ok(paths);
-        }
-        // Versions of which the same is said have the same files, unless their number itself is read.
-        let alike = !files.iter().any(|file| reads(&file.to, &OF_VERSION[1..]));
-        let mut seen = vec![self.catalogue.release(service)];
-        let others = descriptor.versions.keys();
-        for version in others.filter(|version| **version != service.version) {
-            let version = version.clone();
-            let other = Service {
-                version,
-                ..service.clone()
-            };
-            let release = self.catalogue.release(&other);
-            if alike && seen.contains(&release) {
-                continue;
-            }
-            seen.push(release);
-            let words = Words {
-                service: &other,
-                ..words
-            };
-            let member = self.member(id, &words, role, host);
-            let values = self.values(id, &words, host, &member);
-            for file in &files {
-                paths.insert(self.renderer.render(&place, &file.to, &values)?);
-            }
-        }
-        paths.remove("");
-        Ok(paths)
     }
 
     fn unit(

@@ -18,6 +18,7 @@ pub mod maintain;
 pub mod mend;
 pub mod model;
 pub mod moves;
+mod others;
 pub mod packages;
 pub mod paths;
 pub mod place;
