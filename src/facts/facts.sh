@@ -13,13 +13,19 @@ read -r name </proc/sys/kernel/hostname; say hostname "$name"
 [ -r /etc/machine-id ] && read -r id </etc/machine-id && say machine "$id"
 if command -v dpkg >/dev/null; then debian=$(dpkg --print-architecture); bits=''
 else bits=$(getconf LONG_BIT 2>/dev/null); debian=''; fi
-say kernel "$(uname -m)" "$bits" "$debian"
-# shellcheck disable=SC1091
-say os "$( (. /etc/os-release && echo "$PRETTY_NAME") 2>/dev/null || uname -sr)"
+arch=''
+[ ! -r /proc/sys/kernel/arch ] || read -r arch </proc/sys/kernel/arch
+say kernel "${arch:-$(uname -m)}" "$bits" "$debian"
+os=''
+[ ! -r /etc/os-release ] || while IFS='=' read -r k v; do
+  [ "$k" != PRETTY_NAME ] || { v=${v#[\"\']}; os=${v%[\"\']}; break; }
+done </etc/os-release
+say os "${os:-$(uname -sr)}"
 while IFS=' ' read -r k v _; do [ "$k" = MemTotal: ] && say memory "$v" && break; done </proc/meminfo
 say cpus "$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)"
 say time "$(date +%s)"
-say user "$(id -un)"
+while IFS="	 " read -r k _ v _; do [ "$k" = Uid: ] && break; done </proc/self/status
+if [ "$v" = 0 ]; then say user root; else say user "$(id -un)"; fi
 [ -d /run/systemd/system ] && [ -z "$pidfiles" ] && systemd=yes && say systemd yes
 
 # shellcheck disable=SC2086 # here and below: one word a line
@@ -57,9 +63,6 @@ if command -v getent >/dev/null; then
     wait
   fi
 fi
-# The kernel gives a number in one go only, and a shell reads byte by byte.
-v=$(cat /proc/sys/vm/swappiness 2>/dev/null) && say swappiness "$v"
-
 links='' there='' texts=''
 for p in $paths "$state/record.json"; do
   if [ -L "$p" ]; then links=$links$p$nl
@@ -68,11 +71,14 @@ for p in $paths "$state/record.json"; do
     [ -f "$p" ] && [ -s "$p" ] && [ -r "$p" ] && texts=$texts$p$nl
   fi
 done
+# The kernel gives a number in one go only, and a shell would read it byte by byte.
+[ ! -r /proc/sys/vm/swappiness ] || texts=/proc/sys/vm/swappiness$nl$texts
 # shellcheck disable=SC2086
 {
   [ -z "$links" ] || readlink $links | for p in $links; do IFS= read -r to && say link "$p" "$to"; done
   [ -z "$there" ] || stat --printf 'path\t%n\t%f\t%U\t%s\n' $there 2>/dev/null
-  [ -z "$texts" ] || awk 'FNR == 1 { print "text\t" FILENAME } { print "|" $0 }' $texts 2>/dev/null
+  [ -z "$texts" ] || awk 'FILENAME == "/proc/sys/vm/swappiness" { print "swappiness\t" $0; next }
+    FNR == 1 { print "text\t" FILENAME } { print "|" $0 }' $texts 2>/dev/null
 }
 
 set +f

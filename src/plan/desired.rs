@@ -132,7 +132,7 @@ impl Context<'_> {
             once: self.once(role, id, &member, &state),
             guards,
             data,
-            others: self.other_paths(id)?,
+            others: self.other_paths(id, &values)?,
             files,
             unit,
             wanted,

@@ -1,6 +1,8 @@
 //! Where an instance has files in other versions of its service: what is there of them goes when the version does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use minijinja::value::{Serde, Value};
 
 use crate::catalogue::RenderError;
 use crate::catalogue::descriptor::FileSpec;
@@ -26,13 +28,26 @@ fn reads_more(path: &str) -> bool {
         .any(|word| rest.contains(word))
 }
 
+/// The same values, with what is said of another version.
+fn saying(own: &Value, release: &BTreeMap<String, String>) -> Value {
+    let words = own.try_iter().into_iter().flatten();
+    let value = |word: Value| (word.to_string(), own.get_item(&word).unwrap_or_default());
+    let mut values: BTreeMap<String, Value> = words.map(value).collect();
+    values.insert("release".to_owned(), Value::from(Serde(release)));
+    values.into()
+}
+
 impl Context<'_> {
-    /// Where files of an instance are in other versions of its service, besides those of its own. Of versions of which
-    /// the same is said, as far as it is read, one stands for all.
+    /// Where files of an instance are in other versions of its service, besides those of its own; `own` is what its
+    /// templates read. Of versions of which the same is said, as far as it is read, one stands for all.
     ///
     /// # Errors
     /// When a template can't be rendered.
-    pub fn other_paths(&self, id: &InstanceId) -> Result<BTreeSet<String>, RenderError> {
+    pub fn other_paths(
+        &self,
+        id: &InstanceId,
+        own: &Value,
+    ) -> Result<BTreeSet<String>, RenderError> {
         let service = &self.cluster.services[&id.service];
         let words = self.words(&service.name);
         let role = words.and_then(|w| w.folder.descriptor.roles.get(&id.role));
@@ -66,12 +81,16 @@ impl Context<'_> {
                 continue;
             }
             seen.push(said);
-            let words = Words {
-                service: &other,
-                ..words
+            let values = if more {
+                let words = Words {
+                    service: &other,
+                    ..words
+                };
+                let member = self.member(id, &words, role, host);
+                self.values(id, &words, host, &member)
+            } else {
+                saying(own, &self.catalogue.release(&other))
             };
-            let member = self.member(id, &words, role, host);
-            let values = self.values(id, &words, host, &member);
             for file in &files {
                 paths.insert(self.renderer.render(&place, &file.to, &values)?);
             }
