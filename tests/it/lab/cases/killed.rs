@@ -66,7 +66,8 @@ const KINDS: [Kind; 5] = [
         one_way: false,
         ballast: true,
         within: 60_000,
-        pause: ROLL,
+        // 11 s were seen once, where a run was killed while copies moved.
+        pause: SESSION,
     },
     Kind {
         name: "growth",
