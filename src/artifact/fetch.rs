@@ -10,8 +10,9 @@ use super::sum::{self, Expected, Sums};
 use super::{Artifact, ArtifactError, Listener, Request, Source, jlink, pack};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -40,7 +41,7 @@ impl Shelf {
                 let lock = Lock::parse(lock)?;
                 self.assemble(&lock, into, &place, progress).await
             }
-            Source::Files { files } => self.pack_files(files, &place).await,
+            Source::Files { texts, others } => self.pack_files((texts, others), &place).await,
             Source::Jlink { modules } => self.link(wanted, modules, &place).await,
         }
     }
@@ -147,30 +148,32 @@ impl Shelf {
     /// Packs files of the catalogue; what lies in `bin/` can be run.
     async fn pack_files(
         &self,
-        files: &BTreeMap<String, String>,
+        (texts, others): (&BTreeMap<String, String>, &BTreeMap<String, PathBuf>),
         place: &Path,
     ) -> Result<Artifact, ArtifactError> {
         let work = aside(&self.cache)?;
         let root = work.path().join("tree");
-        for (path, text) in files {
+        let put = |path: &str, write: &dyn Fn(&Path) -> io::Result<()>| {
             let file = root.join(path);
             let written = fs::create_dir_all(file.parent().unwrap_or(&root))
-                .and_then(|()| fs::write(&file, text))
-                .and_then(|()| {
-                    let mode = if path.starts_with("bin/") {
-                        0o755
-                    } else {
-                        0o644
-                    };
-                    fs::set_permissions(&file, fs::Permissions::from_mode(mode))
-                });
-            written.map_err(ArtifactError::io(&file))?;
+                .and_then(|()| write(&file))
+                .and_then(|()| fs::set_permissions(&file, mode(path)));
+            written.map_err(ArtifactError::io(&file))
+        };
+        for (path, text) in texts {
+            put(path, &|file| fs::write(file, text))?;
         }
-        let tree = pack::below(&root).map_err(ArtifactError::io(&root))?;
-        pack::into_file(&work.path().join("package"), |file| {
-            pack::plain(&tree, file)
-        })?;
-        shelve(work, place, format!("catalogue ({} files)", files.len())).await
+        for (path, from) in others {
+            put(path, &|file| fs::copy(from, file).map(|_| ()))?;
+        }
+        let count = texts.len() + others.len();
+        blocking(move || {
+            let tree = pack::below(&root).map_err(ArtifactError::io(&root))?;
+            let into = root.with_file_name("package");
+            pack::into_file(&into, |file| pack::plain(&tree, file))
+        })
+        .await?;
+        shelve(work, place, format!("catalogue ({count} files)")).await
     }
 
     async fn link(
@@ -185,6 +188,12 @@ impl Shelf {
         let origin = format!("jlink of {} ({} modules)", jdk.version, modules.len());
         shelve(work, place, origin).await
     }
+}
+
+/// Who may do what with a file of the catalogue, by its path in the package.
+fn mode(path: &str) -> fs::Permissions {
+    let run = path.starts_with("bin/");
+    fs::Permissions::from_mode(if run { 0o755 } else { 0o644 })
 }
 
 /// A folder to work in. It lies in the cache, so that a rename is enough to put what is made

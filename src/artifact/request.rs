@@ -79,8 +79,11 @@ pub enum Source {
     },
     /// Files of the catalogue itself, packed as they are.
     Files {
-        /// Their texts, by path.
-        files: BTreeMap<String, String>,
+        /// Texts, by path.
+        texts: BTreeMap<String, String>,
+        /// Files of this machine, by path: what is no text.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        others: BTreeMap<String, PathBuf>,
     },
     /// A Java runtime linked from the operator's own JDK, for the operator's own architecture.
     Jlink {

@@ -7,7 +7,7 @@ use super::error::Tried;
 use super::jdk::{self, Jdk};
 use super::lock::Lock;
 use super::own::Own;
-use super::stamp::Stamp;
+use super::stamp::{self, Stamp};
 use super::sum::Sums;
 use super::{Arch, Artifact, ArtifactError, Listener, Progress, Request, Source, folder};
 use crate::digest::sha256;
@@ -266,7 +266,14 @@ impl Shelf {
             Source::Maven { lock, into } => {
                 (format!("{into} {}", Lock::parse(lock)?.canonical()), "tar")
             }
-            Source::Files { files } => (format!("{files:?}"), "tar"),
+            Source::Files { texts, others } => {
+                let mut states = Vec::new();
+                for (name, file) in others {
+                    let state = stamp::state(file).map_err(ArtifactError::io(file))?;
+                    states.push((name, state));
+                }
+                (format!("{texts:?} {states:?}"), "tar")
+            }
             Source::Jlink { modules } => {
                 let version = self.jdk(wanted)?.version;
                 (

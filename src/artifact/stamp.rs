@@ -97,8 +97,8 @@ impl Stamp {
     }
 }
 
-/// A file's length and time of change.
-fn state(file: &Path) -> std::io::Result<(u64, u64)> {
+/// A file's length and time of change, in nanoseconds since 1970.
+pub(super) fn state(file: &Path) -> std::io::Result<(u64, u64)> {
     let data = fs::metadata(file)?;
     let since = data
         .modified()?

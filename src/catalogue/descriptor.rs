@@ -245,7 +245,7 @@ pub enum Source {
         #[serde(default)]
         units: Vec<String>,
     },
-    /// A folder of this service's own files, packed as they are: for services that are a few scripts.
+    /// A folder of this service's own files, packed byte for byte; what lies in its `bin` can be run.
     Folder {
         /// The folder, beside `service.yaml`.
         path: String,

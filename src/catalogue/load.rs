@@ -48,23 +48,39 @@ pub struct Folder {
     pub descriptor: Descriptor,
     /// Where it was read from, for messages.
     pub origin: String,
-    files: BTreeMap<String, String>,
+    files: Files,
 }
 
 impl Folder {
     /// The text of one of its files, by its path inside the folder.
     #[must_use]
     pub fn file(&self, path: &str) -> Option<&str> {
-        self.files.get(path).map(String::as_str)
+        self.files.texts.get(path).map(String::as_str)
     }
 
-    /// All its files, by path.
+    /// All its texts, by path.
     pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.files
-            .iter()
-            .map(|(path, text)| (path.as_str(), text.as_str()))
+        let texts = self.files.texts.iter();
+        texts.map(|(path, text)| (path.as_str(), text.as_str()))
+    }
+
+    /// Its files that are no texts, by path, and where they are on this machine.
+    pub fn others(&self) -> impl Iterator<Item = (&str, &Path)> {
+        let others = self.files.others.iter();
+        others.map(|(path, file)| (path.as_str(), file.as_path()))
     }
 }
+
+/// The files of a folder, by path.
+#[derive(Debug, Clone, Default)]
+struct Files {
+    texts: BTreeMap<String, String>,
+    /// What no template can be: it is a part of a package, and stays on the disk until that is made.
+    others: BTreeMap<String, PathBuf>,
+}
+
+/// A longer file is no text that anybody writes.
+const LONGEST_TEXT: u64 = 1 << 20;
 
 /// All services, by name, and the engine's own shared templates.
 #[derive(Debug, Clone, Default)]
@@ -88,7 +104,7 @@ const SHARED: &str = "_lib";
 /// The folder that holds drills, a file each.
 const DRILLS: &str = "_drills";
 
-type Files = BTreeMap<String, BTreeMap<String, String>>;
+type Folders = BTreeMap<String, Files>;
 
 impl Catalogue {
     /// The embedded catalogue, overridden and extended folder by folder by those in `dirs`.
@@ -184,14 +200,14 @@ impl Catalogue {
         &self.drills
     }
 
-    fn add(&mut self, folders: Files, origin: &str) -> Result<(), CatalogueError> {
+    fn add(&mut self, folders: Folders, origin: &str) -> Result<(), CatalogueError> {
         for (name, files) in folders {
             if name == SHARED {
-                self.shared.extend(files);
+                self.shared.extend(files.texts);
                 continue;
             }
             if name == DRILLS {
-                self.add_drills(files, origin);
+                self.add_drills(files.texts, origin);
                 continue;
             }
             let place = format!("{origin}/{name}");
@@ -201,7 +217,7 @@ impl Catalogue {
                     path: PathBuf::from(&place),
                     source,
                 })?;
-            let descriptor = descriptor(&files, &place)?;
+            let descriptor = descriptor(&files.texts, &place)?;
             self.services.insert(
                 service,
                 Folder {
@@ -236,8 +252,8 @@ fn descriptor(files: &BTreeMap<String, String>, place: &str) -> Result<Descripto
     serde_yaml::from_str(text).map_err(|error| wrong(error.to_string()))
 }
 
-fn embedded_files() -> Files {
-    let mut folders = Files::new();
+fn embedded_files() -> Folders {
+    let mut folders = Folders::new();
     for path in Embedded::iter() {
         let Some((folder, rest)) = path.split_once('/') else {
             continue;
@@ -246,19 +262,17 @@ fn embedded_files() -> Files {
             continue;
         };
         let text = String::from_utf8_lossy(&file.data).into_owned();
-        folders
-            .entry(folder.to_owned())
-            .or_default()
-            .insert(rest.to_owned(), text);
+        let files = folders.entry(folder.to_owned()).or_default();
+        files.texts.insert(rest.to_owned(), text);
     }
     folders
 }
 
-fn folder_files(dir: &Path) -> Result<Files, CatalogueError> {
-    let mut folders = Files::new();
+fn folder_files(dir: &Path) -> Result<Folders, CatalogueError> {
+    let mut folders = Folders::new();
     for (path, is_dir) in entries(dir)? {
         if is_dir && let Some(name) = file_name(&path) {
-            let mut files = BTreeMap::new();
+            let mut files = Files::default();
             collect(&path, "", &mut files)?;
             folders.insert(name, files);
         }
@@ -266,27 +280,33 @@ fn folder_files(dir: &Path) -> Result<Files, CatalogueError> {
     Ok(folders)
 }
 
-fn collect(
-    dir: &Path,
-    prefix: &str,
-    into: &mut BTreeMap<String, String>,
-) -> Result<(), CatalogueError> {
+fn collect(dir: &Path, prefix: &str, into: &mut Files) -> Result<(), CatalogueError> {
     for (path, is_dir) in entries(dir)? {
         let Some(name) = file_name(&path) else {
             continue;
         };
+        let name = format!("{prefix}{name}");
         if is_dir {
-            collect(&path, &format!("{prefix}{name}/"), into)?;
+            collect(&path, &format!("{name}/"), into)?;
+        } else if let Some(text) = text(&path)? {
+            into.texts.insert(name, text);
         } else {
-            let text =
-                std::fs::read(&path).map_err(|source| CatalogueError::Read { path, source })?;
-            into.insert(
-                format!("{prefix}{name}"),
-                String::from_utf8_lossy(&text).into_owned(),
-            );
+            into.others.insert(name, path);
         }
     }
     Ok(())
+}
+
+/// What stands in a file; none where it is no text.
+fn text(path: &Path) -> Result<Option<String>, CatalogueError> {
+    let read = std::fs::metadata(path).and_then(|data| match data.len() {
+        0..=LONGEST_TEXT => std::fs::read(path).map(|bytes| String::from_utf8(bytes).ok()),
+        _ => Ok(None),
+    });
+    read.map_err(|source| CatalogueError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn entries(dir: &Path) -> Result<Vec<(PathBuf, bool)>, CatalogueError> {

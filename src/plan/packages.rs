@@ -361,11 +361,16 @@ pub fn request(
             descriptor::Source::Distribution { .. } => continue,
             descriptor::Source::Folder { path } => {
                 let prefix = format!("{}/", text(path)?);
-                let inside = |(p, t): (&str, &str)| {
-                    Some((p.strip_prefix(&prefix)?.to_owned(), t.to_owned()))
-                };
+                let inside = |p: &str| p.strip_prefix(&prefix).map(str::to_owned);
+                let texts = folder.files();
+                let others = folder.others();
                 artifact::Source::Files {
-                    files: folder.files().filter_map(inside).collect(),
+                    texts: texts
+                        .filter_map(|(p, text)| Some((inside(p)?, text.to_owned())))
+                        .collect(),
+                    others: others
+                        .filter_map(|(p, file)| Some((inside(p)?, file.to_owned())))
+                        .collect(),
                 }
             }
         });

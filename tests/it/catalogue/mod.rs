@@ -4,6 +4,7 @@ mod broken;
 mod cases;
 mod descriptors;
 mod names;
+mod packed;
 mod render;
 mod rules;
 mod scripts;
