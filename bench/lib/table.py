@@ -31,6 +31,10 @@ class Table:
         ratio = median(ours) / median(theirs)
         self.add(what, f"**{ratio:.2f}**: {spread(ours)}, {spread(theirs)}", f"at most {most:g}", ratio <= most)
 
+    def part(self, what, ours, theirs, most):
+        """A part of what another takes, as one in so many."""
+        self.add(what, f"**1/{theirs / ours:.1f}**", f"at most 1/{1 / most:g}", ours <= theirs * most)
+
     def add(self, what, seen, goal, good):
         self.good &= good
         self.rows.append(f"| {what} | {seen} | {goal} | {'ok' if good else 'MISSED'} |")
