@@ -179,16 +179,20 @@ unit() { # change unit seconds-to-stop
 
 systemd_unit() {
   case $1 in
-    start) { [ "$(systemctl show -p NeedDaemonReload,UnitFileState --value "$2.service" | sort | tr '\n' ' ')" = "enabled no " ] ||
-             systemctl enable --quiet "$2.service"; } && # which makes systemd read all unit files again
-           { systemctl reset-failed "$2.service" 2>/dev/null; systemctl start --no-block "$2.service"; } ;;
-    restart) systemctl enable --quiet "$2.service" && systemctl stop "$2.service" && systemctl start --no-block "$2.service" ;;
+    start) enabled "$2" && { systemctl reset-failed "$2.service" 2>/dev/null; systemctl start --no-block "$2.service"; } ;;
+    restart) enabled "$2" && systemctl stop "$2.service" && systemctl start --no-block "$2.service" ;;
     stop) { timeout "$3" systemctl stop "$2.service" || end "$2" $?; } && ! systemctl is-active --quiet "$2.service" ;;
     reload) systemctl daemon-reload && systemctl reload "$2.service" && settled "$2" ;;
     adopt) settled "$2" ;;
     enable) systemctl enable --quiet "$2.service" ;;
     disable) systemctl disable --quiet --now "$2.service" 2>/dev/null; return 0 ;;
   esac
+}
+
+# To enable a unit makes systemd read all unit files again: only where there is something new.
+enabled() { # unit
+  [ "$(systemctl show -p NeedDaemonReload,UnitFileState --value "$1.service" | sort | tr '\n' ' ')" = "enabled no " ] ||
+    systemctl enable --quiet "$1.service"
 }
 
 end() { # unit code: what does not stop in time is killed; what is not known (5) is gone already, by a run that was cut off

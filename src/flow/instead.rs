@@ -74,7 +74,7 @@ impl Flow {
         let knocks = asked.filter(|(from, _)| facts.contains_key(*from));
         let knocks = knocks.map(async |(from, remote)| {
             let reached = remote.reaches(&reach.address, &ports, KNOCK).await;
-            reached.ok().flatten().map(|port| (from, port))
+            reached.map(|port| (from, port))
         });
         let mut open = futures_util::future::join_all(knocks).await.into_iter();
         let Some((from, port)) = open.find_map(|open| open) else {

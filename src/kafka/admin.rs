@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::try_join_all;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{
@@ -134,15 +135,18 @@ impl Client {
         let what = || format!("not every broker knows the leaders of topic {topic}");
         self.wait(self.timeout() * 3, what, || async {
             let seen = self.metadata_of(&[topic]).await?;
-            for broker in &seen.brokers {
-                let theirs = self.metadata_from(broker.id, Some(&[topic])).await?;
-                if !is_led(&theirs, topic, partitions) {
-                    return Ok(None);
-                }
-            }
-            Ok(is_led(&seen, topic, partitions).then_some(()))
+            let all = self.all_see(&seen, &[topic]).await?;
+            let mut views = all.iter().chain([&seen]);
+            let led = views.all(|theirs| is_led(theirs, topic, partitions));
+            Ok(led.then_some(()))
         })
         .await
+    }
+
+    /// What each of the brokers believes of some topics.
+    async fn all_see(&self, known: &Metadata, topics: &[&str]) -> Result<Vec<Metadata>> {
+        let brokers = known.brokers.iter();
+        try_join_all(brokers.map(|broker| self.metadata_from(broker.id, Some(topics)))).await
     }
 
     /// Waits until some broker lists the topic with `partitions` partitions that all have a leader.
@@ -163,13 +167,10 @@ impl Client {
         let what = || format!("topic {} is still listed", topics.join(", "));
         let unknown = ResponseError::UnknownTopicOrPartition.code();
         self.wait(self.timeout() * 3, what, || async {
-            for broker in &self.metadata_of(&[]).await?.brokers {
-                let theirs = self.metadata_from(broker.id, Some(topics)).await?;
-                if theirs.topics.iter().any(|t| t.error != unknown) {
-                    return Ok(None);
-                }
-            }
-            Ok(Some(()))
+            let known = self.metadata_of(&[]).await?;
+            let all = self.all_see(&known, topics).await?;
+            let mut seen = all.iter().flat_map(|theirs| &theirs.topics);
+            Ok(seen.all(|t| t.error == unknown).then_some(()))
         })
         .await
     }

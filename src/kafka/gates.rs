@@ -1,6 +1,6 @@
 //! What must hold before a broker is stopped, and after it was started.
 
-use std::collections::BTreeSet;
+use futures_util::future::join_all;
 
 use super::controllers;
 use super::driver::{LISTED, NAMED, expected, is_broker, no_number, numbers, own_client, own_id};
@@ -37,12 +37,11 @@ fn not_in_sync(blocked: &[health::Blocked]) -> Option<String> {
 
 /// The first of these brokers that does not answer itself.
 async fn silent(client: &Client, ids: impl IntoIterator<Item = i32>) -> Option<String> {
-    for id in ids {
-        if let Err(error) = client.metadata_from(id, Some(&[])).await {
-            return Some(format!("broker {id} does not answer: {error}"));
-        }
-    }
-    None
+    let asked = ids.into_iter().map(async |id| {
+        let error = client.metadata_from(id, Some(&[])).await.err()?;
+        Some(format!("broker {id} does not answer: {error}"))
+    });
+    join_all(asked).await.into_iter().flatten().next()
 }
 
 /// The broker answers itself, and knows of itself that it is registered.
@@ -64,14 +63,14 @@ pub async fn min_isr(client: &Client, call: Call<'_>) -> Result<Answer> {
     };
     let beside = numbers(call.beside.iter().copied());
     let metadata = client.metadata().await?;
-    let mut live = BTreeSet::new();
-    for broker in metadata.brokers.iter().map(|b| b.id) {
-        // A replica of one that died a moment ago is still listed.
-        let gone = broker == id || beside.contains(&broker);
-        if !gone && client.metadata_from(broker, Some(&[])).await.is_ok() {
-            live.insert(broker);
-        }
-    }
+    let stays = |broker: &i32| *broker != id && !beside.contains(broker);
+    let others = metadata.brokers.iter().map(|b| b.id).filter(stays);
+    // A replica of one that died a moment ago is still listed.
+    let asked = others.map(async |broker| {
+        let answer = client.metadata_from(broker, Some(&[])).await;
+        answer.is_ok().then_some(broker)
+    });
+    let live = join_all(asked).await.into_iter().flatten().collect();
     let least = client.min_isr(&metadata).await?;
     let short = health::short_without(&metadata, &least, (id, &beside), &live);
     Ok(not_in_sync(&short).map_or(Answer::Yes(None), |why| {

@@ -11,6 +11,7 @@ mod shell;
 mod ssh;
 pub mod stream;
 mod talk;
+mod tunnel;
 
 use std::io;
 use std::path::Path;
@@ -25,7 +26,7 @@ pub use stream::{BoxStream, Dial};
 pub use talk::Talk;
 
 use crate::exec::script::Places;
-use crate::facts::{FactsError, FactsRequest, HostFacts, quote};
+use crate::facts::{FactsError, FactsRequest, HostFacts};
 use crate::plan::{Member, Step};
 
 /// Why a host did not do what it was asked.
@@ -216,34 +217,14 @@ impl Remote {
         }
     }
 
-    /// The first of some ports of another machine that the host can connect to within `within`; none too where it
-    /// has no `bash` to try that with. A stream of [`Self::dial`] does not tell: a forward takes what nobody answers.
-    ///
-    /// # Errors
-    /// When the connection is lost.
-    pub async fn reaches(
-        &self,
-        address: &str,
-        ports: &[u16],
-        within: Duration,
-    ) -> Result<Option<u16>, RemoteError> {
-        let shell = match self {
-            Self::Shell(shell) => shell,
-            Self::Fake(fake) => return Ok(fake.reaches(address, ports)),
-        };
-        let mut script = String::new();
-        for port in ports {
-            let (seconds, to) = (
-                within.as_secs(),
-                quote(&format!(": </dev/tcp/{address}/{port}")),
-            );
-            script += &format!("timeout {seconds} bash -c {to} 2>/dev/null && echo {port} &\n");
-        }
-        script += "wait\n";
-        let mut first = None;
-        let mut line = |line: &str| first = first.or(line.trim().parse().ok());
-        shell.command(&script, within * 3, &mut line).await?;
-        Ok(first)
+    /// The first of some ports of another machine that can be connected to within `within`, as seen from the host.
+    pub async fn reaches(&self, address: &str, ports: &[u16], within: Duration) -> Option<u16> {
+        let tries = ports.iter().map(async |port| {
+            let dialled = tokio::time::timeout(within, self.dial(address, *port)).await;
+            matches!(dialled, Ok(Ok(_))).then_some(*port)
+        });
+        let mut open = futures_util::future::join_all(tries).await.into_iter();
+        open.find_map(|port| port)
     }
 
     /// Runs a hook of an instance as its user.

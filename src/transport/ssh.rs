@@ -1,6 +1,5 @@
 //! A host over SSH: the user's own OpenSSH client, one multiplexed connection.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::num::NonZeroUsize;
@@ -9,16 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use openssh::{ControlPersist, ForwardType, KnownHosts, Session, SessionBuilder, Socket, Stdio};
-use tokio::net::UnixStream;
-use tokio::sync::{Mutex, RwLock, Semaphore};
+use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
+use tokio::sync::{RwLock, Semaphore};
 
 use super::kept::{Claim, Kept};
 use super::process::Process;
+use super::tunnel::Tunnel;
 use super::{BoxStream, RemoteError};
 use crate::digest;
 
-/// sshd allows ten channels a connection by default; two are left for forwards that open late.
+/// sshd allows ten commands at once on a connection by default; two are left for those that another run may add.
 const CHANNELS: usize = 8;
 /// For how long a connection outlives a run that was cut off.
 const IDLE: Duration = Duration::from_mins(1);
@@ -74,7 +73,6 @@ pub struct Ssh {
     session: RwLock<Arc<Session>>,
     options: Box<SshOptions>,
     channels: Arc<Semaphore>,
-    forwards: Mutex<BTreeMap<(String, u16), PathBuf>>,
     directory: PathBuf,
     /// Where it is kept, if it is.
     claim: Option<Claim>,
@@ -82,8 +80,8 @@ pub struct Ssh {
     resumed: AtomicBool,
 }
 
-/// Counts the sockets of forwards, so that two never share a name.
-static FORWARDS: AtomicU32 = AtomicU32::new(0);
+/// Counts generated configurations, so that two never share a name.
+static CONFIGURATIONS: AtomicU32 = AtomicU32::new(0);
 
 impl Ssh {
     /// Connects, or goes on with the connection that an earlier run left.
@@ -105,7 +103,6 @@ impl Ssh {
             session: RwLock::new(Arc::new(session)),
             options: Box::new(options.clone()),
             channels: Arc::new(Semaphore::new(CHANNELS)),
-            forwards: Mutex::default(),
             directory: sockets.run.to_owned(),
             claim,
             resumed,
@@ -128,10 +125,6 @@ impl Ssh {
         let session = open(&self.options, &self.directory, self.claim.as_ref()).await?;
         let old = std::mem::replace(&mut *self.session.write().await, Arc::new(session));
         drop(old);
-        // They went through the old one.
-        for path in std::mem::take(&mut *self.forwards.lock().await).into_values() {
-            let _ = std::fs::remove_file(path);
-        }
         Ok(())
     }
 
@@ -202,55 +195,23 @@ impl Ssh {
         })
     }
 
-    /// Opens a stream to a port as seen from the host. A port that nothing listens on shows as a stream
-    /// that ends at once: the SSH client accepts before it asks.
+    /// Opens a stream to a port as seen from the host.
     ///
     /// # Errors
-    /// When the connection is lost.
+    /// When nothing listens there or the connection is lost.
     pub async fn dial(&self, address: &str, port: u16) -> io::Result<BoxStream> {
-        let path = self.forward(address, port).await?;
-        Ok(Box::pin(UnixStream::connect(path).await?))
-    }
-
-    async fn forward(&self, address: &str, port: u16) -> io::Result<PathBuf> {
-        let mut forwards = self.forwards.lock().await;
-        if let Some(path) = forwards.get(&(address.to_owned(), port)) {
-            return Ok(path.clone());
-        }
-        let n = FORWARDS.fetch_add(1, Ordering::Relaxed);
-        let path = self.directory.join(format!("f{}-{n}", std::process::id()));
-        let (listen, to) = ends(&path, address, port);
-        self.session()
-            .await
-            .request_port_forward(ForwardType::Local, listen, to)
-            .await
-            .map_err(|e| io::Error::other(chain(&e)))?;
-        forwards.insert((address.to_owned(), port), path.clone());
-        Ok(path)
+        let session = self.session().await;
+        let tunnel = Tunnel::open(session.control_socket(), address, port).await?;
+        Ok(Box::pin(tunnel))
     }
 
     /// Ends the connection, or leaves it to the next run.
     pub async fn close(self) {
-        let session = self.session.into_inner();
-        for ((address, port), path) in self.forwards.into_inner() {
-            if self.claim.is_some() {
-                let (listen, to) = ends(&path, &address, port);
-                let closed = session.close_port_forward(ForwardType::Local, listen, to);
-                let _ = closed.await;
-            }
-            let _ = std::fs::remove_file(path);
-        }
-        if let Some(session) = Arc::into_inner(session).filter(|_| self.claim.is_none()) {
+        let session = Arc::into_inner(self.session.into_inner());
+        if let Some(session) = session.filter(|_| self.claim.is_none()) {
             let _ = session.close().await;
         }
     }
-}
-
-/// The two ends of a forward.
-fn ends<'a>(path: &'a Path, address: &'a str, port: u16) -> (Socket<'a>, Socket<'a>) {
-    let listen = Socket::UnixSocket { path: path.into() };
-    let host = address.into();
-    (listen, Socket::TcpSocket { host, port })
 }
 
 /// The place of a connection that is kept, unless another run has it.
@@ -300,7 +261,7 @@ fn unkept(error: io::Error) -> RemoteError {
 }
 
 fn write_configuration(options: &SshOptions, directory: &Path) -> Result<PathBuf, RemoteError> {
-    let n = FORWARDS.fetch_add(1, Ordering::Relaxed);
+    let n = CONFIGURATIONS.fetch_add(1, Ordering::Relaxed);
     let config = directory.join(format!("config-{n}"));
     std::fs::write(&config, configuration(options))
         .map_err(|e| RemoteError::Unreachable(format!("{}: {e}", config.display())))?;
@@ -325,10 +286,7 @@ fn configuration(options: &SshOptions) -> String {
         let _ = writeln!(text, "  KexAlgorithms {kex}");
     }
     let _ = writeln!(text, "  ServerAliveInterval 5\n  ServerAliveCountMax 3");
-    let _ = writeln!(
-        text,
-        "  ForwardAgent no\n  ForwardX11 no\n  StreamLocalBindUnlink yes"
-    );
+    let _ = writeln!(text, "  ForwardAgent no\n  ForwardX11 no");
     match &options.config {
         Some(path) => _ = writeln!(text, "Include \"{}\"", path.display()),
         None => _ = writeln!(text, "Include ~/.ssh/config\nInclude /etc/ssh/ssh_config"),

@@ -13,6 +13,7 @@ mod apt;
 mod bundle;
 mod catalogue;
 mod conformance;
+mod dial;
 mod docs;
 mod fan_out;
 mod golden;

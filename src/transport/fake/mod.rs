@@ -446,13 +446,6 @@ impl Fake {
         Ok(Some(0))
     }
 
-    /// See [`super::Remote::reaches`].
-    #[must_use]
-    pub fn reaches(&self, address: &str, ports: &[u16]) -> Option<u16> {
-        let mut all = ports.iter().copied();
-        all.find(|port| self.dial(address, *port).is_ok())
-    }
-
     /// See [`super::Remote::tail`].
     #[must_use]
     pub fn tail(&self, member: &Member) -> Vec<String> {

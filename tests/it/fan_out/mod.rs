@@ -1,7 +1,7 @@
 //! Packages that hosts pass on to each other, over real SSH: servers on addresses of this machine's own, each with its
 //! own view of the file system. Needs root and sshd; the lab has the same on real hosts.
 
-mod servers;
+pub mod servers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
