@@ -25,6 +25,8 @@ const DEAD_AFTER: Duration = Duration::from_secs(25);
 /// Between two looks at the unit itself. Each costs its host a shell, while what is starting needs all of a
 /// small board.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// What a unit is called that has not got to its command yet, or waits before it is started again.
+const STARTS: &str = "activating";
 /// Lines of a log that are shown with a failure.
 const LOG_LINES: usize = 15;
 
@@ -117,34 +119,60 @@ impl Executor {
     /// # Errors
     /// When it dies, or is not ready in time: with the last lines of its log.
     pub(super) async fn ready(&self, wave: &Wave, member: &Member) -> Result<(), Problem> {
-        let mut patience = Patience::new(wave.within);
-        let mut life = Life::default();
+        let mut wait = (Patience::new(wave.within), Life::default());
         for probe in &wave.ready {
-            loop {
-                let why = match self.prober.ask(probe, member).await {
-                    Answer::Yes(_) => break,
-                    Answer::NotYet(why) | Answer::Broken(why) => why,
-                };
-                self.tell_waiting(&mut patience, wave, member, &why);
-                if life.is_due() && self.died(&mut life, member).await {
-                    return Err(self
-                        .with_log(member, format!("{} dies at start", member.id))
-                        .await);
-                }
-                if wave.width.is_none() && self.is_stopped() {
-                    // What it waits for may be what was not started any more.
-                    return Ok(());
-                }
-                if patience.is_over() {
-                    let cause =
-                        format!("{} is not ready after {} s: {why}", member.id, wave.within);
-                    return Err(self.with_log(member, cause).await);
-                }
-                let is_port = matches!(probe, Probe::Tcp(_));
-                tokio::time::sleep(if is_port { KNOCK } else { PAUSE }).await;
-            }
+            let is_port = matches!(probe, Probe::Tcp(_));
+            let pause = if is_port { KNOCK } else { PAUSE };
+            let ask = || self.prober.ask(probe, member);
+            self.until(wave, member, (&mut wait, pause), ask).await?;
         }
         Ok(())
+    }
+
+    /// Waits until the unit of an instance has got through all that it does before it runs.
+    ///
+    /// # Errors
+    /// As [`Executor::ready`].
+    pub(super) async fn runs(&self, wave: &Wave, member: &Member) -> Result<(), Problem> {
+        let mut wait = (Patience::new(wave.within), Life::default());
+        let look = || async {
+            match self.unit_now(member).await {
+                Some(unit) if unit.active && unit.state != STARTS => Answer::Yes(None),
+                Some(unit) => Answer::NotYet(format!("its unit is {}", unit.state)),
+                None => Answer::NotYet("its host does not answer".to_owned()),
+            }
+        };
+        self.until(wave, member, (&mut wait, PAUSE), look).await
+    }
+
+    /// Asks again and again until the answer is yes.
+    async fn until<F: Future<Output = Answer>>(
+        &self,
+        wave: &Wave,
+        member: &Member,
+        ((patience, life), pause): (&mut (Patience, Life), Duration),
+        ask: impl Fn() -> F,
+    ) -> Result<(), Problem> {
+        loop {
+            let why = match ask().await {
+                Answer::Yes(_) => return Ok(()),
+                Answer::NotYet(why) | Answer::Broken(why) => why,
+            };
+            self.tell_waiting(patience, wave, member, &why);
+            if life.is_due() && self.died(life, member).await {
+                let cause = format!("{} dies at start", member.id);
+                return Err(self.with_log(member, cause).await);
+            }
+            if wave.width.is_none() && self.is_stopped() {
+                // What it waits for may be what was not started any more.
+                return Ok(());
+            }
+            if patience.is_over() {
+                let cause = format!("{} is not ready after {} s: {why}", member.id, wave.within);
+                return Err(self.with_log(member, cause).await);
+            }
+            tokio::time::sleep(pause).await;
+        }
     }
 
     pub(super) fn tell_waiting(

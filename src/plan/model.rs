@@ -146,6 +146,14 @@ impl Batch {
     pub fn has_packages(&self) -> bool {
         self.steps.iter().any(|s| matches!(s, Step::Package { .. }))
     }
+
+    /// Whether it starts its instance.
+    #[must_use]
+    pub fn starts(&self) -> bool {
+        let started = |to| matches!(to, UnitChange::Start | UnitChange::Restart);
+        let mut steps = self.steps.iter();
+        steps.any(|step| matches!(step, Step::Unit { to, .. } if started(*to)))
+    }
 }
 
 /// A change that a driver makes, such as to a topic.
