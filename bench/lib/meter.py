@@ -90,4 +90,4 @@ class Seen:
                 self.own = (int(fields[11]) + int(fields[12])) / TICK
             except OSError:
                 return
-            time.sleep(0.004 if time.monotonic() - began < 2 else 0.1)
+            time.sleep(0.01 if time.monotonic() - began < 2 else 0.1)

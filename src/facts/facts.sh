@@ -22,7 +22,14 @@ os=''
 done </etc/os-release
 say os "${os:-$(uname -sr)}"
 while IFS=' ' read -r k v _; do [ "$k" = MemTotal: ] && say memory "$v" && break; done </proc/meminfo
-say cpus "$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)"
+cpus=0
+if IFS= read -r online 2>/dev/null </sys/devices/system/cpu/online; then # as in 0-3,6
+  while [ -n "$online" ]; do
+    r=${online%%,*}; cpus=$((cpus + ${r#*-} - ${r%-*} + 1))
+    case $online in *,*) online=${online#*,} ;; *) online='' ;; esac
+  done
+else cpus=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); fi
+say cpus "$cpus"
 say time "$(date +%s)"
 while IFS="	 " read -r k _ v _; do [ "$k" = Uid: ] && break; done </proc/self/status
 if [ "$v" = 0 ]; then say user root; else say user "$(id -un)"; fi
@@ -77,16 +84,14 @@ done
 {
   [ -z "$links" ] || readlink $links | for p in $links; do IFS= read -r to && say link "$p" "$to"; done
   [ -z "$there" ] || stat --printf 'path\t%n\t%f\t%U\t%s\n' $there 2>/dev/null
-  [ -z "$texts" ] || awk 'FILENAME == "/proc/sys/vm/swappiness" { print "swappiness\t" $0; next }
-    FNR == 1 { print "text\t" FILENAME } { print "|" $0 }' $texts 2>/dev/null
 }
 
 set +f
 for d in "$store"/*; do [ -d "$d" ] && say store "${d##*/}"; done
-# Which of them other clusters' units run from; one call for all of them.
+# Which of them other clusters' units run from.
 others=''
 for f in "${state%/*}"/*/units/*/ctl; do
-  case $f in "$state"/*) ;; *) [ ! -f "$f" ] || others=$others$f$nl ;; esac
+  case $f in "$state"/*) ;; *) [ ! -r "$f" ] || others=$others$f$nl ;; esac
 done
 if [ -n "$systemd" ]; then
   for f in /etc/systemd/system/*.service; do
@@ -96,7 +101,15 @@ if [ -n "$systemd" ]; then
 fi
 set -f
 # shellcheck disable=SC2086
-[ -z "$others" ] || grep -oh "$store/[^/\"' ]*" $others 2>/dev/null | sort -u | while IFS= read -r d; do say used "${d##*/}"; done
+[ -z "$texts$others" ] || awk 'others {
+      while (match($0, store "/[^/\"\047 ]+")) {
+        print "used\t" substr($0, RSTART + length(store) + 1, RLENGTH - length(store) - 1)
+        $0 = substr($0, RSTART + RLENGTH)
+      }
+      next
+    }
+    FILENAME == "/proc/sys/vm/swappiness" { print "swappiness\t" $0; next }
+    FNR == 1 { print "text\t" FILENAME } { print "|" $0 }' store="$store" $texts others=yes $others 2>/dev/null
 for m in $markers; do [ -e "$m" ] && say marker "$m"; done
 
 proc() { # pid: seconds running (the kernel tells it in hundredths) and anonymous memory
@@ -110,11 +123,25 @@ END
   say process "$1" "$(( ${up%%.*} - started / 100 ))" "$anon"
 }
 
+idle=''
 unit() { # name state pid restarts enabled
   running=''
+  [ "$3" != 0 ] || idle=yes
   { while IFS= read -r w; do running="$running$w "; done <"$state/units/$1/running"; } 2>/dev/null
   say unit "$@" "$running"
   [ "$3" = 0 ] || proc "$3"
+}
+
+# Who listens: told where something is to be started, whose port may be taken.
+listeners() {
+  [ -n "$idle" ] || return 0
+  if command -v ss >/dev/null 2>&1; then
+    ss -Hltnp 2>/dev/null | while IFS=' ' read -r _ _ _ local _ who; do say listen "$local" "$who"; done
+  else
+    for f in /proc/net/tcp /proc/net/tcp6; do
+      while IFS=' ' read -r _ local _ st _; do [ "$st" = 0A ] && say listen-hex "$local"; done <"$f" 2>/dev/null
+    done
+  fi
 }
 
 if [ -z "$units" ]; then :
@@ -123,7 +150,7 @@ elif [ -n "$systemd" ]; then
   for u in $units; do names=$names$u.service$nl; done
   # A block of lines a unit, an empty line between two.
   # shellcheck disable=SC2086
-  { systemctl show -p Id,MainPID,ActiveState,UnitFileState,NRestarts $names 2>/dev/null; echo; } |
+  { systemctl show -p Id,MainPID,ActiveState,UnitFileState,NRestarts $names 2>/dev/null; echo; } | {
     while IFS='=' read -r k v; do
       case $k in
         Id) u=${v%.service} ;;
@@ -134,20 +161,15 @@ elif [ -n "$systemd" ]; then
         '') [ -z "$u" ] || unit "$u" "$active" "${pid:-0}" "${restarts:-0}" "${enabled:--}"; u='' ;;
       esac
     done
+    listeners
+  }
 else
   for u in $units; do
-    [ -x "$state/units/$u/ctl" ] || continue
+    [ -x "$state/units/$u/ctl" ] || { idle=yes; continue; }
     pid=$("$state/units/$u/ctl" pid 2>/dev/null)
     if [ -n "$pid" ]; then unit "$u" active "$pid" 0 enabled; else unit "$u" inactive 0 0 enabled; fi
   done
-fi
-
-if command -v ss >/dev/null 2>&1; then
-  ss -Hltnp 2>/dev/null | while IFS=' ' read -r _ _ _ local _ who; do say listen "$local" "$who"; done
-else
-  for f in /proc/net/tcp /proc/net/tcp6; do
-    while IFS=' ' read -r _ local _ st _; do [ "$st" = 0A ] && say listen-hex "$local"; done <"$f" 2>/dev/null
-  done
+  listeners
 fi
 
 say record-path "$state/record.json"

@@ -50,7 +50,7 @@ const ANSWER_LIMIT: u64 = 16 << 20;
 /// The line after which a script begins; what stands before it is a password that sudo did not want.
 const BEGIN: &str = "@sdtd-begin";
 /// Runs what follows as root: by sudo, unless the login is root's own (then there may be no sudo).
-const AS_ROOT: &str = r#"sh -c '[ "$(id -u)" = 0 ] && exec "$@"; exec sudo -n -- "$@"' sh"#;
+const AS_ROOT: &str = r#"sh -c 'while read -r k _ v _; do [ "$k" = Uid: ] && break; done </proc/self/status; [ "$v" = 0 ] && exec "$@"; exec sudo -n -- "$@"' sh"#;
 /// The line with which a command tells how it ended.
 const EXIT: &str = "@sdtd-exit ";
 /// What `timeout` ends with.
