@@ -341,14 +341,12 @@ fn hash<'a>(
     let mut sum = Sha256::new();
     for file in files.filter(|f| f.on_change == asks) {
         let lists: Vec<&str> = file.listing().collect();
-        let lines = file.text.split_inclusive('\n');
-        let text: String = lines
-            .filter(|line| !lists.contains(&line.trim_end()) && !left_out(&file.live, line))
-            .collect();
-        for part in [&file.path, &text] {
-            sum.update(part.len().to_le_bytes());
-            sum.update(part);
-        }
+        let counts = |line: &&str| !lists.contains(&line.trim_end()) && !left_out(&file.live, line);
+        let lines = || file.text.split_inclusive('\n').filter(counts);
+        sum.update(file.path.len().to_le_bytes());
+        sum.update(&file.path);
+        sum.update(lines().map(str::len).sum::<usize>().to_le_bytes());
+        lines().for_each(|line| sum.update(line));
     }
     hex(&sum.finalize())[..16].to_owned()
 }

@@ -20,6 +20,7 @@ pub mod model;
 pub mod moves;
 mod others;
 pub mod packages;
+mod parallel;
 pub mod paths;
 pub mod place;
 pub mod planner;

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZero;
-use std::thread;
 
 use sha2::{Digest, Sha256};
 
@@ -27,6 +25,7 @@ use crate::plan::made::with_made;
 use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
 use crate::plan::moves::MovesOf;
 use crate::plan::packages::{self, Installed, Packages};
+use crate::plan::parallel;
 use crate::plan::paths::HostPaths;
 use crate::plan::place::{Placement, place};
 use crate::plan::previous;
@@ -339,33 +338,12 @@ pub(super) fn desired(input: Input<'_>, context: &Context<'_>) -> Result<Vec<Des
     let all: Vec<&InstanceId> = all
         .filter(|id| input.facts.contains_key(&id.host))
         .collect();
-    // One does not depend on another: many are made on all processors.
-    let workers = match all.len() {
-        ..MANY => 1,
-        _ => thread::available_parallelism().map_or(1, NonZero::get),
-    };
-    let make = |part: &[&InstanceId]| {
-        let made = part.iter().map(|id| context.desired(id));
-        made.collect::<Result<Vec<_>, _>>()
-    };
-    let make = &make;
-    let made: Vec<_> = thread::scope(|scope| {
-        let parts = all.chunks(all.len().div_ceil(workers).max(1));
-        let parts: Vec<_> = parts.map(|part| scope.spawn(move || make(part))).collect();
-        let ended = parts.into_iter().map(|part| part.join());
-        ended
-            .map(|made| made.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    });
     let mut desired = Vec::new();
-    for part in made {
-        desired.extend(part?.into_iter().flatten());
+    for made in parallel::map(&all, |id| context.desired(id)) {
+        desired.extend(made?);
     }
     Ok(desired)
 }
-
-/// As many instances as are worth a thread.
-const MANY: usize = 32;
 
 pub(super) fn context<'a>(
     input: Input<'a>,

@@ -120,8 +120,8 @@ pub fn after(
             let old = facts.links.get(path).filter(|old| *old != to)?;
             Some((path.clone(), old.clone()))
         };
-        let now = Previous {
-            target: sha256(&format!("{files:?} {links:?}"))[..16].to_owned(),
+        let mut now = Previous {
+            target: String::new(),
             files: files.iter().filter_map(old).collect(),
             links: links.iter().filter_map(moved).collect(),
         };
@@ -129,6 +129,7 @@ pub fn after(
         if now.is_empty() {
             all.extend((!earlier.is_empty()).then(|| (name.clone(), earlier)));
         } else {
+            sha256(&format!("{files:?} {links:?}"))[..16].clone_into(&mut now.target);
             all.insert(name.clone(), now.and_before(&earlier));
         }
     }

@@ -2,7 +2,7 @@
 //! every other.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use minijinja::value::{Serde, Value};
 use serde_json::json;
@@ -11,6 +11,7 @@ use super::context::{Context, Words};
 use crate::id::{HostName, InstanceId, ServiceName};
 use crate::inventory::PlacedFront;
 use crate::plan::model::{Member, RoleRef};
+use crate::plan::shell::Tools;
 
 /// What has been made so far; a place of its own in each [`Context`], whose other fields do not change any more.
 #[derive(Default)]
@@ -19,6 +20,20 @@ pub struct Shared {
     roles: OnceLock<BTreeMap<RoleRef, Value>>,
     leaving: OnceLock<BTreeMap<RoleRef, Value>>,
     fronts: OnceLock<Value>,
+    /// By the hosts' root and service.
+    tools: Mutex<BTreeMap<(String, ServiceName), Tools>>,
+}
+
+impl Shared {
+    pub(super) fn tools(&self, key: &(String, ServiceName)) -> Option<Tools> {
+        let made = self.tools.lock().unwrap_or_else(PoisonError::into_inner);
+        made.get(key).cloned()
+    }
+
+    pub(super) fn keep_tools(&self, key: (String, ServiceName), tools: Tools) {
+        let mut made = self.tools.lock().unwrap_or_else(PoisonError::into_inner);
+        made.insert(key, tools);
+    }
 }
 
 fn value(json: serde_json::Value) -> Value {

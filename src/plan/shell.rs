@@ -12,6 +12,9 @@ use crate::plan::context::Context;
 use crate::plan::packages;
 use crate::plan::paths::HostPaths;
 
+/// Starters, by path.
+pub(super) type Tools = BTreeMap<String, String>;
+
 impl Context<'_> {
     /// The block that a service puts into the login shell's profile of a host.
     ///
@@ -44,22 +47,29 @@ impl Context<'_> {
         Ok(Some(lines.join("\n")))
     }
 
-    /// The starters that a package's tree gets where it lacks them, by path inside the tree.
+    /// The starters that a package's tree gets where it lacks them, by path inside the tree: the same on all hosts
+    /// that have the same root.
     ///
     /// # Errors
     /// When a template can't be rendered.
-    pub fn tools(
-        &self,
-        host: &Host,
-        name: &ServiceName,
-    ) -> Result<BTreeMap<String, String>, RenderError> {
-        let mut tools = BTreeMap::new();
+    pub fn tools(&self, host: &Host, name: &ServiceName) -> Result<Tools, RenderError> {
+        let paths = HostPaths::new(&self.cluster.name, host);
+        let key = (paths.root.clone(), name.clone());
+        if let Some(made) = self.shared.tools(&key) {
+            return Ok(made);
+        }
+        let made = self.make_tools(&paths, name)?;
+        self.shared.keep_tools(key, made.clone());
+        Ok(made)
+    }
+
+    fn make_tools(&self, paths: &HostPaths, name: &ServiceName) -> Result<Tools, RenderError> {
+        let mut tools = Tools::new();
         let Some(folder) = self.catalogue.get(name) else {
             return Ok(tools);
         };
-        let paths = HostPaths::new(&self.cluster.name, host);
         let link = |service: &ServiceName| {
-            packages::link(self.catalogue, service, &paths).unwrap_or_default()
+            packages::link(self.catalogue, service, paths).unwrap_or_default()
         };
         // Links, not trees: a tool must go on working when its Java is replaced.
         let others: serde_json::Map<String, serde_json::Value> = self

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::memory::own_step;
-use super::{Kind, Waves, record_text};
+use super::{Kind, Waves, record_texts};
 use crate::catalogue::descriptor::{Probe, Role, Rolling};
 use crate::facts::Record;
 use crate::id::{HostName, InstanceId, ServiceName};
@@ -369,6 +369,7 @@ impl Waves<'_> {
             .leaving
             .iter()
             .fold(held.clone(), |held, one| held.without(&one.member.id));
+        let mut texts = record_texts(records);
         let mut batches = Vec::new();
         for (name, paths, facts) in self.context.asked() {
             let remembered = self.remembered(name, facts);
@@ -379,7 +380,7 @@ impl Waves<'_> {
                     .push(own_step(&paths, paths.held(), remembered, held.text()));
             }
             let before = self.recorded.get(name).cloned();
-            let after = records.get(name).map(record_text);
+            let after = texts.remove(name);
             if let Some(after) = after.filter(|after| before.as_ref() != Some(after)) {
                 steps
                     .steps

@@ -25,6 +25,7 @@ use crate::plan::desired::{Desired, DesiredFile};
 use crate::plan::live::LiveOf;
 use crate::plan::model::{Batch, ResourceChange, RoleRef, Step, UnitChange, Wave};
 use crate::plan::moves::{self, MovesOf};
+use crate::plan::parallel;
 use crate::plan::paths::HostPaths;
 use crate::plan::planner::{PlanError, Trees};
 use crate::plan::roll::Roll;
@@ -189,6 +190,7 @@ impl<'a> Waves<'a> {
     /// When a template can't be rendered.
     pub fn prepare(&mut self, records: &BTreeMap<HostName, Record>) -> Result<(), PlanError> {
         let mut batches = Vec::new();
+        let mut texts = record_texts(records);
         for (name, host) in self.context.cluster.staying() {
             let Some(facts) = self.context.facts.get(name) else {
                 continue;
@@ -209,8 +211,8 @@ impl<'a> Waves<'a> {
             for dir in [paths.state(), paths.store(), paths.incoming()] {
                 steps.dir(facts, &dir, root.as_ref(), "0755");
             }
-            if let Some(record) = records.get(name) {
-                let file = own_file(paths.record(), record_text(record));
+            if let Some(text) = texts.remove(name) {
+                let file = own_file(paths.record(), text);
                 steps.file(facts, &file, root.as_ref());
                 self.recorded.insert(name.clone(), file.text);
             }
@@ -471,10 +473,14 @@ fn own_file(path: String, text: String) -> DesiredFile {
     }
 }
 
-/// What is written about a host, as text.
-fn record_text(record: &Record) -> String {
-    let json = serde_json::to_string_pretty(record).unwrap_or_default();
-    format!("{json}\n")
+/// What is written about each host, as text: long, since each names all others.
+fn record_texts(records: &BTreeMap<HostName, Record>) -> BTreeMap<HostName, String> {
+    let all: Vec<_> = records.iter().collect();
+    let texts = parallel::map(&all, |(name, record)| {
+        let json = serde_json::to_string_pretty(record).unwrap_or_default();
+        ((*name).clone(), json + "\n")
+    });
+    texts.into_iter().collect()
 }
 
 /// Who owns what no service owns: root on a real host, whoever runs sdtd on a local one.
