@@ -8,14 +8,14 @@ part=$incoming/$sum.part
 mkdir -p "$incoming" && : >>"$part" && at=$(stat -c %s "$part") || exit 1
 echo "@at $at"
 [ "$at" -lt "$size" ] || exit 0
-cd "$own" && printf '%s\n' "$known" >"known-$sum" && rm -f "pipe-$sum" "over-$sum" && mkfifo -m 600 "pipe-$sum" || exit 1
+cd "$own" && printf '%s\n' "$known" >"known-$sum" && rm -f "pipe-$sum" && mkfifo -m 600 "pipe-$sum" || exit 1
 here=''
 # shellcheck disable=SC2317 # by the trap
 tidy() {
   trap '' HUP INT PIPE TERM
   # shellcheck disable=SC2086 # one word a process
   kill $here 2>/dev/null
-  rm -f "pipe-$sum" "known-$sum" "said-$sum" "over-$sum"
+  rm -f "pipe-$sum" "known-$sum" "said-$sum"
 }
 trap 'exit 1' HUP INT PIPE TERM
 trap tidy EXIT
@@ -34,13 +34,13 @@ ssh=$! here=$!
   while IFS= read -r said && [ "$said" != @sdtd ]; do :; done
   [ "${said:-}" != @sdtd ] ||
     { echo @in; dd of="$part" bs=256k seek="$at" oflag=seek_bytes conv=notrunc status=none; }
-  : >"over-$sum"
 } <"pipe-$sum" &
+writer=$! here="$here $!"
+# Its pauses hold nothing that the end of this one waits for.
+while :; do echo "@at $(stat -c %s "$part")"; sleep 1 >/dev/null 2>&1; done &
 here="$here $!"
-until [ -e "over-$sum" ]; do
-  echo "@at $(stat -c %s "$part")"
-  sleep 0.5 || sleep 1
-done
+wait "$writer"
+kill "$!"
 wait "$ssh"
 code=$?
 now=$(stat -c %s "$part")

@@ -41,7 +41,7 @@ pub const LONG: &[(&str, u32)] = &[
     ("kept", 1),
     ("folder", 1),
     ("floating", 3),
-    ("fan-out", 16),
+    ("fan-out", 1),
     ("kraft", 3),
     ("controllers", 4),
     ("upgrade-kraft", 3),
