@@ -17,6 +17,8 @@ const WINDOW: Duration = Duration::from_secs(4);
 const SILENT: Duration = Duration::from_secs(8);
 /// The host before must have so much more: else it waits too, and the fault lies further up.
 const AHEAD: u64 = 1 << 20;
+/// And more than it gets in so many seconds: what comes as fast as it comes there is not late.
+const LAG: u64 = 2;
 /// What is over in so short a time is not worth a change.
 const SOON: u64 = 3;
 /// Not only slower than the star would be, but clearly so: rates waver.
@@ -178,10 +180,10 @@ impl Race {
     ) -> Option<Why> {
         let (size, all) = (self.size, self.all);
         let waiting = self.hosts.values().filter(|r| r.arrived() < size).count();
-        let (there, out) = self
-            .hosts
-            .get(before)
-            .map_or((0, false), |source| (source.arrived(), source.out));
+        let source = self.hosts.get(before);
+        let (there, lag, out) = source.map_or((0, 0, false), |source| {
+            (source.arrived(), source.rate(now) * LAG, source.out)
+        });
         let runner = self.hosts.get_mut(host)?;
         let arrived = runner.arrived();
         if arrived >= size {
@@ -193,7 +195,7 @@ impl Race {
         if out && there < size {
             return Some(Why::Silent);
         }
-        let ahead = there >= size || there >= arrived + AHEAD;
+        let ahead = there >= size || there >= arrived + AHEAD.max(lag);
         runner.behind = ahead.then(|| runner.behind.unwrap_or(now));
         runner.judged(now, uplink / (waiting as u64).max(1), size - arrived)
     }

@@ -211,6 +211,19 @@ fn a_host_waits_with_the_one_before_it_and_not_for_one_that_failed() {
 }
 
 #[test]
+fn who_gets_it_as_fast_as_the_one_before_does_not_give_up() {
+    let mut race = Race::new(100 * MB, 2);
+    race.let_in(&host(2), seconds(0));
+    for n in 0..12 {
+        race.note(&host(1), seconds(n), n * 10 * MB);
+        race.note(&host(2), seconds(n), n.saturating_sub(1) * 10 * MB);
+        // By itself this machine would send more than twice as much: it is not known what the link takes.
+        let verdict = race.verdict((&host(2), &host(1)), seconds(n), 50 * MB);
+        assert_eq!(verdict, None, "after {n} s");
+    }
+}
+
+#[test]
 fn where_many_gave_up_all_do() {
     let mut race = Race::new(100 * MB, 8);
     race.note(&host(2), seconds(0), 0);

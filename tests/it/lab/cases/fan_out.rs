@@ -60,6 +60,21 @@ fn from(ran: &Ran, host: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// How far hosts were when, and what was said of it.
+fn course(ran: &Ran) -> String {
+    let line = |e: &serde_json::Value| match e["event"].as_str()? {
+        "transfer" => Some(format!(
+            "{} {} {} from {}",
+            e["at_ms"], e["host"], e["done"], e["from"]
+        )),
+        "note" => Some(format!("{} {}", e["at_ms"], e["text"])),
+        _ => None,
+    };
+    let events = ran.stdout.lines().map(serde_json::from_str);
+    let lines = events.filter_map(|e| line(&e.ok()?));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 struct Bench<'a> {
     lab: &'a mut Lab,
     laptop: Laptop,
@@ -196,7 +211,8 @@ fn apart(bench: &mut Bench<'_>) {
     let ran = bench.deploy().expect(0);
     let sent = left() - before;
     assert!(from(&ran, "pi4").contains(""), "{:?}", from(&ran, "pi4"));
-    assert_eq!(from(&ran, "pi5"), BTreeSet::from(["pi4".to_owned()]));
+    let only = BTreeSet::from(["pi4".to_owned()]);
+    assert_eq!(from(&ran, "pi5"), only, "{}", course(&ran));
     let ran = ran.says(&["pi4: the rest of ballast 1 comes from this machine, not from pi3"]);
     say(&format!(
         "fan-out: {sent} bytes left where a host was apart, in {:?}",
