@@ -102,9 +102,9 @@ fi
 set -f
 # shellcheck disable=SC2086
 [ -z "$texts$others" ] || awk 'others {
-      while (match($0, store "/[^/\"\047 ]+")) {
-        print "used\t" substr($0, RSTART + length(store) + 1, RLENGTH - length(store) - 1)
-        $0 = substr($0, RSTART + RLENGTH)
+      while (i = index($0, store "/")) {
+        $0 = substr($0, i + length(store) + 1)
+        if (match($0, /^[^\/"\047 ]+/)) print "used\t" substr($0, 1, RLENGTH)
       }
       next
     }
