@@ -16,9 +16,14 @@ def build():
     return [l["executable"] for l in lines if l.get("executable") and l["target"]["name"] == "sdtd"][-1]
 
 
+def events_of(text):
+    """The events of a run, by what it printed."""
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
 def phases(text):
     """How long each part of a run took, by its own events, in milliseconds."""
-    events = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    events = events_of(text)
     marks = [("connect", 0)] + [(e["name"], e["at_ms"]) for e in events if e["event"] == "phase"]
     marks.append(("end", events[-1]["at_ms"]))
     return {a: later - at for (a, at), (_, later) in zip(marks, marks[1:])}

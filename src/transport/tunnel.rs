@@ -39,7 +39,7 @@ impl Tunnel {
         let mut control = UnixStream::connect(master).await?;
         let hello = [HELLO, VERSION].map(u32::to_be_bytes).concat();
         tell(&mut control, &hello).await?;
-        if number(&hear(&mut control).await?, 0) != Some(HELLO) {
+        if kind(&hear(&mut control).await?) != Some(HELLO) {
             return Err(io::Error::other("the ssh master does not greet"));
         }
         let request = [
@@ -53,7 +53,7 @@ impl Tunnel {
         // One for each way: the end of one is told by closing it, and must not end the other.
         let [writes, reads] = [ours(&control).await?, ours(&control).await?];
         let answer = hear(&mut control).await?;
-        match number(&answer, 0) {
+        match kind(&answer) {
             Some(OPENED) => Ok(Self {
                 reads,
                 writes,
@@ -106,10 +106,9 @@ async fn hear(control: &mut UnixStream) -> io::Result<Vec<u8>> {
     Ok(message)
 }
 
-/// The number that begins at a byte of a message.
-fn number(message: &[u8], at: usize) -> Option<u32> {
-    let bytes = message.get(at..at + 4)?.try_into().ok()?;
-    Some(u32::from_be_bytes(bytes))
+/// What kind of message it is: the number that it begins with.
+fn kind(message: &[u8]) -> Option<u32> {
+    message.first_chunk().copied().map(u32::from_be_bytes)
 }
 
 impl AsyncRead for Tunnel {
