@@ -11,11 +11,19 @@ say() { printf '%s' "$1"; shift; [ $# -eq 0 ] || printf '\t%s' "$@"; printf '\n'
 say begin 1
 read -r name </proc/sys/kernel/hostname; say hostname "$name"
 [ -r /etc/machine-id ] && read -r id </etc/machine-id && say machine "$id"
-if command -v dpkg >/dev/null; then debian=$(dpkg --print-architecture); bits=''
-else bits=$(getconf LONG_BIT 2>/dev/null); debian=''; fi
+# What programs are made for tells what loads them; where that is not one thing, tools are asked.
+loads='' bits=''
+for l in amd64=/lib64/ld-linux-x86-64.so.2 arm64=/lib/ld-linux-aarch64.so.1 armhf=/lib/ld-linux-armhf.so.3; do
+  [ ! -e "${l#*=}" ] || loads=$loads${l%%=*}
+done
+case $loads in
+  amd64|arm64|armhf) ;;
+  *) if command -v dpkg >/dev/null; then loads=$(dpkg --print-architecture)
+    else bits=$(getconf LONG_BIT 2>/dev/null); loads=''; fi ;;
+esac
 arch=''
 [ ! -r /proc/sys/kernel/arch ] || read -r arch </proc/sys/kernel/arch
-say kernel "${arch:-$(uname -m)}" "$bits" "$debian"
+say kernel "${arch:-$(uname -m)}" "$bits" "$loads"
 os=''
 [ ! -r /etc/os-release ] || while IFS='=' read -r k v; do
   [ "$k" != PRETTY_NAME ] || { v=${v#[\"\']}; os=${v%[\"\']}; break; }
@@ -30,7 +38,6 @@ if IFS= read -r online 2>/dev/null </sys/devices/system/cpu/online; then # as in
   done
 else cpus=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); fi
 say cpus "$cpus"
-say time "$(date +%s)"
 while IFS="	 " read -r k _ v _; do [ "$k" = Uid: ] && break; done </proc/self/status
 if [ "$v" = 0 ]; then say user root; else say user "$(id -un)"; fi
 [ -d /run/systemd/system ] && [ -z "$pidfiles" ] && systemd=yes && say systemd yes
@@ -70,9 +77,10 @@ if command -v getent >/dev/null; then
     wait
   fi
 fi
-links='' there='' texts=''
+# What the kernel tells of a process is as old as the process: that of `stat` tells the time.
+there=/proc/self/$nl texts=''
 for p in $paths "$state/record.json"; do
-  if [ -L "$p" ]; then links=$links$p$nl
+  if [ -L "$p" ]; then there=$there$p$nl
   elif [ -e "$p" ]; then
     there=$there$p$nl
     [ -f "$p" ] && [ -s "$p" ] && [ -r "$p" ] && texts=$texts$p$nl
@@ -81,10 +89,7 @@ done
 # The kernel gives a number in one go only, and a shell would read it byte by byte.
 [ ! -r /proc/sys/vm/swappiness ] || texts=/proc/sys/vm/swappiness$nl$texts
 # shellcheck disable=SC2086
-{
-  [ -z "$links" ] || readlink $links | for p in $links; do IFS= read -r to && say link "$p" "$to"; done
-  [ -z "$there" ] || stat --printf 'path\t%n\t%f\t%U\t%s\n' $there 2>/dev/null
-}
+QUOTING_STYLE=literal stat --printf 'path\t%n\t%f\t%U\t%s\t%Y\t%N\n' $there 2>/dev/null
 
 set +f
 for d in "$store"/*; do [ -d "$d" ] && say store "${d##*/}"; done

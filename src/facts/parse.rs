@@ -58,6 +58,9 @@ pub fn parse(answer: &str) -> Result<HostFacts, FactsError> {
     reader.finish()
 }
 
+/// What is looked at for the time: `stat`'s own process, which is as old as the answer.
+const OWN_PROCESS: &str = "/proc/self/";
+
 #[derive(Default)]
 struct Reader {
     values: BTreeMap<String, String>,
@@ -94,8 +97,12 @@ impl Reader {
                 );
             }
             ["has-user", name] => _ = self.users.insert(name.to_owned()),
-            ["link", path, to] => _ = self.links.insert(path.to_owned(), to.to_owned()),
-            ["path", path, mode, owner, size] => self.path(path, mode, owner, size),
+            ["path", OWN_PROCESS, _, _, _, time, _] => {
+                self.values.insert("time".to_owned(), time.to_owned());
+            }
+            ["path", path, mode, owner, size, _, shown] => {
+                self.path(path, mode, owner, size, shown);
+            }
             ["text", path] => {
                 let size = self.sizes.get(path).copied().unwrap_or_default();
                 if let Some(file) = self.files.get_mut(path) {
@@ -128,11 +135,17 @@ impl Reader {
         }
     }
 
-    /// A file or a folder; its mode as `stat` has it, in hexadecimal, the kind in its upper bits.
-    fn path(&mut self, path: &str, mode: &str, owner: &str, size: &str) {
+    /// A file, a folder or a link (`shown` as `a -> b`); its mode as `stat` has it, in hexadecimal, the kind in its
+    /// upper bits.
+    fn path(&mut self, path: &str, mode: &str, owner: &str, size: &str, shown: &str) {
         let Ok(bits) = u32::from_str_radix(mode, 16) else {
             return;
         };
+        // Some put quotes around both, whatever they are told.
+        let to = shown.split_once(" -> ").map(|(from, to)| match from {
+            from if from == path => to.to_owned(),
+            _ => to.trim_matches('\'').to_owned(),
+        });
         let (path, owner) = (path.to_owned(), owner.to_owned());
         let mode = format!("{:04o}", bits & 0o7777);
         match bits & 0o170_000 {
@@ -142,6 +155,7 @@ impl Reader {
                 self.sizes.insert(path.clone(), size.parse().unwrap_or(0));
                 self.files.insert(path, FileFact { text, mode, owner });
             }
+            0o120_000 => self.links.extend(to.map(|to| (path, to))),
             _ => {}
         }
     }

@@ -128,6 +128,35 @@ mod tests {
         );
     }
 
+    #[test]
+    fn files_folders_links_and_the_time_are_told_by_one_call() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path).display().to_string();
+        fs::write(at("a file"), "one\n").unwrap();
+        std::os::unix::fs::symlink("it's 'there'", at("link")).unwrap();
+        let request = FactsRequest {
+            state: at("state"),
+            store: at("store"),
+            paths: [at("a file"), at("link"), at(""), at("none")].into(),
+            pidfiles: true,
+            ..FactsRequest::default()
+        };
+        let mut sh = Command::new("sh");
+        let out = sh.args(["-c", &request.script()]).output().unwrap();
+        let facts = parse(&String::from_utf8(out.stdout).unwrap()).unwrap();
+        assert_eq!(facts.files[&at("a file")].text, "one\n");
+        assert_eq!(
+            facts.links,
+            [(at("link"), "it's 'there'".to_owned())].into()
+        );
+        assert!(facts.dirs.contains_key(&at("")));
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap();
+        let age = i64::try_from(now.as_secs()).unwrap() - facts.time;
+        assert!((0..60).contains(&age), "{age} s");
+    }
+
     /// What a host with these lines in the place of its `getent` knows of these names.
     fn looked_up(getent: &str, names: &[&str]) -> (bool, Vec<(String, String)>) {
         use std::os::unix::fs::PermissionsExt as _;
