@@ -32,7 +32,7 @@ class Peer:
     """Runs one of them. `requests` is the setting that is changed; `restarts` says that something ran before."""
 
     def __init__(self, at, home, plan, group):
-        self.at, self.home, self.group = at, home, group
+        self.at, self.home, self.group, self.hosts = at, home, group, HOSTS
         self.packages = {name: self.package(name, *what) for name, what in packages(plan).items()}
 
     def package(self, name, path, step):
@@ -40,8 +40,12 @@ class Peer:
         return {"file": str(path), "store": f"/opt/store/{name}-{version}", "strip": step["strip"], "gzip": step["gzip"],
                 "creates": CREATES[name].format(version)}
 
+    @property
+    def keepers(self):
+        return [host for host in KEEPERS if host in self.hosts]
+
     def values(self, host, requests, restarts):
-        servers = [{"number": h[2:], "address": address(h)} for h in KEEPERS]
+        servers = [{"number": h[2:], "address": address(h)} for h in self.keepers]
         ensemble = ",".join(f"{s['address']}:2181" for s in servers)
         return {"number": int(host[2:]), "address": address(host), "rack": host, "servers": servers, "ensemble": ensemble,
                 "requests": requests, "restarts": restarts, "packages": self.packages}
@@ -53,8 +57,8 @@ class Ansible(Peer):
         self.mitogen, self.config = mitogen, config or LAB / "ssh_config"
 
     def deploy(self, requests=400, restarts=False, keep=False):
-        hosts = {host: self.values(host, requests, restarts) for host in HOSTS}
-        groups = {"zookeeper": {"hosts": {h: {} for h in KEEPERS}}, "kafka": {"hosts": {h: {} for h in HOSTS}}}
+        hosts = {host: self.values(host, requests, restarts) for host in self.hosts}
+        groups = {"zookeeper": {"hosts": {h: {} for h in self.keepers}}, "kafka": {"hosts": {h: {} for h in self.hosts}}}
         inventory = self.home / "ansible.json"
         inventory.write_text(json.dumps({"all": {"hosts": hosts, "children": groups}}))
         env = {
@@ -74,7 +78,7 @@ class Ansible(Peer):
     def no_op(self):
         seen = self.deploy()
         recap = [l for l in seen.text.splitlines() if "changed=" in l]
-        assert len(recap) == len(HOSTS) and all("changed=0 " in l for l in recap), seen.text[-3000:]
+        assert len(recap) == len(self.hosts) and all("changed=0 " in l for l in recap), seen.text[-3000:]
         return seen
 
 
@@ -88,7 +92,7 @@ class Pyinfra(Peer):
                "ssh_user": "pi", "ssh_key": str(LAB / "key"), "ssh_look_for_keys": False, "ssh_allow_agent": False}
         host = lambda h: (h, {**ssh, **self.values(h, requests, restarts)})
         inventory = self.home / "inventory.py"
-        inventory.write_text(f"zookeeper = {[host(h) for h in KEEPERS]!r}\nkafka = {[host(h) for h in HOSTS]!r}\n")
+        inventory.write_text(f"zookeeper = {[host(h) for h in self.keepers]!r}\nkafka = {[host(h) for h in self.hosts]!r}\n")
         words = [self.at / "bin/pyinfra", "-y", inventory, PEERS / "pyinfra/deploy.py"]
         return Seen(self.group, words, env={**os.environ, "NO_COLOR": "1"}, cwd=self.home)
 

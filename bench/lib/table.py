@@ -21,15 +21,16 @@ class Table:
         """A figure that must not be above its goal."""
         self.add(what, shown or f"{value:.2f}", f"at most {limit:g}", value <= limit)
 
-    def times(self, what, ours, theirs, least):
+    def times(self, what, ours, theirs, least=0):
         """How many times as long the other takes; with both medians."""
         ratio = median(theirs) / median(ours)
-        self.add(what, f"**{ratio:.1f}x**: {spread(ours)}, {spread(theirs)}", f"at least {least:g}x", ratio >= least)
+        self.add(what, f"**{ratio:.1f}x**: {spread(ours)}, {spread(theirs)}", f"at least {least:g}x" if least else "", ratio >= least)
 
-    def ratio(self, what, ours, theirs, most):
+    def ratio(self, what, ours, theirs, most=math.inf):
         """How long it takes beside something that can't be beaten."""
         ratio = median(ours) / median(theirs)
-        self.add(what, f"**{ratio:.2f}**: {spread(ours)}, {spread(theirs)}", f"at most {most:g}", ratio <= most)
+        goal = "" if math.isinf(most) else f"at most {most:g}"
+        self.add(what, f"**{ratio:.2f}**: {spread(ours)}, {spread(theirs)}", goal, ratio <= most)
 
     def part(self, what, ours, theirs, most):
         """A part of what another takes, as one in so many."""
@@ -37,7 +38,8 @@ class Table:
 
     def add(self, what, seen, goal, good):
         self.good &= good
-        self.rows.append(f"| {what} | {seen} | {goal} | {'ok' if good else 'MISSED'} |")
+        verdict = ("ok" if good else "MISSED") if goal else ""
+        self.rows.append(f"| {what} | {seen} | {goal} | {verdict} |")
 
     def bar(self, group, name, values):
         self.bars.append((group, name, median(values)))

@@ -1,5 +1,8 @@
 //! Keys that instances take while they run: a file of the service's folder, one a line.
 
+use std::sync::Arc;
+
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 /// A key that an instance takes while it runs.
@@ -18,6 +21,36 @@ impl LiveKey {
     #[must_use]
     pub fn taken_as(&self) -> &str {
         self.into.as_ref().map_or(&self.key, |(key, _)| key)
+    }
+}
+
+/// Such keys in their order, found by name. Every instance's files hold the same ones.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LiveKeys(Arc<IndexMap<String, LiveKey>>);
+
+impl LiveKeys {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a key is among them.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &LiveKey> {
+        self.0.values()
+    }
+}
+
+impl From<Vec<LiveKey>> for LiveKeys {
+    fn from(keys: Vec<LiveKey>) -> Self {
+        let named = keys.into_iter().map(|key| (key.key.clone(), key));
+        Self(Arc::new(named.collect()))
     }
 }
 

@@ -15,7 +15,7 @@ mod way;
 mod when;
 
 pub use descriptor::{Descriptor, Probe, Role};
-pub use live::{LiveKey, live_keys};
+pub use live::{LiveKey, LiveKeys, live_keys};
 pub use load::{Catalogue, CatalogueError, DrillFile, Folder};
 pub use reference::{catalogue_reference, reference_of};
 pub use render::{RenderError, Renderer};

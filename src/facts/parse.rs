@@ -101,7 +101,7 @@ impl Reader {
                 self.values.insert("time".to_owned(), time.to_owned());
             }
             ["path", path, mode, owner, size, _, shown] => {
-                self.path(path, mode, owner, size, shown);
+                self.path(path, [mode, owner, size, shown]);
             }
             ["text", path] => {
                 let size = self.sizes.get(path).copied().unwrap_or_default();
@@ -137,7 +137,7 @@ impl Reader {
 
     /// A file, a folder or a link (`shown` as `a -> b`); its mode as `stat` has it, in hexadecimal, the kind in its
     /// upper bits.
-    fn path(&mut self, path: &str, mode: &str, owner: &str, size: &str, shown: &str) {
+    fn path(&mut self, path: &str, [mode, owner, size, shown]: [&str; 4]) {
         let Ok(bits) = u32::from_str_radix(mode, 16) else {
             return;
         };

@@ -7,7 +7,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::catalogue::descriptor::{FileSpec, OnChange, OnceOn, Role};
-use crate::catalogue::{LiveKey, RenderError, live_keys};
+use crate::catalogue::{LiveKeys, RenderError, live_keys};
 use crate::digest::hex;
 use crate::id::InstanceId;
 use crate::inventory::Connection;
@@ -37,18 +37,18 @@ pub struct DesiredFile {
     /// The key whose line lists members, of which it is enough to know most.
     pub lists: Option<String>,
     /// The keys in it that an instance takes while it runs.
-    pub live: Vec<LiveKey>,
+    pub live: LiveKeys,
 }
 
 impl DesiredFile {
     /// The lines that list members.
     fn listing(&self) -> impl Iterator<Item = &str> {
-        let key = self.lists.as_ref().map(|key| format!("{key}="));
-        let is = move |line: &&str| {
-            key.as_ref()
-                .is_some_and(|key| line.starts_with(key.as_str()))
+        let of = |key: &String| {
+            let begin = format!("{key}=");
+            let lines = self.text.lines();
+            lines.filter(move |line| line.starts_with(&begin))
         };
-        self.text.lines().filter(is)
+        self.lists.iter().flat_map(of)
     }
 }
 
@@ -183,7 +183,7 @@ impl Context<'_> {
         };
         let live = match &spec.live {
             Some(keys) => self.live_keys(words, keys)?,
-            None => Vec::new(),
+            None => LiveKeys::default(),
         };
         Ok(Some(DesiredFile {
             path,
@@ -199,7 +199,7 @@ impl Context<'_> {
     }
 
     /// The keys that a file of the service's folder names.
-    fn live_keys(&self, words: &Words<'_>, file: &str) -> Result<Vec<LiveKey>, RenderError> {
+    fn live_keys(&self, words: &Words<'_>, file: &str) -> Result<LiveKeys, RenderError> {
         let wrong = |line, cause: &str| RenderError {
             template: format!("{}/{file}", words.folder.origin),
             line,
@@ -208,7 +208,12 @@ impl Context<'_> {
         };
         let text = words.folder.file(file);
         let text = text.ok_or_else(|| wrong(1, "there is no such file"))?;
-        live_keys(text).map_err(|line| wrong(line, "it is neither `key` nor `key other factor`"))
+        let neither = |line| wrong(line, "it is neither `key` nor `key other factor`");
+        self.shared
+            .live_keys
+            .get_or_make((words.name.clone(), file.to_owned()), || {
+                live_keys(text).map(LiveKeys::from).map_err(neither)
+            })
     }
 
     fn unit(
@@ -277,7 +282,7 @@ impl Context<'_> {
             own: false,
             bootstrap: false,
             lists: None,
-            live: Vec::new(),
+            live: LiveKeys::default(),
         })
     }
 
@@ -326,7 +331,7 @@ pub(super) fn fingerprint(files: &[DesiredFile], unit: &DesiredFile) -> String {
     if files.iter().any(|file| !file.live.is_empty()) {
         behind += &Print::rest_word(&hash(all(), OnChange::Restart, is_live));
     }
-    let none = |_: &[LiveKey], _: &str| false;
+    let none = |_: &LiveKeys, _: &str| false;
     let restart = hash(all(), OnChange::Restart, none);
     let reload = hash(all(), OnChange::Reload, none);
     format!("{restart} {reload}{behind}\n")
@@ -336,7 +341,7 @@ pub(super) fn fingerprint(files: &[DesiredFile], unit: &DesiredFile) -> String {
 fn hash<'a>(
     files: impl Iterator<Item = &'a DesiredFile>,
     asks: OnChange,
-    left_out: impl Fn(&[LiveKey], &str) -> bool,
+    left_out: impl Fn(&LiveKeys, &str) -> bool,
 ) -> String {
     let mut sum = Sha256::new();
     for file in files.filter(|f| f.on_change == asks) {
@@ -390,7 +395,7 @@ mod tests {
             own: false,
             bootstrap: false,
             lists: lists.map(str::to_owned),
-            live: Vec::new(),
+            live: LiveKeys::default(),
         };
         fingerprint(&[file(text, Some("at"))], &file("", None))
     }

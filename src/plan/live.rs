@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::LiveKey;
 use crate::catalogue::descriptor::DriverAction;
+use crate::catalogue::{LiveKey, LiveKeys};
 use crate::facts::{FileFact, HostFacts, UnitFact};
 use crate::id::InstanceId;
 use crate::plan::context::Context;
@@ -104,18 +104,18 @@ impl Live {
 }
 
 /// The values of keys in a file of lines `key=value`.
-fn values(keys: &[LiveKey], text: &str) -> BTreeMap<String, String> {
+fn values(keys: &LiveKeys, text: &str) -> BTreeMap<String, String> {
     let lines = text.lines().filter_map(|line| line.split_once('='));
     let lines = lines.map(|(key, value)| (key.trim(), value.trim()));
-    let live = lines.filter(|(key, _)| keys.iter().any(|live| live.key == *key));
+    let live = lines.filter(|(key, _)| keys.has(key));
     live.map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect()
 }
 
 /// Whether a line of a file gives one of these keys a value.
-pub(super) fn is_live(keys: &[LiveKey], line: &str) -> bool {
+pub(super) fn is_live(keys: &LiveKeys, line: &str) -> bool {
     let key = line.split_once('=').map(|(key, _)| key.trim());
-    key.is_some_and(|key| keys.iter().any(|live| live.key == key))
+    key.is_some_and(|key| keys.has(key))
 }
 
 /// What an instance was started with, or was given since: as [`fingerprint`] writes it.

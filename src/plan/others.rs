@@ -1,14 +1,17 @@
 //! Where an instance has files in other versions of its service: what is there of them goes when the version does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use minijinja::context;
 use minijinja::value::{Serde, Value};
 
 use crate::catalogue::RenderError;
-use crate::catalogue::descriptor::FileSpec;
+use crate::catalogue::descriptor::Role;
 use crate::id::InstanceId;
 use crate::inventory::Service;
 use crate::plan::context::{Context, Words};
+use crate::plan::model::RoleRef;
 
 /// What a template reads of a version: a word that the descriptor says of it.
 const SAID: &str = "release.";
@@ -28,18 +31,20 @@ fn reads_more(path: &str) -> bool {
         .any(|word| rest.contains(word))
 }
 
-/// The same values, with what is said of another version.
-fn saying(own: &Value, release: &BTreeMap<String, String>) -> Value {
-    let words = own.try_iter().into_iter().flatten();
-    let value = |word: Value| (word.to_string(), own.get_item(&word).unwrap_or_default());
-    let mut values: BTreeMap<String, Value> = words.map(value).collect();
-    values.insert("release".to_owned(), Value::from(Serde(release)));
-    values.into()
+/// What is to be known of a role's other versions to tell where they have files.
+#[derive(Default)]
+pub(super) struct Others {
+    /// The paths that may differ, as templates.
+    paths: Vec<String>,
+    /// The versions in which they may, one for all of which the same is said; with what is said of it.
+    versions: Vec<(Service, Value)>,
+    /// Whether a path reads more of a version than what is said of it.
+    more: bool,
 }
 
 impl Context<'_> {
     /// Where files of an instance are in other versions of its service, besides those of its own; `own` is what its
-    /// templates read. Of versions of which the same is said, as far as it is read, one stands for all.
+    /// templates read.
     ///
     /// # Errors
     /// When a template can't be rendered.
@@ -48,18 +53,40 @@ impl Context<'_> {
         id: &InstanceId,
         own: &Value,
     ) -> Result<BTreeSet<String>, RenderError> {
-        let service = &self.cluster.services[&id.service];
-        let words = self.words(&service.name);
+        let words = self.words(&self.cluster.services[&id.service].name);
         let role = words.and_then(|w| w.folder.descriptor.roles.get(&id.role));
         let (Some(words), Some(role)) = (words, role) else {
             return Ok(BTreeSet::new());
         };
-        let files = role.files.iter().filter(|file| !file.bootstrap);
-        let files: Vec<&FileSpec> = files
-            .filter(|file| file.to.contains(SAID) || reads_more(&file.to))
+        let make = || Ok(Arc::new(self.others(&words, role)));
+        let others = self.shared.others.get_or_make(RoleRef::of(id), make)?;
+        let (host, mut paths) = (&self.cluster.hosts[&id.host], BTreeSet::new());
+        let place = format!("{}/service.yaml (to)", words.folder.origin);
+        for (service, release) in &others.versions {
+            let values = if others.more {
+                let words = Words { service, ..words };
+                let member = self.member(id, &words, role, host);
+                self.values(id, &words, host, &member)
+            } else {
+                context! { release, ..own.clone() }
+            };
+            for path in &others.paths {
+                paths.insert(self.renderer.render(&place, path, &values)?);
+            }
+        }
+        paths.remove("");
+        Ok(paths)
+    }
+
+    /// Of versions of which the same is said, as far as paths read it, one stands for all.
+    fn others(&self, words: &Words<'_>, role: &Role) -> Others {
+        let kept = role.files.iter().filter(|file| !file.bootstrap);
+        let paths = kept.map(|file| &file.to);
+        let paths: Vec<&String> = paths
+            .filter(|to| to.contains(SAID) || reads_more(to))
             .collect();
-        let read: Vec<&str> = files.iter().flat_map(|file| said_of(&file.to)).collect();
-        let more = files.iter().any(|file| reads_more(&file.to));
+        let read: Vec<&str> = paths.iter().flat_map(|to| said_of(to)).collect();
+        let more = paths.iter().any(|to| reads_more(to));
         let said = |service: &Service| -> Vec<Option<String>> {
             let release = self.catalogue.release(service);
             let words = read.iter().map(|word| release.get(*word).cloned());
@@ -67,36 +94,22 @@ impl Context<'_> {
                 .chain([more.then(|| service.version.clone())])
                 .collect()
         };
-        let mut seen = vec![said(service)];
-        let (host, mut paths) = (&self.cluster.hosts[&id.host], BTreeSet::new());
-        let place = format!("{}/service.yaml (to)", words.folder.origin);
-        for version in words.folder.descriptor.versions.keys() {
-            let version = version.clone();
-            let other = Service {
-                version,
-                ..service.clone()
-            };
-            let said = said(&other);
-            if seen.contains(&said) {
-                continue;
-            }
-            seen.push(said);
-            let values = if more {
-                let words = Words {
-                    service: &other,
-                    ..words
-                };
-                let member = self.member(id, &words, role, host);
-                self.values(id, &words, host, &member)
-            } else {
-                saying(own, &self.catalogue.release(&other))
-            };
-            for file in &files {
-                paths.insert(self.renderer.render(&place, &file.to, &values)?);
-            }
+        let mut seen = BTreeSet::from([said(words.service)]);
+        let versions = words.folder.descriptor.versions.keys();
+        let other = |version: &String| Service {
+            version: version.clone(),
+            ..words.service.clone()
+        };
+        let others = versions.map(other).filter(|other| seen.insert(said(other)));
+        let told = |other: Service| {
+            let release = Value::from(Serde(self.catalogue.release(&other)));
+            (other, release)
+        };
+        Others {
+            versions: others.map(told).collect(),
+            paths: paths.into_iter().cloned().collect(),
+            more,
         }
-        paths.remove("");
-        Ok(paths)
     }
 }
 

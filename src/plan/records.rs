@@ -20,9 +20,17 @@ use crate::plan::ways::from_key;
 /// Changes of values that were fixed at the first deploy.
 pub(super) fn refused(input: Input<'_>, placement: &Placement) -> Vec<String> {
     let mut refused = BTreeSet::new();
+    let records: Vec<&Record> = input
+        .facts
+        .values()
+        .filter_map(|f| f.record.as_ref())
+        .collect();
+    if records.is_empty() {
+        return Vec::new();
+    }
     let fixed = fixed_now(input, placement);
     let on_its_way = |word: &&String| input.passage.is_some_and(|way| &way.key == *word);
-    for record in input.facts.values().filter_map(|f| f.record.as_ref()) {
+    for record in records {
         for (word, new) in fixed.iter().filter(|(word, _)| !on_its_way(word)) {
             let old = record.fixed.get(word).filter(|old| *old != new);
             refused.extend(old.map(|old| {
@@ -107,8 +115,12 @@ pub(super) fn records<'a>(
     // The same on every host, and as large as the cluster.
     let (hosts, fixed) = (Arc::new(hosts), Arc::new(fixed));
     let placed = Arc::new(there.cloned().collect());
+    let mut on: BTreeMap<&HostName, Vec<&Desired>> = BTreeMap::new();
+    for one in desired {
+        on.entry(&one.member.id.host).or_default().push(one);
+    }
     for (host, _) in input.cluster.staying() {
-        let here = || desired.iter().filter(|d| &d.member.id.host == host);
+        let here = || on.get(host).into_iter().flatten();
         let mut owns: BTreeSet<String> = here()
             .flat_map(|d| d.files.iter().filter(|f| !f.bootstrap))
             .map(|f| f.path.clone())

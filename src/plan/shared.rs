@@ -1,17 +1,45 @@
-//! What templates of all instances read alike: who the others are. Made once a plan, since every instance reads of
-//! every other.
+//! What all instances have alike: what templates read of the others, which keys are taken live, which other versions
+//! there are. Made once a plan, since every instance asks for it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use minijinja::value::{Serde, Value};
 use serde_json::json;
 
 use super::context::{Context, Words};
+use super::others::Others;
+use crate::catalogue::LiveKeys;
 use crate::id::{HostName, InstanceId, ServiceName};
 use crate::inventory::PlacedFront;
 use crate::plan::model::{Member, RoleRef};
 use crate::plan::shell::Tools;
+
+/// What is made the first time that it is asked for.
+pub(super) struct Kept<K, V>(Mutex<BTreeMap<K, V>>);
+
+impl<K, V> Default for Kept<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Ord, V: Clone> Kept<K, V> {
+    /// A copy of what is kept, made now if it is not yet. Two that ask at once may both make it.
+    pub(super) fn get_or_make<E>(
+        &self,
+        key: K,
+        make: impl FnOnce() -> Result<V, E>,
+    ) -> Result<V, E> {
+        let made = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = made().get(&key) {
+            return Ok(kept.clone());
+        }
+        let new = make()?;
+        made().insert(key, new.clone());
+        Ok(new)
+    }
+}
 
 /// What has been made so far; a place of its own in each [`Context`], whose other fields do not change any more.
 #[derive(Default)]
@@ -21,19 +49,11 @@ pub struct Shared {
     leaving: OnceLock<BTreeMap<RoleRef, Value>>,
     fronts: OnceLock<Value>,
     /// By the hosts' root and service.
-    tools: Mutex<BTreeMap<(String, ServiceName), Tools>>,
-}
-
-impl Shared {
-    pub(super) fn tools(&self, key: &(String, ServiceName)) -> Option<Tools> {
-        let made = self.tools.lock().unwrap_or_else(PoisonError::into_inner);
-        made.get(key).cloned()
-    }
-
-    pub(super) fn keep_tools(&self, key: (String, ServiceName), tools: Tools) {
-        let mut made = self.tools.lock().unwrap_or_else(PoisonError::into_inner);
-        made.insert(key, tools);
-    }
+    pub(super) tools: Kept<(String, ServiceName), Tools>,
+    /// By service and file.
+    pub(super) live_keys: Kept<(ServiceName, String), LiveKeys>,
+    /// By role.
+    pub(super) others: Kept<RoleRef, Arc<Others>>,
 }
 
 fn value(json: serde_json::Value) -> Value {

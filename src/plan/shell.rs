@@ -55,12 +55,8 @@ impl Context<'_> {
     pub fn tools(&self, host: &Host, name: &ServiceName) -> Result<Tools, RenderError> {
         let paths = HostPaths::new(&self.cluster.name, host);
         let key = (paths.root.clone(), name.clone());
-        if let Some(made) = self.shared.tools(&key) {
-            return Ok(made);
-        }
-        let made = self.make_tools(&paths, name)?;
-        self.shared.keep_tools(key, made.clone());
-        Ok(made)
+        let make = || self.make_tools(&paths, name);
+        self.shared.tools.get_or_make(key, make)
     }
 
     fn make_tools(&self, paths: &HostPaths, name: &ServiceName) -> Result<Tools, RenderError> {

@@ -74,8 +74,8 @@ impl Waves<'_> {
             .role(&id.service, &id.role)?
             .live
             .clone()?;
-        let live = Live::new(self.context, one, facts);
         let ran = facts.units.get(&one.member.unit)?.running.is_some();
+        let live = Live::new(self.context, one, facts);
         let text = match (kind, self.found(one)) {
             (Kind::Live, Some(found)) if !found.change.is_empty() => found.change.join(", "),
             (Kind::Restart, Some(found)) if found.left => return Some(left(&live, &action)),

@@ -15,6 +15,7 @@ pub use drain::{Draining, signs};
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::catalogue::LiveKeys;
 use crate::catalogue::descriptor::OnChange;
 use crate::facts::{HostFacts, Record};
 use crate::id::{HostName, InstanceId, ServiceName};
@@ -317,8 +318,7 @@ impl<'a> Waves<'a> {
             Kind::Live,
             Kind::Restart,
         ] {
-            let of_kind = given.iter().filter(|(k, _)| *k == kind);
-            let mut given: Vec<ResourceChange> = of_kind.map(|(_, c)| c.clone()).collect();
+            let mut given: Vec<ResourceChange> = taken(&mut given, kind);
             if kind == Kind::Live {
                 self.give(role, words, std::mem::take(&mut given));
             }
@@ -334,9 +334,7 @@ impl<'a> Waves<'a> {
                 self.step_down(role, words);
                 self.moves_before(role);
             }
-            let of_kind = by_kind.iter().filter(|(k, _)| *k == kind);
-            let batches: Vec<Batch> = of_kind.map(|(_, b)| b.clone()).collect();
-            let wave = self.role_wave(role, words, kind, batches);
+            let wave = self.role_wave(role, words, kind, taken(&mut by_kind, kind));
             let mut wave = self.with_votes((role, words), kind, wave);
             wave.resources.splice(0..0, given);
             let mut ahead = None;
@@ -457,6 +455,12 @@ impl<'a> Waves<'a> {
     }
 }
 
+/// Takes what is of a kind out of a list.
+fn taken<T>(all: &mut Vec<(Kind, T)>, kind: Kind) -> Vec<T> {
+    let of_kind = all.extract_if(.., |(k, _)| *k == kind);
+    of_kind.map(|(_, one)| one).collect()
+}
+
 /// A file that sdtd keeps for itself.
 fn own_file(path: String, text: String) -> DesiredFile {
     let (mode, on_change) = ("0644".to_owned(), OnChange::Nothing);
@@ -469,7 +473,7 @@ fn own_file(path: String, text: String) -> DesiredFile {
         own: true,
         bootstrap: false,
         lists: None,
-        live: Vec::new(),
+        live: LiveKeys::default(),
     }
 }
 
