@@ -40,6 +40,18 @@ class Group:
         fields = dict(line.split() for line in (self.path / "cpu.stat").read_text().splitlines())
         return int(fields["usage_usec"]) / 1e6
 
+    def masters(self):
+        """Memory of all ssh in it that is theirs alone, in MiB."""
+        kib = 0
+        for pid in (self.path / "cgroup.procs").read_text().split():
+            try:
+                status = dict(l.split(":", 1) for l in Path(f"/proc/{pid}/status").read_text().splitlines())
+            except OSError:
+                continue
+            if status["Name"].strip() == "ssh" and "RssAnon" in status:
+                kib += int(status["RssAnon"].split()[0])
+        return kib / 1024
+
     def end_rest(self):
         """Ends what the command left running: kept connections. The next one makes its own."""
         while pids := (self.path / "cgroup.procs").read_text().split():
@@ -52,14 +64,15 @@ class Group:
 
 
 class Seen:
-    """One run: `seconds`, `mib` (the most it had), `own` and `all` seconds of processor time, `text`."""
+    """One run: `seconds`, `mib` (the most it had), `masters` (the most that its ssh had), `own` and `all` seconds of
+    processor time, `text`."""
 
     def __init__(self, group, words, env=None, cwd=None, keep=False):
         before, began = group.seconds(), time.monotonic()
         child = subprocess.Popen([str(w) for w in words], env=env, cwd=cwd, stdin=subprocess.DEVNULL,
                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=group.enter)
-        self.kib, self.own, self.over = 0, 0.0, False
-        watch = threading.Thread(target=self.watch, args=(child.pid,))
+        self.kib, self.own, self.masters, self.over = 0, 0.0, 0.0, False
+        watch = threading.Thread(target=self.watch, args=(child.pid, group))
         watch.start()
         # Not until its end: what it leaves in the background may hold it open.
         text, reader = [], None
@@ -78,11 +91,14 @@ class Seen:
         if code:
             sys.exit(f"bench: {' '.join(map(str, words))} ended with {code}:\n{self.text[-4000:]}")
 
-    def watch(self, pid):
+    def watch(self, pid, group):
         """The kernel's own figures of a process, read until it ends: they only grow. Seldom once it takes long: to look
         costs the machine something too."""
-        began = time.monotonic()
+        began = looked = time.monotonic()
         while not self.over:
+            if time.monotonic() > looked + 0.5:
+                self.masters = max(self.masters, group.masters())
+                looked = time.monotonic()
             try:
                 status = Path(f"/proc/{pid}/status").read_text()
                 self.kib = max([self.kib, *(int(l.split()[1]) for l in status.splitlines() if l.startswith("VmHWM"))])

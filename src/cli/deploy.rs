@@ -334,7 +334,7 @@ async fn proved(
 }
 
 /// Verifies what was deployed, and plans again meanwhile: the new plan must be empty. Answers with the
-/// instances as they then are.
+/// instances, which are looked at meanwhile too.
 async fn prove(
     run: &Run,
     (view, goal): (&View, Goal),
@@ -342,7 +342,8 @@ async fn prove(
     run.events.phase("verify");
     let prober = run.flow.prober(view.clone());
     let verified = super::verify::verify(&prober, &run.events);
-    let (good, left) = tokio::join!(verified, not_settled(run, goal));
+    let instances = super::status::instances(&prober);
+    let (good, left, instances) = tokio::join!(verified, not_settled(run, goal), instances);
     if !good {
         let failure = Failure {
             kind: Kind::Unverified,
@@ -352,7 +353,7 @@ async fn prove(
     }
     let unstable = "deployed and verified, but it does not stay so";
     match left {
-        Ok(None) => Ok(super::status::instances(&prober).await),
+        Ok(None) => Ok(instances),
         Ok(Some(left)) => {
             let text = show(&left, Detail::Usual);
             let problem = Problem::new(format!("a second plan is not empty:\n{text}"))

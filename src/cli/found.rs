@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::InventoryArg;
-use super::setup::Dirs;
+use super::dirs::Dirs;
 use crate::error::{Failure, Kind};
 use crate::event::Problem;
 

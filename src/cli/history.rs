@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::Global;
-use super::setup::Dirs;
+use super::dirs::Dirs;
 use crate::error::{Failure, Kind};
 use crate::event::{Event, EventKind, Problem, SCHEMA};
 use crate::report::{self, Out, Plain, Secrets, timings, took};

@@ -5,6 +5,7 @@ mod check;
 mod deploy;
 mod destroy;
 mod diagram;
+mod dirs;
 mod disconnect;
 mod drill;
 mod drills;

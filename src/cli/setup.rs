@@ -1,13 +1,13 @@
-//! What every command needs first: directories, the catalogue, the inventory, connections.
+//! What every command needs first: the catalogue, the inventory, connections.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use etcetera::BaseStrategy;
 use tempfile::TempDir;
 use tokio::task::{AbortHandle, JoinHandle};
 
+use super::dirs::Dirs;
 use super::found::inventory_path;
 pub use super::found::remember;
 use super::proof::Proof;
@@ -26,43 +26,6 @@ use crate::inventory::{Cluster, Host, LoadError, Loaded, Style};
 use crate::plan::roll::Roll;
 use crate::report::{self, EventSink, Format, Options, Out, Reporters, Secrets};
 use crate::transport::RemoteError;
-
-/// Where sdtd keeps things on this machine.
-#[derive(Debug, Clone)]
-pub struct Dirs {
-    /// What can be made again.
-    pub cache: PathBuf,
-    /// Logs of runs.
-    pub state: PathBuf,
-    /// Roots of local hosts.
-    pub data: PathBuf,
-}
-
-impl Dirs {
-    /// All below `$SDTD_HOME` if that is set, else where the XDG rules put them.
-    ///
-    /// # Errors
-    /// When there is no home directory.
-    pub fn find() -> Result<Self, Failure> {
-        if let Some(home) = std::env::var_os("SDTD_HOME").map(PathBuf::from) {
-            let home = std::path::absolute(&home).unwrap_or(home);
-            let below = |name: &str| home.join(name);
-            return Ok(Self {
-                cache: below("cache"),
-                state: below("state"),
-                data: below("local"),
-            });
-        }
-        let base = etcetera::choose_base_strategy()
-            .map_err(|e| Failure::of(Kind::Usage, format!("no home directory: {e}")))?;
-        let state = base.state_dir().unwrap_or_else(|| base.data_dir());
-        Ok(Self {
-            cache: base.cache_dir().join("sdtd"),
-            state: state.join("sdtd"),
-            data: base.data_dir().join("sdtd/local"),
-        })
-    }
-}
 
 /// The built-in catalogue with the user's own folders over it.
 ///

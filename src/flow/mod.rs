@@ -45,6 +45,7 @@ use crate::plan::packages::{self, Packages};
 use crate::plan::paths::HostPaths;
 use crate::plan::place::Placement;
 use crate::plan::roll::Roll;
+use crate::plan::view::view_of;
 use crate::plan::{Input, Plan, PlanError, ResourceChange, View, planner};
 use crate::report::EventSink;
 use crate::transport::RemoteError;
@@ -298,7 +299,7 @@ impl Flow {
     /// The cluster as probes see it.
     #[must_use]
     pub fn view(&self, facts: &Facts) -> View {
-        planner::view_of(self.input(facts, &Packages::new(), &[]))
+        view_of(self.input(facts, &Packages::new(), &[]))
     }
 
     /// Asks the cluster through the connected hosts.

@@ -10,7 +10,8 @@ use crate::plan::model::{
 };
 use crate::plan::packages;
 use crate::plan::paths::HostPaths;
-use crate::plan::planner::{Input, rolling_of, view_of};
+use crate::plan::planner::{Input, rolling_of};
+use crate::plan::view::view_of;
 use crate::plan::waves::Draining;
 
 /// Seconds in which what is deleted with its data has to stop.

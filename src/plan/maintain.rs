@@ -5,7 +5,8 @@ use crate::plan::goals::chained;
 use crate::plan::model::{
     Batch, Member, Plan, ResourceChange, RoleRef, RoleView, Step, UnitChange, View, Wave,
 };
-use crate::plan::planner::{Input, rolling_of, view_of};
+use crate::plan::planner::{Input, rolling_of};
+use crate::plan::view::view_of;
 use crate::plan::waves::Draining;
 
 /// Stops what is on a host: first the gates of all its roles, with nothing touched yet; then one instance after

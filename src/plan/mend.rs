@@ -6,7 +6,8 @@ use crate::inventory::{Cluster, Host};
 use crate::plan::check::Check;
 use crate::plan::goals::chained;
 use crate::plan::model::{Batch, Plan, Step, Wave};
-use crate::plan::planner::{Input, view_of};
+use crate::plan::planner::Input;
+use crate::plan::view::view_of;
 
 /// The kernel's wish to swap, as a setting and as it should be: almost none.
 const SWAPPINESS: (&str, &str) = ("vm.swappiness", "1");

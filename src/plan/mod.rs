@@ -34,6 +34,7 @@ pub mod show;
 mod staged;
 mod stages;
 pub mod versions;
+pub mod view;
 mod waves;
 pub mod ways;
 

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use crate::catalogue::descriptor::Rolling;
-use crate::catalogue::{Catalogue, RenderError, Renderer, Role};
+use crate::catalogue::{Catalogue, RenderError, Renderer};
 use crate::digest::hex;
 use crate::event::Problem;
 use crate::facts::{HostFacts, Record};
-use crate::id::{HostName, InstanceId, RoleName, ServiceName};
-use crate::inventory::{Cluster, Host};
+use crate::id::{HostName, InstanceId, ServiceName};
+use crate::inventory::Cluster;
 use crate::plan::after::after;
 use crate::plan::apart::apart;
 use crate::plan::budget::budgets;
@@ -22,7 +22,7 @@ use crate::plan::held::{self, Guard, Held};
 use crate::plan::instead;
 use crate::plan::live::LiveOf;
 use crate::plan::made::with_made;
-use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef, RoleView, View};
+use crate::plan::model::{FORMAT, Plan, ResourceChange, RoleRef};
 use crate::plan::moves::MovesOf;
 use crate::plan::packages::{self, Installed, Packages};
 use crate::plan::parallel;
@@ -35,6 +35,7 @@ use crate::plan::shared::Shared;
 use crate::plan::staged::{append, away, pause, staged};
 use crate::plan::stages::stages;
 use crate::plan::versions;
+use crate::plan::view::view;
 use crate::plan::ways::{self, Leg, Passage};
 
 type Facts = BTreeMap<HostName, HostFacts>;
@@ -365,7 +366,7 @@ pub(super) fn context<'a>(
 /// The tree that each host runs each service from.
 pub type Trees = BTreeMap<(HostName, ServiceName), Installed>;
 
-fn trees(input: Input<'_>, placement: &Placement) -> Trees {
+pub(super) fn trees(input: Input<'_>, placement: &Placement) -> Trees {
     let mut trees = Trees::new();
     for (name, host) in &input.cluster.hosts {
         let Some(facts) = input.facts.get(name) else {
@@ -405,59 +406,6 @@ fn homes(trees: &Trees) -> BTreeMap<(HostName, ServiceName), String> {
     trees.iter().map(home).collect()
 }
 
-fn view(input: Input<'_>, placement: &Placement) -> View {
-    let trees = trees(input, &placement.with_leaving());
-    let context = context(input, placement, &trees);
-    let mut roles = Vec::new();
-    let mut verify = Vec::new();
-    for (service, wanted) in &input.cluster.services {
-        let Some(folder) = input.catalogue.get(service) else {
-            continue;
-        };
-        for (role, words) in folder.descriptor.roles_with(&wanted.settings) {
-            roles.push(role_view(service, role, words));
-        }
-        verify.push((service.clone(), folder.descriptor.verify.clone()));
-    }
-    let root = |host: &Host| HostPaths::new(&input.cluster.name, host).root;
-    let roots = input
-        .cluster
-        .hosts
-        .values()
-        .map(|host| (host.name.clone(), root(host)));
-    let roots = roots.filter(|(_, root)| !root.is_empty()).collect();
-    View {
-        cluster: input.cluster.name.clone(),
-        members: context.members(),
-        leaving: context.leaving(),
-        absent: input
-            .cluster
-            .hosts
-            .keys()
-            .filter(|h| !input.facts.contains_key(*h))
-            .cloned()
-            .collect(),
-        roles,
-        roots,
-        verify,
-    }
-}
-
-fn role_view(service: &ServiceName, role: &RoleName, words: &Role) -> RoleView {
-    RoleView {
-        role: RoleRef {
-            service: service.clone(),
-            role: role.clone(),
-        },
-        quorum: words.quorum.clone(),
-        status: words.status.clone(),
-        verify: words.verify.clone(),
-        ready: words.rolling.ready.clone(),
-        ready_within: words.run.ready_within,
-        stop_within: words.run.stop_within,
-    }
-}
-
 /// The roles of the cluster, service by service in dependency order.
 pub(super) fn roles(input: Input<'_>) -> Vec<RoleRef> {
     let mut roles = Vec::new();
@@ -488,13 +436,6 @@ pub(super) fn again_for_new_folders(
     for once in one.once.iter_mut().filter(|once| once.folders) {
         once.again = added;
     }
-}
-
-/// The cluster as probes see it, for commands that change nothing.
-#[must_use]
-pub fn view_of(input: Input<'_>) -> View {
-    let placement = placement(input.cluster, input.catalogue, input.facts);
-    view(input, &placement)
 }
 
 /// How a role rolls.
