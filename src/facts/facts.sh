@@ -1,6 +1,8 @@
 # One host's facts in one go: what is asked for stands in the variables above, one a line.
-# Each answer is a line of fields parted by tabs; a file's text has each line behind a bar.
-# Every process that is started costs a small board some milliseconds: each tool is called once for all.
+# Each answer is a line of fields parted by tabs; a file's text has each line behind a bar. What a tool says as it says
+# it stands between the lines `raw`, with what it was asked, and `end-raw`.
+# Every process that is started costs a small board some milliseconds, a shell for a pipe as well: each tool is called
+# once for all, and nobody here reads what it says where that can be done at the other end.
 export LC_ALL=C
 set -f
 nl='
@@ -49,14 +51,13 @@ if [ -n "$disks" ]; then
     while [ ! -e "$d" ] && [ "$d" != / ]; do d=${d%/*}; [ -n "$d" ] || d=/; done
     there=$there$d$nl
   done
-  df -Pk $there 2>/dev/null | {
-    read -r _
-    for d in $disks; do IFS=' ' read -r _ total _ free _ && say disk "$d" "$total" "$free"; done
-  }
+  say raw disks $disks
+  df -Pk $there 2>/dev/null
+  say end-raw
 fi
 
 # shellcheck disable=SC2086
-[ -z "$users" ] || getent passwd $users 2>/dev/null | while IFS=: read -r u _; do say has-user "$u"; done
+[ -z "$users" ] || { say raw users; getent passwd $users 2>/dev/null; say end-raw; }
 
 # Names that are all known cost one call: three words stand in the first line of each, in their order. Where they are
 # not, each is asked for by itself, all at the same time. sudo asks for the host's own name each time: what it would
@@ -65,12 +66,11 @@ fi
 if command -v getent >/dev/null; then
   say looks-up yes
   names=$name$nl$names
-  known=$(timeout 3 getent ahostsv4 $names 2>/dev/null |
-    while IFS=' ' read -r a kind n; do [ "$kind" != STREAM ] || [ -z "$n" ] || echo "$a"; done)
-  set -- $names; asked=$#; set -- $known
-  if [ "$#" = "$asked" ]; then
-    for n in $names; do say resolves "$n" "$1"; shift; done
-  else
+  say raw names $names
+  timeout 3 getent ahostsv4 $names 2>/dev/null
+  known=$?
+  say end-raw
+  if [ "$known" != 0 ]; then
     for n in $names; do
       { a=$(timeout 3 getent ahostsv4 "$n" 2>/dev/null) && printf 'resolves\t%s\t%s\n' "$n" "${a%%[!0-9.]*}"; } &
     done
@@ -153,9 +153,11 @@ if [ -z "$units" ]; then :
 elif [ -n "$systemd" ]; then
   names=''
   for u in $units; do names=$names$u.service$nl; done
+  told() { [ -z "$u" ] || unit "$u" "$active" "${pid:-0}" "${restarts:-0}" "${enabled:--}"; u=''; }
   # A block of lines a unit, an empty line between two.
   # shellcheck disable=SC2086
-  { systemctl show -p Id,MainPID,ActiveState,UnitFileState,NRestarts $names 2>/dev/null; echo; } | {
+  systemctl show -p Id,MainPID,ActiveState,UnitFileState,NRestarts $names 2>/dev/null | {
+    u=''
     while IFS='=' read -r k v; do
       case $k in
         Id) u=${v%.service} ;;
@@ -163,9 +165,10 @@ elif [ -n "$systemd" ]; then
         ActiveState) active=$v ;;
         NRestarts) restarts=$v ;;
         UnitFileState) enabled=$v ;;
-        '') [ -z "$u" ] || unit "$u" "$active" "${pid:-0}" "${restarts:-0}" "${enabled:--}"; u='' ;;
+        '') told ;;
       esac
     done
+    told
     listeners
   }
 else

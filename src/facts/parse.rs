@@ -50,7 +50,13 @@ pub fn parse(answer: &str) -> Result<HostFacts, FactsError> {
             ended = true;
             break;
         }
-        reader.line(&fields, &text);
+        match fields[..] {
+            ["raw", of, ref asked @ ..] => {
+                let said: Vec<&str> = lines.by_ref().take_while(|l| *l != "end-raw").collect();
+                reader.raw(of, asked, &said);
+            }
+            _ => reader.line(&fields, &text),
+        }
     }
     if !ended {
         return Err(FactsError::Torn("no end".to_owned()));
@@ -86,17 +92,6 @@ impl Reader {
             ["kernel", machine, bits, debian] => {
                 self.kernel = (machine.to_owned(), bits.to_owned(), debian.to_owned());
             }
-            ["disk", path, total, free] => {
-                let mb = |kb: &str| kb.parse::<u64>().unwrap_or(0) / 1024;
-                self.disks.insert(
-                    path.to_owned(),
-                    Disk {
-                        total_mb: mb(total),
-                        free_mb: mb(free),
-                    },
-                );
-            }
-            ["has-user", name] => _ = self.users.insert(name.to_owned()),
             ["path", OWN_PROCESS, _, _, _, time, _] => {
                 self.values.insert("time".to_owned(), time.to_owned());
             }
@@ -131,6 +126,43 @@ impl Reader {
             }
             ["listen-hex", local] => self.listening.extend(hex_listener(local)),
             [name, value] => _ = self.values.insert(name.to_owned(), value.to_owned()),
+            _ => {}
+        }
+    }
+
+    /// What a tool said of what it was asked.
+    fn raw(&mut self, of: &str, asked: &[&str], said: &[&str]) {
+        let words = said
+            .iter()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>());
+        match of {
+            // Below its title, `df` has a line for each path.
+            "disks" => {
+                let disks = words.skip(1).map(|words| disk(&words));
+                let paths = asked.iter().map(|path| (*path).to_owned());
+                self.disks.extend(
+                    paths
+                        .zip(disks)
+                        .filter_map(|(path, disk)| Some((path, disk?))),
+                );
+            }
+            "users" => {
+                let name = |line: &str| Some(line.split_once(':')?.0.to_owned());
+                self.users.extend(said.iter().copied().filter_map(name));
+            }
+            // `getent` has several lines for each name, of which the first alone has three words. Where a name is
+            // missing nobody knows which: all are told one by one then.
+            "names" => {
+                let first = |words: Vec<&str>| match words[..] {
+                    [address, "STREAM", _] => Some(address.to_owned()),
+                    _ => None,
+                };
+                let found: Vec<String> = words.filter_map(first).collect();
+                if found.len() == asked.len() {
+                    let names = asked.iter().map(|name| (*name).to_owned());
+                    self.resolves.extend(names.zip(found));
+                }
+            }
             _ => {}
         }
     }
@@ -241,6 +273,18 @@ impl Reader {
         };
         Arch::from_uname(userland).ok_or_else(|| FactsError::Arch(machine.clone()))
     }
+}
+
+/// A line of `df -Pk`.
+fn disk(words: &[&str]) -> Option<Disk> {
+    let [_, total, _, free, ..] = words else {
+        return None;
+    };
+    let mb = |kb: &str| Some(kb.parse::<u64>().ok()? / 1024);
+    Some(Disk {
+        total_mb: mb(total)?,
+        free_mb: mb(free)?,
+    })
 }
 
 /// Reads a record.

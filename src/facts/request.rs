@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn files_folders_links_and_the_time_are_told_by_one_call() {
+    fn what_is_asked_of_this_machine_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let at = |path: &str| dir.path().join(path).display().to_string();
         fs::write(at("a file"), "one\n").unwrap();
@@ -138,6 +138,8 @@ mod tests {
             state: at("state"),
             store: at("store"),
             paths: [at("a file"), at("link"), at(""), at("none")].into(),
+            disks: ["/proc".to_owned(), at("to/be/made")].into(),
+            users: ["nobody-of-that-name", "root"].map(str::to_owned).into(),
             pidfiles: true,
             ..FactsRequest::default()
         };
@@ -150,6 +152,9 @@ mod tests {
             [(at("link"), "it's 'there'".to_owned())].into()
         );
         assert!(facts.dirs.contains_key(&at("")));
+        assert!(facts.disks[&at("to/be/made")].total_mb > 0);
+        assert_eq!(facts.disks["/proc"].total_mb, 0);
+        assert_eq!(facts.users, ["root".to_owned()].into());
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap();
