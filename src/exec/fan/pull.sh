@@ -32,12 +32,16 @@ ssh=$! here=$!
 {
   # What a login prints first is not the package.
   while IFS= read -r said && [ "$said" != @sdtd ]; do :; done
-  [ "${said:-}" != @sdtd ] ||
-    { echo @in; dd of="$part" bs=256k seek="$at" oflag=seek_bytes conv=notrunc status=none; }
+  [ "${said:-}" = @sdtd ] || exit 0
+  echo @in
+  exec dd of="$part" bs=256k seek="$at" oflag=seek_bytes conv=notrunc status=none
 } <"pipe-$sum" &
 writer=$! here="$here $!"
-# Its pauses hold nothing that the end of this one waits for.
-while :; do echo "@at $(stat -c %s "$part")"; sleep 1 >/dev/null 2>&1; done &
+# What it writes is told by the kernel: to start something each second on fifty hosts is work too. The pauses hold nothing
+# that the end of this one waits for.
+while sleep 1 >/dev/null 2>&1; do
+  { read -r _ now <"/proc/$writer/fdinfo/1"; } 2>/dev/null && [ "$now" -gt "$at" ] && echo "@at $now"
+done &
 here="$here $!"
 wait "$writer"
 kill "$!"
