@@ -24,8 +24,8 @@ const STUCK: Duration = Duration::from_secs(120);
 const BEGUN: Duration = Duration::from_secs(60);
 /// How long leaders may take to be where they should, and what was called off to be gone.
 const SETTLED: Duration = Duration::from_secs(60);
-/// The pause between two looks, at first and at the most.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// The pause between two looks, at first and at the most: a replica that is in sync is limited for so long.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// How often brokers are asked for the bytes they have: the answer lists all that lies on their disks.
 const BYTES: Duration = Duration::from_secs(5);
 
@@ -164,10 +164,16 @@ async fn wait_for_all(client: &Client, batch: &Batch) -> Result<()> {
     let (mut pause, longest) = PAUSES;
     let (mut mark, mut bytes, mut why) = ((0, 0), 0, String::new());
     let (mut last, mut asked) = (Instant::now(), Instant::now());
+    let mut slow = batch.throttle.clone().unwrap_or_default();
     while last.elapsed() < STUCK {
         match look(client, &batch.moves).await {
             Ok(seen) if seen.pending.is_empty() => return Ok(()),
             Ok(seen) => {
+                match slow.release(client, &seen.behind()).await {
+                    Err(error) if !error.is_passing() => return Err(error),
+                    // All that is left of it goes at the end.
+                    _ => {}
+                }
                 why = seen.why();
                 let mut goes_on = seen.mark() != mark;
                 mark = seen.mark();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
+use super::throttle::{Replicas, entry};
 use super::{Batch, Change, NAMED, partitions, size};
 use crate::driver::Progress;
 use crate::event::Problem;
@@ -95,6 +96,18 @@ impl Seen<'_> {
     pub(super) fn mark(&self) -> (usize, usize) {
         let in_sync = |p: &Pending<'_>| p.state.partition.isr.len();
         (self.pending.len(), self.pending.iter().map(in_sync).sum())
+    }
+
+    /// The new replicas that are not in sync yet.
+    pub(super) fn behind(&self) -> Replicas {
+        let mut all = Replicas::new();
+        for one in &self.pending {
+            let added = one.moved.added();
+            let late = added.filter(|id| !one.state.partition.isr.contains(id));
+            let late = late.map(|id| entry(one.moved.index, id));
+            all.entry(one.moved.topic.clone()).or_default().extend(late);
+        }
+        all
     }
 
     /// What is not done, for people.

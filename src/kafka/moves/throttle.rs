@@ -27,7 +27,12 @@ pub const RATES: [&str; 2] = [
 const ALL: &str = "*";
 
 /// Replicas by topic, each written `partition:broker`, as the brokers' settings have them.
-type Replicas = BTreeMap<String, BTreeSet<String>>;
+pub(super) type Replicas = BTreeMap<String, BTreeSet<String>>;
+
+/// A replica as these lists have it.
+pub(super) fn entry(partition: i32, broker: i32) -> String {
+    format!("{partition}:{broker}")
+}
 
 /// What is put on for some moves.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +59,7 @@ impl Throttle {
             ..Self::default()
         };
         for moved in moves.iter().filter(|m| m.added().count() > 0) {
-            let entry = |id: i32| format!("{}:{id}", moved.index);
+            let entry = |id: i32| entry(moved.index, id);
             let topic = || moved.topic.clone();
             let sending = throttle.sending.entry(topic()).or_default();
             sending.extend(moved.from.iter().map(|id| entry(*id)));
@@ -117,15 +122,36 @@ impl Throttle {
         self.lists(client, with).await
     }
 
+    /// Lets new replicas fetch as fast as they can once they are in sync, all but those that are still `behind`: what is in
+    /// sync is to be waited for by writes with acks=all, and yet is limited whenever something was written that it has not
+    /// yet (`RemoteLeaderEndPoint.shouldFollowerThrottle` goes by the lag alone). While others are copied at that limit it
+    /// would fetch nothing for seconds.
+    ///
+    /// # Errors
+    /// When a broker does not answer or refuses: asked again, it does what is left.
+    pub async fn release(&mut self, client: &Client, behind: &Replicas) -> Result<()> {
+        let mut caught_up = Self::default();
+        for (topic, all) in &self.fetching {
+            let behind = behind.get(topic);
+            let is_behind = |replica: &&String| behind.is_some_and(|b| b.contains(*replica));
+            let here: BTreeSet<String> = all.iter().filter(|r| !is_behind(r)).cloned().collect();
+            if !here.is_empty() {
+                caught_up.fetching.insert(topic.clone(), here);
+            }
+        }
+        caught_up.lists(client, without).await?;
+        for (topic, here) in caught_up.fetching {
+            let all = self.fetching.entry(topic).or_default();
+            all.retain(|replica| !here.contains(replica));
+        }
+        Ok(())
+    }
+
     /// Takes it off: our replicas from the topics' lists, our rates from the brokers.
     ///
     /// # Errors
     /// When a broker does not answer or refuses.
     pub async fn remove(&self, client: &Client) -> Result<()> {
-        // Whoever was asked may not know yet what was set a moment ago: it is taken away whether it shows or not.
-        let without = |have: &BTreeSet<String>, ours: &BTreeSet<String>| {
-            Some(have.difference(ours).cloned().collect())
-        };
         self.lists(client, without).await?;
         let ours = self.earlier.iter().chain([&self.rate]);
         let ours: BTreeSet<String> = ours.map(u64::to_string).collect();
@@ -182,6 +208,11 @@ impl Throttle {
             .filter(|id| metadata.broker(*id).is_some())
             .collect())
     }
+}
+
+/// Whoever was asked may not know yet what was set a moment ago: it is taken away whether it shows or not.
+fn without(have: &BTreeSet<String>, ours: &BTreeSet<String>) -> Option<BTreeSet<String>> {
+    Some(have.difference(ours).cloned().collect())
 }
 
 /// A rate that somebody set while the broker runs.

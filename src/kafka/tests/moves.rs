@@ -205,6 +205,20 @@ async fn limits_are_put_on_before_and_taken_off_after() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_has_caught_up_is_not_limited_while_others_are_copied() {
+    let bench = Bench::new();
+    bench.sim.lock().unwrap().hangs = Some(2);
+    let changes = bench.planned(Some(1 << 20)).await;
+    let error = bench.make(&changes[0]).await.unwrap_err();
+    assert!(error.contains("velib-2"), "{error}");
+    let did = bench.did();
+    let set = did.iter().filter(|line| line.contains(FETCHING));
+    let set: Vec<&str> = set.map(|line| line.rsplit('=').next().unwrap()).collect();
+    // velib-1 has arrived, velib-2 never does. Once is enough.
+    assert_eq!(set, ["1:1,2:1", "2:1"], "{did:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn limits_of_others_stay_and_are_obeyed() {
     let bench = Bench::new();
     bench.set("topic velib", SENDING, "0:1");

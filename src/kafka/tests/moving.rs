@@ -45,6 +45,8 @@ pub(super) struct Sim {
     pub(super) did: Vec<String>,
     /// Whether moves never end.
     pub(super) stuck: bool,
+    /// The partition of which a move never ends.
+    pub(super) hangs: Option<i32>,
     /// How often moves are begun without an answer.
     pub(super) silent: usize,
     /// How often it is asked what moves without an answer.
@@ -66,6 +68,7 @@ impl Sim {
             configs: BTreeMap::new(),
             did: Vec::new(),
             stuck: false,
+            hangs: None,
             silent: 0,
             mute: 0,
             late: BTreeMap::new(),
@@ -135,8 +138,8 @@ impl Sim {
     }
 
     fn list(&mut self) -> ListPartitionReassignmentsResponse {
-        for (_, looks) in self.moving.values_mut() {
-            *looks += usize::from(!self.stuck);
+        for ((_, partition), (_, looks)) in &mut self.moving {
+            *looks += usize::from(!self.stuck && self.hangs != Some(*partition));
         }
         let done = |_: &Place, (_, looks): &mut (Vec<i32>, usize)| *looks > LOOKS;
         for (place, (to, _)) in self.moving.extract_if(.., done) {
