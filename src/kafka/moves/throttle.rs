@@ -115,7 +115,7 @@ impl Throttle {
                 .collect();
             alter(client, &Resource::Broker(broker), &changes).await?;
         }
-        let with = |have: &BTreeSet<String>, ours: &BTreeSet<String>| {
+        let with = |_: &str, have: &BTreeSet<String>, ours: &BTreeSet<String>| {
             let all: BTreeSet<String> = have.union(ours).cloned().collect();
             (all != *have).then_some(all)
         };
@@ -139,11 +139,18 @@ impl Throttle {
                 caught_up.fetching.insert(topic.clone(), here);
             }
         }
-        caught_up.lists(client, without).await?;
-        for (topic, here) in caught_up.fetching {
-            let all = self.fetching.entry(topic).or_default();
+        let mut rest = self.fetching.clone();
+        for (topic, here) in &caught_up.fetching {
+            let all = rest.entry(topic.clone()).or_default();
             all.retain(|replica| !here.contains(replica));
         }
+        // Whoever was asked may not know yet what was set a moment ago: the others must not lose it.
+        let without_these = |topic: &str, have: &BTreeSet<String>, ours: &BTreeSet<String>| {
+            let left = have.difference(ours).chain(&rest[topic]);
+            Some(left.cloned().collect())
+        };
+        caught_up.lists(client, without_these).await?;
+        self.fetching = rest;
         Ok(())
     }
 
@@ -152,6 +159,10 @@ impl Throttle {
     /// # Errors
     /// When a broker does not answer or refuses.
     pub async fn remove(&self, client: &Client) -> Result<()> {
+        // Whoever was asked may not know yet what was set a moment ago: it is taken away whether it shows or not.
+        let without = |_: &str, have: &BTreeSet<String>, ours: &BTreeSet<String>| {
+            Some(have.difference(ours).cloned().collect())
+        };
         self.lists(client, without).await?;
         let ours = self.earlier.iter().chain([&self.rate]);
         let ours: BTreeSet<String> = ours.map(u64::to_string).collect();
@@ -171,7 +182,7 @@ impl Throttle {
     async fn lists(
         &self,
         client: &Client,
-        to: impl Fn(&BTreeSet<String>, &BTreeSet<String>) -> Option<BTreeSet<String>>,
+        to: impl Fn(&str, &BTreeSet<String>, &BTreeSet<String>) -> Option<BTreeSet<String>>,
     ) -> Result<()> {
         for topic in self.topics() {
             let resource = Resource::Topic(topic.clone());
@@ -185,7 +196,7 @@ impl Throttle {
             for (key, all) in [(SENDING, &self.sending), (FETCHING, &self.fetching)] {
                 let Some(ours) = all.get(topic) else { continue };
                 let have = listed(entries, key);
-                let Some(then) = to(&have, ours).filter(|_| !have.contains(ALL)) else {
+                let Some(then) = to(topic, &have, ours).filter(|_| !have.contains(ALL)) else {
                     continue;
                 };
                 changes.push(if then.is_empty() {
@@ -208,11 +219,6 @@ impl Throttle {
             .filter(|id| metadata.broker(*id).is_some())
             .collect())
     }
-}
-
-/// Whoever was asked may not know yet what was set a moment ago: it is taken away whether it shows or not.
-fn without(have: &BTreeSet<String>, ours: &BTreeSet<String>) -> Option<BTreeSet<String>> {
-    Some(have.difference(ours).cloned().collect())
 }
 
 /// A rate that somebody set while the broker runs.
