@@ -1,5 +1,5 @@
 # What a host does for the one after it: the package as it comes in, from a byte on. `ssh` says which, from where, how much.
-# It waits for what is to come in and does not look for it over and over: for fifty hosts on a line that was a fifth of the work.
+# It waits for what is to come in and does not look for it over and over: each look would start two programs.
 # It ends where nothing has come in for two minutes though there is more to come, and where the run tidies up.
 # Its lines are joined to one line between single quotes, so it has no quotes, and every line ends as a command does.
 # shellcheck shell=sh disable=SC2046,SC2086,SC2216
