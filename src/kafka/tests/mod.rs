@@ -4,11 +4,13 @@ mod driver;
 mod fake;
 mod frames;
 mod health;
+mod limits;
 mod live;
 #[cfg(feature = "rdkafka")]
 mod mock;
 mod moves;
 mod moving;
+mod outage;
 mod probe;
 mod routing;
 mod topics;

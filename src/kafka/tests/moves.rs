@@ -5,32 +5,31 @@ use std::sync::{Arc, Mutex};
 
 use super::fake::Fake;
 use super::moving::{Sim, behaviour};
-use crate::driver::{Answer, Call, Driver, Outage, Spread, Stops};
-use crate::event::Problem;
+use crate::driver::{Answer, Call, Driver, Spread};
 use crate::kafka::config::MIN_ISR;
 use crate::kafka::driver::KafkaDriver;
 use crate::kafka::moves::{Change, Throttle};
 use crate::plan::{Member, ResourceChange, View};
 use crate::transport::Dial;
 
-const SENDING: &str = "leader.replication.throttled.replicas";
-const FETCHING: &str = "follower.replication.throttled.replicas";
-const SENDING_RATE: &str = "leader.replication.throttled.rate";
+pub(super) const SENDING: &str = "leader.replication.throttled.replicas";
+pub(super) const FETCHING: &str = "follower.replication.throttled.replicas";
+pub(super) const SENDING_RATE: &str = "leader.replication.throttled.rate";
 
 /// Three brokers of the driver's own cluster, on the ports of their numbers.
-struct Bench {
-    view: View,
+pub(super) struct Bench {
+    pub(super) view: View,
     dial: Arc<dyn Dial>,
-    sim: Arc<Mutex<Sim>>,
+    pub(super) sim: Arc<Mutex<Sim>>,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::without(&[])
     }
 
     /// These ports take no connection.
-    fn without(down: &[u16]) -> Self {
+    pub(super) fn without(down: &[u16]) -> Self {
         let member = |n: i32| {
             let member = serde_json::json!({
                 "id": format!("log.broker@pi{n}"), "number": n, "address": "b", "local_address": "b",
@@ -55,7 +54,7 @@ impl Bench {
         Self { view, dial, sim }
     }
 
-    async fn with<T>(&self, action: &str, f: impl AsyncFnOnce(Call<'_>) -> T) -> T {
+    pub(super) async fn with<T>(&self, action: &str, f: impl AsyncFnOnce(Call<'_>) -> T) -> T {
         let service = "log".parse().unwrap();
         f(Call {
             action,
@@ -70,7 +69,7 @@ impl Bench {
     }
 
     /// Broker 3 leaves, at so many bytes a second.
-    async fn planned(&self, throttle: Option<u64>) -> Vec<ResourceChange> {
+    pub(super) async fn planned(&self, throttle: Option<u64>) -> Vec<ResourceChange> {
         let wanted = Spread {
             throttle,
             ..self.leaves()
@@ -78,48 +77,48 @@ impl Bench {
         self.spread(&wanted).await.unwrap()
     }
 
-    fn leaves(&self) -> Spread {
+    pub(super) fn leaves(&self) -> Spread {
         Spread {
             leaving: BTreeSet::from([self.view.members[2].id.clone()]),
             ..Spread::default()
         }
     }
 
-    async fn spread(&self, wanted: &Spread) -> Result<Vec<ResourceChange>, String> {
+    pub(super) async fn spread(&self, wanted: &Spread) -> Result<Vec<ResourceChange>, String> {
         let asked = self.with("spread", async |call| {
             KafkaDriver.spread(call, wanted).await
         });
         asked.await.map_err(|problem| problem.cause)
     }
 
-    async fn make(&self, change: &ResourceChange) -> Result<(), String> {
+    pub(super) async fn make(&self, change: &ResourceChange) -> Result<(), String> {
         let made = self.with("spread", async |call| {
             KafkaDriver.change(call, change).await
         });
         made.await.map_err(|problem| problem.cause)
     }
 
-    async fn empty(&self) -> Answer {
+    pub(super) async fn empty(&self) -> Answer {
         self.with("empty", async |call| KafkaDriver.ask(call).await)
             .await
     }
 
-    fn did(&self) -> Vec<String> {
+    pub(super) fn did(&self) -> Vec<String> {
         std::mem::take(&mut self.sim.lock().unwrap().did)
     }
 
-    fn limits(&self) -> BTreeMap<String, String> {
+    pub(super) fn limits(&self) -> BTreeMap<String, String> {
         self.sim.lock().unwrap().limits()
     }
 
     /// A move that was begun by somebody and never ends.
-    fn stuck(&self, place: (String, i32), to: Vec<i32>) {
+    pub(super) fn stuck(&self, place: (String, i32), to: Vec<i32>) {
         let mut sim = self.sim.lock().unwrap();
         sim.stuck = true;
         sim.start(place, to);
     }
 
-    fn set(&self, resource: &str, key: &str, value: &str) {
+    pub(super) fn set(&self, resource: &str, key: &str, value: &str) {
         let mut sim = self.sim.lock().unwrap();
         let of = sim.configs.entry(resource.to_owned()).or_default();
         of.insert(key.to_owned(), value.to_owned());
@@ -171,73 +170,6 @@ async fn a_controller_that_does_not_answer_in_time_is_asked_only_for_what_has_no
         ["move velib-2 [1]", "move velib-1 [2, 1]", "elect"]
     );
     assert!(bench.empty().await.is_yes());
-}
-
-#[tokio::test(start_paused = true)]
-async fn limits_are_put_on_before_and_taken_off_after() {
-    let bench = Bench::new();
-    let changes = bench.planned(Some(1 << 20)).await;
-    assert!(
-        changes[0].text.contains("at most 1024 KiB/s"),
-        "{}",
-        changes[0].text
-    );
-    bench.make(&changes[0]).await.unwrap();
-    let did = bench.did();
-    let at = |word: &str| did.iter().position(|line| line.contains(word)).unwrap();
-    assert!(
-        at("broker 1: leader.replication.throttled.rate=1048576") < at("move velib-1"),
-        "{did:?}"
-    );
-    assert!(
-        at(&format!("velib: {SENDING}=1:2,1:3,2:3")) < at("move velib-1"),
-        "{did:?}"
-    );
-    assert!(
-        at(&format!("velib: {FETCHING}=1:1,2:1")) < at("move velib-1"),
-        "{did:?}"
-    );
-    assert!(
-        at("move velib-1") < at(&format!("velib: no {SENDING}")),
-        "{did:?}"
-    );
-    assert_eq!(bench.limits(), BTreeMap::new());
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_has_caught_up_is_not_limited_while_others_are_copied() {
-    let bench = Bench::new();
-    bench.sim.lock().unwrap().hangs = Some(2);
-    let changes = bench.planned(Some(1 << 20)).await;
-    let error = bench.make(&changes[0]).await.unwrap_err();
-    assert!(error.contains("velib-2"), "{error}");
-    let did = bench.did();
-    let set = did.iter().filter(|line| line.contains(FETCHING));
-    let set: Vec<&str> = set.map(|line| line.rsplit('=').next().unwrap()).collect();
-    // velib-1 has arrived, velib-2 never does. Once is enough.
-    assert_eq!(set, ["1:1,2:1", "2:1"], "{did:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn limits_of_others_stay_and_are_obeyed() {
-    let bench = Bench::new();
-    bench.set("topic velib", SENDING, "0:1");
-    bench.set("topic velib", FETCHING, "*");
-    bench.set("broker 1", SENDING_RATE, "77");
-    let before = bench.limits();
-    let changes = bench.planned(Some(1 << 20)).await;
-    bench.make(&changes[0]).await.unwrap();
-    assert_eq!(bench.limits(), before);
-    let did = bench.did();
-    assert!(
-        did.contains(&format!("topic velib: {SENDING}=0:1,1:2,1:3,2:3")),
-        "{did:?}"
-    );
-    assert!(
-        !did.iter().any(|line| line.starts_with("broker 1: leader")),
-        "{did:?}"
-    );
-    assert!(!did.iter().any(|line| line.contains(FETCHING)), "{did:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -425,46 +357,6 @@ async fn what_two_runs_were_to_move_is_called_off_together() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sweeping_takes_off_what_the_changes_name() {
-    let bench = Bench::new();
-    let without = bench.planned(None).await;
-    let none = bench
-        .with("spread", async |call| KafkaDriver.sweep(call, &without))
-        .await;
-    assert_eq!(none, None);
-    let changes = bench.planned(Some(1 << 20)).await;
-    let sweep = bench
-        .with("spread", async |call| KafkaDriver.sweep(call, &changes))
-        .await;
-    bench.set("topic velib", FETCHING, "1:1,2:1");
-    bench.set("broker 1", SENDING_RATE, "1048576");
-    bench.make(&sweep.unwrap()).await.unwrap();
-    assert_eq!(bench.limits(), BTreeMap::new());
-}
-
-#[tokio::test(start_paused = true)]
-async fn rates_of_all_runs_that_were_cut_off_are_swept() {
-    let bench = Bench::new();
-    let (first, second) = (
-        bench.planned(Some(2000)).await,
-        bench.planned(Some(8000)).await,
-    );
-    // The second was cut off before it could sweep what the first had left.
-    let sweep = async |of: &[ResourceChange]| {
-        let of = of.to_vec();
-        let sweep = bench.with("spread", async |call| KafkaDriver.sweep(call, &of));
-        sweep.await.expect("limits")
-    };
-    let left = [vec![sweep(&first).await], second].concat();
-    bench.set("broker 1", SENDING_RATE, "2000");
-    bench.set("broker 2", SENDING_RATE, "8000");
-    bench.set("broker 3", SENDING_RATE, "77");
-    bench.make(&sweep(&left).await).await.unwrap();
-    let somebodys = BTreeMap::from([(format!("broker 3 {SENDING_RATE}"), "77".to_owned())]);
-    assert_eq!(bench.limits(), somebodys);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_cluster_that_keeps_no_list_of_brokers_forgets_one_without_a_word() {
     let bench = Bench::new();
     let forget = bench.with("spread", async |call| {
@@ -473,91 +365,6 @@ async fn a_cluster_that_keeps_no_list_of_brokers_forgets_one_without_a_word() {
     let forget = forget.await.unwrap();
     assert_eq!(forget.text, "forget broker 3");
     bench.make(&forget).await.unwrap();
-}
-
-/// What it means that these brokers are stopped, with this planned and that begun before.
-async fn outage(
-    bench: &Bench,
-    stopped: &[usize],
-    planned: &[ResourceChange],
-    begun: &[ResourceChange],
-) -> Outage {
-    asked(bench, stopped, planned, begun).await.unwrap()
-}
-
-async fn asked(
-    bench: &Bench,
-    stopped: &[usize],
-    planned: &[ResourceChange],
-    begun: &[ResourceChange],
-) -> Result<Outage, Problem> {
-    let members: Vec<&Member> = stopped.iter().map(|n| &bench.view.members[n - 1]).collect();
-    let (planned, begun): (Vec<_>, Vec<_>) = (planned.iter().collect(), begun.iter().collect());
-    let stops = Stops {
-        members: &members,
-        planned: &planned,
-        begun: &begun,
-    };
-    let found = bench.with("outage", async |call| KafkaDriver.outage(call, stops).await);
-    found.await
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_controller_that_answers_late_does_not_hide_what_has_one_copy_only() {
-    let bench = Bench::new();
-    bench.sim.lock().unwrap().mute = 2;
-    let all = outage(&bench, &[3], &[], &[]).await;
-    assert_eq!(
-        all.unavailable,
-        ["topic velib, partition 2: only on broker 3"]
-    );
-    // One that never answers does not mean that nobody moves anything.
-    bench.sim.lock().unwrap().mute = usize::MAX;
-    let problem = asked(&bench, &[3], &[], &[]).await.unwrap_err();
-    let cause = &problem.cause;
-    assert!(
-        cause.starts_with("what restarts would mean is not known: ") && cause.contains("no answer"),
-        "{cause}"
-    );
-    assert!(problem.help.is_some());
-    // Nobody is served by brokers of which none takes a connection.
-    let down = Bench::without(&[1, 2, 3]);
-    assert_eq!(outage(&down, &[3], &[], &[]).await, Outage::default());
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_has_one_copy_only_is_named_before_its_broker_stops() {
-    let bench = Bench::new();
-    let all = outage(&bench, &[1, 2, 3], &[], &[]).await;
-    assert_eq!(
-        all.unavailable,
-        [
-            "topic velib, partition 0: only on broker 1",
-            "topic velib, partition 2: only on broker 3",
-        ]
-    );
-    assert!(all.forbidden.is_empty() && all.told.is_empty(), "{all:?}");
-    assert_eq!(outage(&bench, &[2], &[], &[]).await, Outage::default());
-    // It is elsewhere by then.
-    let planned = bench.planned(None).await;
-    let moved = outage(&bench, &[3], &planned, &[]).await;
-    assert_eq!(moved, Outage::default());
-}
-
-#[tokio::test(start_paused = true)]
-async fn moves_of_somebody_else_are_waited_for_by_the_user() {
-    let bench = Bench::new();
-    let ours = bench.planned(None).await;
-    bench.stuck(("velib".to_owned(), 2), vec![1]);
-    let foreign = outage(&bench, &[2], &[], &[]).await;
-    let cause = &foreign.forbidden[0].cause;
-    assert!(cause.ends_with("velib-2 (to broker 1)"), "{cause}");
-    assert!(foreign.forbidden[0].help.is_some());
-    // This program's own, of this run or of one that was cut off.
-    for (planned, begun) in [(&ours[..], &[][..]), (&[], &ours)] {
-        let own = outage(&bench, &[2], planned, begun).await;
-        assert_eq!(own.forbidden, [], "{own:?}");
-    }
 }
 
 #[tokio::test(start_paused = true)]
