@@ -7,7 +7,10 @@ from pathlib import Path
 from .lab import HOSTS, LAB, ROOT, address, run
 from .meter import Seen
 
-SERVICES = "services:\n  zookeeper: { servers: 3 }\n  kafka: { brokers: 5, config: { queued.max.requests: 400 } }\n"
+
+def services(servers=3, brokers=5, requests=400):
+    return (f"services:\n  zookeeper: {{ servers: {servers} }}\n"
+            f"  kafka: {{ brokers: {brokers}, config: {{ queued.max.requests: {requests} }} }}\n")
 
 
 def build():
@@ -40,7 +43,7 @@ class Sdtd:
             (home / "cache").symlink_to(cache)
         self.inventory = self.write("inventory.yaml")
 
-    def write(self, name, hosts=HOSTS, services=SERVICES, config=None, ssh=""):
+    def write(self, name, hosts=HOSTS, services=services(), config=None, ssh=""):
         lines = "\n".join(f"  {h}: {{ address: {address(h)}, memory: 1G }}" for h in hosts)
         path = self.home / name
         path.write_text(f"cluster: bench\nssh: {{ config: {config or LAB / 'ssh_config'}{ssh} }}\nhosts:\n{lines}\n{services}")

@@ -59,9 +59,8 @@ fi
 # shellcheck disable=SC2086
 [ -z "$users" ] || { say raw users; getent passwd $users 2>/dev/null; say end-raw; }
 
-# Names that are all known cost one call: three words stand in the first line of each, in their order. Where they are
-# not, each is asked for by itself, all at the same time. sudo asks for the host's own name each time: what it would
-# wait for is not waited for here.
+# Names that are all known cost one call. Where they are not, each is asked for by itself, all at the same time. sudo
+# asks for the host's own name each time: what it would wait for is not waited for here.
 # shellcheck disable=SC2086
 if command -v getent >/dev/null; then
   say looks-up yes
@@ -80,11 +79,9 @@ fi
 # What the kernel tells of a process is as old as the process: that of `stat` tells the time.
 there=/proc/self/$nl texts=''
 for p in $paths "$state/record.json"; do
-  if [ -L "$p" ]; then there=$there$p$nl
-  elif [ -e "$p" ]; then
-    there=$there$p$nl
-    [ -f "$p" ] && [ -s "$p" ] && [ -r "$p" ] && texts=$texts$p$nl
-  fi
+  [ -L "$p" ] || [ -e "$p" ] || continue
+  there=$there$p$nl
+  [ ! -L "$p" ] && [ -f "$p" ] && [ -s "$p" ] && [ -r "$p" ] && texts=$texts$p$nl
 done
 # The kernel gives a number in one go only, and a shell would read it byte by byte.
 [ ! -r /proc/sys/vm/swappiness ] || texts=/proc/sys/vm/swappiness$nl$texts

@@ -173,11 +173,6 @@ impl Reader {
         let Ok(bits) = u32::from_str_radix(mode, 16) else {
             return;
         };
-        // Some put quotes around both, whatever they are told.
-        let to = shown.split_once(" -> ").map(|(from, to)| match from {
-            from if from == path => to.to_owned(),
-            _ => to.trim_matches('\'').to_owned(),
-        });
         let (path, owner) = (path.to_owned(), owner.to_owned());
         let mode = format!("{:04o}", bits & 0o7777);
         match bits & 0o170_000 {
@@ -187,7 +182,10 @@ impl Reader {
                 self.sizes.insert(path.clone(), size.parse().unwrap_or(0));
                 self.files.insert(path, FileFact { text, mode, owner });
             }
-            0o120_000 => self.links.extend(to.map(|to| (path, to))),
+            0o120_000 => {
+                let to = led_to(&path, shown);
+                self.links.extend(to.map(|to| (path, to)));
+            }
             _ => {}
         }
     }
@@ -273,6 +271,17 @@ impl Reader {
         };
         Arch::from_uname(userland).ok_or_else(|| FactsError::Arch(machine.clone()))
     }
+}
+
+/// Where a link leads, by `a -> b`; some put quotes around both, whatever they are told.
+fn led_to(path: &str, shown: &str) -> Option<String> {
+    let (from, to) = shown.split_once(" -> ")?;
+    let plain = if from == path {
+        to
+    } else {
+        to.trim_matches('\'')
+    };
+    Some(plain.to_owned())
 }
 
 /// A line of `df -Pk`.

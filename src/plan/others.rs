@@ -32,7 +32,6 @@ fn reads_more(path: &str) -> bool {
 }
 
 /// What is to be known of a role's other versions to tell where they have files.
-#[derive(Default)]
 pub(super) struct Others {
     /// The paths that may differ, as templates.
     paths: Vec<String>,

@@ -169,10 +169,12 @@ async fn wait_for_all(client: &Client, batch: &Batch) -> Result<()> {
         match look(client, &batch.moves).await {
             Ok(seen) if seen.pending.is_empty() => return Ok(()),
             Ok(seen) => {
-                match slow.release(client, &seen.behind()).await {
-                    Err(error) if !error.is_passing() => return Err(error),
-                    // All that is left of it goes at the end.
-                    _ => {}
+                // What passes is tried again with the next look, and all that is left goes at the end.
+                let released = slow.release(client, &seen.behind()).await;
+                if let Err(error) = released
+                    && !error.is_passing()
+                {
+                    return Err(error);
                 }
                 why = seen.why();
                 let mut goes_on = seen.mark() != mark;

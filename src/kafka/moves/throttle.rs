@@ -130,19 +130,15 @@ impl Throttle {
     /// # Errors
     /// When a broker does not answer or refuses: asked again, it does what is left.
     pub async fn release(&mut self, client: &Client, behind: &Replicas) -> Result<()> {
-        let mut caught_up = Self::default();
+        let (mut caught_up, mut rest) = (Self::default(), Replicas::new());
         for (topic, all) in &self.fetching {
             let behind = behind.get(topic);
-            let is_behind = |replica: &&String| behind.is_some_and(|b| b.contains(*replica));
-            let here: BTreeSet<String> = all.iter().filter(|r| !is_behind(r)).cloned().collect();
+            let is_behind = |replica: &String| behind.is_some_and(|b| b.contains(replica));
+            let (late, here): (BTreeSet<_>, BTreeSet<_>) = all.iter().cloned().partition(is_behind);
+            rest.insert(topic.clone(), late);
             if !here.is_empty() {
                 caught_up.fetching.insert(topic.clone(), here);
             }
-        }
-        let mut rest = self.fetching.clone();
-        for (topic, here) in &caught_up.fetching {
-            let all = rest.entry(topic.clone()).or_default();
-            all.retain(|replica| !here.contains(replica));
         }
         // Whoever was asked may not know yet what was set a moment ago: the others must not lose it.
         let without_these = |topic: &str, have: &BTreeSet<String>, ours: &BTreeSet<String>| {

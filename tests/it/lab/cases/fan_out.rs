@@ -70,8 +70,8 @@ fn course(ran: &Ran) -> String {
         "note" => Some(format!("{} {}", e["at_ms"], e["text"])),
         _ => None,
     };
-    let events = ran.stdout.lines().map(serde_json::from_str);
-    let lines = events.filter_map(|e| line(&e.ok()?));
+    let events = ran.events();
+    let lines = events.0.iter().filter_map(line);
     lines.collect::<Vec<_>>().join("\n")
 }
 
